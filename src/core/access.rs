@@ -1,0 +1,83 @@
+//! Who asks, and what they may do.
+
+use super::id::{AppSerial, EnvironmentSerial, PrincipalSerial};
+use serde::{Deserialize, Serialize};
+
+/// What a caller may do; each includes the ones before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Scope {
+    /// Look.
+    #[serde(rename = "deploy:read")]
+    Read,
+    /// Create and cancel.
+    #[serde(rename = "deploy:write")]
+    Write,
+    /// Everything, tokens included.
+    #[serde(rename = "deploy:admin")]
+    Admin,
+}
+
+impl Scope {
+    /// The word in tokens, answers and the store.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "deploy:read",
+            Self::Write => "deploy:write",
+            Self::Admin => "deploy:admin",
+        }
+    }
+
+    /// Reads the word back.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Read, Self::Write, Self::Admin]
+            .into_iter()
+            .find(|scope| scope.as_str() == text)
+    }
+}
+
+/// Somebody who can ask for things.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// The row's serial.
+    pub serial: PrincipalSerial,
+    /// The id clients see.
+    pub id: uuid::Uuid,
+    /// The name people see: a token's name, or a local user's.
+    pub name: String,
+}
+
+/// A principal with the rights they came with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Who it is.
+    pub principal: Principal,
+    /// What they may do.
+    pub scope: Scope,
+    /// Where they may do it.
+    pub reach: Reach,
+}
+
+/// Which part of the installation a caller can see. What lies outside does not exist for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Everything.
+    All,
+    /// One app.
+    App(AppSerial),
+    /// One environment of one app.
+    Environment(AppSerial, EnvironmentSerial),
+}
+
+impl Reach {
+    /// Whether an environment of an app can be seen.
+    #[must_use]
+    pub fn includes(self, app: AppSerial, environment: EnvironmentSerial) -> bool {
+        match self {
+            Self::All => true,
+            Self::App(only) => only == app,
+            Self::Environment(only, there) => only == app && there == environment,
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Everything that can be asked of longshore, and every answer. Dialects translate to and from these and know
+//! nothing else.
+
+use super::access::{Principal, Scope};
+use super::admission::Desired;
+use super::deployment::{Deployment, Step, Trigger};
+use super::log::Stream;
+use super::name::{AppName, Branch, EnvironmentName, ImageReference, ProjectPath, VariableName};
+use super::secret::Secret;
+use super::time::Timestamp;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// A request, whoever's dialect it came in.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Ask for a deployment. Needs `deploy:write`. Branch and commit are resolved against the remote before the
+    /// answer; the answer comes after the row is on disk.
+    CreateDeployment(CreateDeployment),
+    /// Look at one deployment. Needs `deploy:read`.
+    GetDeployment(Uuid),
+    /// Look at many, newest first. Needs `deploy:read`.
+    ListDeployments(ListDeployments),
+    /// Cancel one. Needs `deploy:write`; possible at any point before the commit, and again after it was cancelled.
+    CancelDeployment(Uuid),
+    /// Read its log. Needs `deploy:read`.
+    ReadLog(ReadLog),
+    /// All apps and environments the caller can see. Needs `deploy:read`.
+    ListApps,
+    /// Make a token. Needs `deploy:admin`.
+    CreateToken(CreateToken),
+}
+
+/// A request for a deployment.
+#[derive(Clone, Debug)]
+pub struct CreateDeployment {
+    /// Which app.
+    pub app: AppRef,
+    /// Which environment; the token's own, else the app's default, if absent.
+    pub environment: Option<EnvironmentName>,
+    /// What to make live.
+    pub target: Target,
+    /// Environment variables of this one deployment.
+    pub variables: BTreeMap<VariableName, Secret>,
+    /// Whether a person or an event asks.
+    pub trigger: Trigger,
+    /// Makes a repetition of the same request give the first answer again.
+    pub key: Option<RequestKey>,
+}
+
+/// How an app is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AppRef {
+    /// By its UUID.
+    Id(Uuid),
+    /// By its name.
+    Name(AppName),
+}
+
+/// What a deployment is asked to make live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// What the configuration says: its branch's head, or its image.
+    Configured,
+    /// A branch of the app's repository, and a commit on it (7 to 40 digits) if not the head.
+    Branch {
+        /// The branch; the configured one if absent.
+        branch: Option<Branch>,
+        /// The commit as the caller spelled it, lower-cased.
+        commit: Option<String>,
+    },
+    /// An image.
+    Image(ImageReference),
+    /// An earlier release of the environment, by its number; the one before the live one if absent.
+    Release(Option<i64>),
+}
+
+/// A client's key for one request, with a digest of what was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestKey {
+    /// The key, unique per principal for 24 hours.
+    pub key: String,
+    /// A digest of the request.
+    pub digest: Vec<u8>,
+}
+
+/// Which deployments to list.
+#[derive(Clone, Debug, Default)]
+pub struct ListDeployments {
+    /// Only this app's.
+    pub app: Option<AppRef>,
+    /// Only this environment's.
+    pub environment: Option<EnvironmentName>,
+    /// Only those in one of these states; empty: all.
+    pub states: Vec<StateFilter>,
+    /// How many at most.
+    pub limit: u32,
+    /// How many to skip.
+    pub offset: u64,
+}
+
+/// A group of states a list can be narrowed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateFilter {
+    /// Waiting.
+    Queued,
+    /// In the checkout or the build.
+    Building,
+    /// In the rollout, or committed.
+    Deploying,
+    /// Succeeded.
+    Succeeded,
+    /// Failed.
+    Failed,
+    /// Cancelled.
+    Cancelled,
+    /// Superseded.
+    Superseded,
+}
+
+/// A request for a part of a log.
+#[derive(Clone, Debug)]
+pub struct ReadLog {
+    /// Whose log.
+    pub deployment: Uuid,
+    /// The byte to begin at; 0, or an offset an earlier answer gave.
+    pub from: u64,
+    /// How many bytes at most; only whole lines are given.
+    pub limit: u64,
+    /// Whether to wait for a line (up to [`LOG_WAIT`]) when there is none yet and the deployment has not ended.
+    pub wait: bool,
+}
+
+/// How long a log request that waits is held open: shorter than the idle timeouts of usual proxies (60 s).
+pub const LOG_WAIT: std::time::Duration = std::time::Duration::from_secs(25);
+
+/// A request for a token.
+#[derive(Clone, Debug)]
+pub struct CreateToken {
+    /// The name people will see.
+    pub name: String,
+    /// What it may do.
+    pub scope: Scope,
+    /// The app it is for; all if absent.
+    pub app: Option<AppRef>,
+    /// The environment it is for; needs an app.
+    pub environment: Option<EnvironmentName>,
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// To create, get and cancel.
+    Deployment(Box<DeploymentView>),
+    /// To list.
+    Deployments {
+        /// The page.
+        items: Vec<DeploymentView>,
+        /// How many match in all.
+        total: u64,
+    },
+    /// To read a log.
+    Log(LogPage),
+    /// To list apps.
+    Apps(Vec<AppView>),
+    /// To create a token: the only time its secret is seen.
+    Token {
+        /// Whose it is.
+        principal: Principal,
+        /// The token.
+        secret: Secret,
+    },
+}
+
+/// A deployment with what a reader needs around it.
+#[derive(Clone, Debug)]
+pub struct DeploymentView {
+    /// The deployment itself.
+    pub deployment: Deployment,
+    /// Its app's name.
+    pub app: AppName,
+    /// Its app's id.
+    pub app_id: Uuid,
+    /// Its project.
+    pub project: ProjectPath,
+    /// Its environment's name.
+    pub environment: EnvironmentName,
+    /// Who asked for it.
+    pub by: Principal,
+    /// Who cancelled it, if somebody did.
+    pub cancelled_by: Option<Principal>,
+    /// Its steps, in order, the planned ones included.
+    pub steps: Vec<StepView>,
+    /// The number of the release it made, once there is one.
+    pub release: Option<i64>,
+    /// Whether that release is the environment's live one.
+    pub live: bool,
+    /// What could not be put back after it failed or was cancelled; empty is the normal case.
+    pub restore_failed: Vec<String>,
+}
+
+/// One step of a deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepView {
+    /// Which one.
+    pub step: Step,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended, well or not.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// A part of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogPage {
+    /// Whole lines, each with its end.
+    pub text: String,
+    /// Where to go on.
+    pub next: u64,
+    /// Whether no line will follow: the deployment has ended and this is the end of its log.
+    pub complete: bool,
+}
+
+/// An app as a reader sees it.
+#[derive(Clone, Debug)]
+pub struct AppView {
+    /// Its name.
+    pub name: AppName,
+    /// Its id.
+    pub id: Uuid,
+    /// Its project.
+    pub project: ProjectPath,
+    /// Whether the configuration still names it.
+    pub configured: bool,
+    /// Its environments.
+    pub environments: Vec<EnvironmentView>,
+}
+
+/// An environment as a reader sees it.
+#[derive(Clone, Debug)]
+pub struct EnvironmentView {
+    /// Its name.
+    pub name: EnvironmentName,
+    /// What it is meant to be doing.
+    pub desired: Desired,
+    /// The number of its live release.
+    pub live_release: Option<i64>,
+    /// The id of the deployment that made it live.
+    pub live_deployment: Option<Uuid>,
+    /// The live container's address and port, where one serves.
+    pub address: Option<String>,
+    /// The image or commit that is live.
+    pub live_version: Option<String>,
+}
+
+/// A line for a log, before time and step are put to it.
+pub type LogLine = (Stream, String);

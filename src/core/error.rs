@@ -1,0 +1,94 @@
+//! What can go wrong between a request and its answer, in words that no dialect owns. Each dialect has one function
+//! that turns these into its own shape.
+
+use super::access::Scope;
+
+/// Why a request was not carried out. Nothing has changed when one of these is returned.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No such app, or none the caller can see.
+    #[error("there is no app '{0}'")]
+    AppNotFound(String),
+    /// The app has no such environment.
+    #[error("app '{app}' has no environment '{environment}'; it has: {known}")]
+    EnvironmentNotFound {
+        /// The app.
+        app: String,
+        /// What was asked for.
+        environment: String,
+        /// The names there are, comma separated.
+        known: String,
+    },
+    /// No such deployment, or none the caller can see.
+    #[error("there is no such deployment")]
+    DeploymentNotFound,
+    /// The caller's rights are too small.
+    #[error("this needs the scope {}", .0.as_str())]
+    Forbidden(Scope),
+    /// A value that cannot be used.
+    #[error("{field} {message}")]
+    Invalid {
+        /// The field, as the action names it.
+        field: &'static str,
+        /// What is wrong with it, to be read after its name.
+        message: String,
+    },
+    /// The remote has no such branch.
+    #[error("branch '{branch}' does not exist in {repository}")]
+    BranchNotFound {
+        /// The branch.
+        branch: String,
+        /// The remote.
+        repository: String,
+    },
+    /// The commit does not exist, is ambiguous, or is not on the branch.
+    #[error("{message}")]
+    CommitNotFound {
+        /// The commit as it was asked for.
+        commit: String,
+        /// Which of the three it is.
+        message: String,
+    },
+    /// It ended, or is past its commit.
+    #[error("the deployment can no longer be cancelled: {0}")]
+    NotCancellable(Ended),
+    /// The environment takes no deployments now.
+    #[error("{0}")]
+    Refused(String),
+    /// The same key came with another request.
+    #[error("this idempotency key was used for another request")]
+    KeyReused,
+    /// longshore does not do this (yet).
+    #[error("{0} is not supported")]
+    Unsupported(String),
+    /// Something outside cannot be reached now.
+    #[error("{0}")]
+    Unavailable(String),
+    /// longshore is at fault; the log has the cause.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// How a deployment that cannot be cancelled any more stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Its release is live; only finishing work is left.
+    Committed,
+    /// It succeeded.
+    Succeeded,
+    /// It failed.
+    Failed,
+    /// A newer one took its place.
+    Superseded,
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Committed => "its release is already live",
+            Self::Succeeded => "it succeeded",
+            Self::Failed => "it failed",
+            Self::Superseded => "a newer deployment took its place",
+        })
+    }
+}

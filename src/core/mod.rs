@@ -1,0 +1,24 @@
+//! What longshore is about, as plain values: apps, deployments, releases, who may ask for what, and the
+//! ports through which the rest of the program reaches the world. Nothing here does I/O, and time is
+//! always an argument.
+
+pub mod access;
+pub mod action;
+pub mod address;
+pub mod admission;
+pub mod app;
+pub mod container;
+pub mod deployment;
+pub mod env_file;
+pub mod error;
+pub mod failure;
+pub mod id;
+pub mod log;
+pub mod name;
+pub mod operation;
+pub mod ports;
+pub mod redact;
+pub mod release;
+pub mod secret;
+pub mod spec;
+pub mod time;

@@ -1,0 +1,438 @@
+//! The ways out: what the walk of a deployment needs of the world. Each trait has the real implementation and a
+//! stateful fake in the tests, where every call is a place to crash.
+//!
+//! Dropping a future or a stream ends its work: a build stops, a git program is killed with its children.
+
+use super::container::OutputCursor;
+use super::deployment::CommitInfo;
+use super::log::Stream;
+use super::name::{Branch, ImageReference, Sha, VariableName};
+use super::release::Image;
+use super::secret::Secret;
+use super::spec::{BuildSpec, Logging, MountSource, Publish};
+use super::time::Timestamp;
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use ipnet::Ipv4Net;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::PathBuf;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// What long work gives: lines as they come, then exactly one result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress<T> {
+    /// A line of output, clean (see [`super::log::clean`]) but not redacted.
+    Line(Stream, String),
+    /// The result; nothing follows.
+    Done(T),
+}
+
+/// Long work that talks while it goes on. It ends after `Done` or after the first error.
+pub type Work<'a, T, E> = BoxStream<'a, Result<Progress<T>, E>>;
+
+/// Random bytes, as a value: the tests bring their own.
+pub type Random = std::sync::Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+
+/// The time.
+#[async_trait]
+pub trait Clock: Send + Sync {
+    /// Wall time; may jump.
+    fn now(&self) -> Timestamp;
+    /// Time since some point; never jumps. Deadlines are counted on it.
+    fn monotonic(&self) -> Duration;
+    /// Returns after this long.
+    async fn sleep(&self, time: Duration);
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Source: git.
+
+/// A remote with its credentials' values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remote {
+    /// Where the mirror is kept: one per project (`owner/name`).
+    pub project: String,
+    /// The remote's URL.
+    pub url: String,
+    /// The credentials' values.
+    pub credentials: Option<RemoteCredentials>,
+}
+
+/// The value of a credential for a remote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RemoteCredentials {
+    /// The password of HTTP Basic; the user is `x-access-token`, which the forges ignore or expect.
+    Token(Secret),
+    /// A private key.
+    SshKey(Secret),
+}
+
+/// Which commit is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revision {
+    /// The branch.
+    pub branch: Branch,
+    /// 7 to 40 lower-case digits of a commit that must be reachable from the branch; the head if absent.
+    pub commit: Option<String>,
+}
+
+/// A tree on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkout {
+    /// Its root.
+    pub tree: PathBuf,
+    /// What git says of the commit.
+    pub commit: CommitInfo,
+}
+
+/// Reads repositories.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// Finds the commit on the remote as it is now. Bounded by its own time limit of [`RESOLVE_LIMIT`].
+    async fn resolve(&self, remote: &Remote, revision: &Revision) -> Result<Sha, SourceError>;
+
+    /// Brings the commit's tree, submodules included, into the scratch place of that id. Safe to repeat: a tree
+    /// that is provably whole and of that commit is kept, anything else made anew.
+    fn checkout<'a>(
+        &'a self,
+        remote: &'a Remote,
+        branch: &'a Branch,
+        sha: &'a Sha,
+        tree: Uuid,
+    ) -> Work<'a, Checkout, SourceError>;
+
+    /// Removes a scratch tree; fine if there is none.
+    async fn discard(&self, tree: Uuid) -> Result<(), SourceError>;
+}
+
+/// How long `resolve` may take: a client waits for it.
+pub const RESOLVE_LIMIT: Duration = Duration::from_secs(30);
+
+/// Why a repository could not be read. Messages hold git's own words, never credentials.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// The remote has no such branch.
+    #[error("branch '{0}' does not exist")]
+    NoSuchBranch(String),
+    /// No commit begins with these digits.
+    #[error("no commit {0} in the repository")]
+    NoSuchCommit(String),
+    /// More than one commit begins with these digits.
+    #[error("{0} names more than one commit; give more digits")]
+    AmbiguousCommit(String),
+    /// The commit exists and is not on the branch.
+    #[error("commit {commit} is not on branch '{branch}'")]
+    NotOnBranch {
+        /// The commit.
+        commit: String,
+        /// The branch.
+        branch: String,
+    },
+    /// The remote refused us: credentials missing, wrong or too small, or the repository hidden from us.
+    #[error("the remote refused access: {0}")]
+    AccessDenied(String),
+    /// The remote cannot be reached or did not answer in time.
+    #[error("the remote cannot be reached: {0}")]
+    Unreachable(String),
+    /// Anything else; the text is git's last lines or the file system's error.
+    #[error("{0}")]
+    Failed(String),
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Engine: Docker.
+
+/// What every object of ours carries, as labels `dev.longshore.*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Labels {
+    /// The app's name.
+    pub app: String,
+    /// The environment's name.
+    pub environment: String,
+    /// The deployment's id.
+    pub deployment: Uuid,
+    /// The deployment's serial.
+    pub serial: i64,
+    /// The route table's generation when the object was made.
+    pub generation: i64,
+    /// `web`, a process's name, `task`, …
+    pub role: String,
+}
+
+/// A registry and the right to use it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistryCredential {
+    /// The registry's host, with port; `docker.io` for the engine's default.
+    pub host: String,
+    /// The user.
+    pub username: String,
+    /// The password or token.
+    pub password: Secret,
+}
+
+/// A build.
+#[derive(Clone, Debug)]
+pub struct Build {
+    /// The checked-out tree.
+    pub tree: PathBuf,
+    /// What to build of it.
+    pub spec: BuildSpec,
+    /// The tag the image gets.
+    pub tag: String,
+    /// Labels on the image.
+    pub labels: Labels,
+    /// For base images.
+    pub registries: Vec<RegistryCredential>,
+}
+
+/// A network of an environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Its name.
+    pub name: String,
+    /// Its addresses.
+    pub subnet: Ipv4Net,
+    /// The part the engine gives out itself.
+    pub engine_half: Ipv4Net,
+    /// The app's name.
+    pub app: String,
+    /// The environment's name.
+    pub environment: String,
+}
+
+/// A container to be made. Restart policy `no` until it is committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerSpec {
+    /// Its name, unique for ever.
+    pub name: String,
+    /// The image's id.
+    pub image: String,
+    /// Overrides the image's command if not empty.
+    pub command: Vec<String>,
+    /// Overrides the image's entrypoint if not empty.
+    pub entrypoint: Vec<String>,
+    /// Environment variables, secrets among them.
+    pub env: Vec<(VariableName, Secret)>,
+    /// Labels.
+    pub labels: Labels,
+    /// The network it joins.
+    pub network: String,
+    /// Its address there.
+    pub address: Ipv4Addr,
+    /// The name others on the network call it by.
+    pub alias: String,
+    /// Host ports.
+    pub publish: Vec<Publish>,
+    /// Mounts; volumes of the environment by their full name.
+    pub mounts: Vec<EngineMount>,
+    /// Memory limit in bytes, swap included.
+    pub memory: Option<u64>,
+    /// CPU limit in thousandths of a CPU.
+    pub millicpus: Option<u32>,
+    /// Log driver.
+    pub logging: Logging,
+    /// Time between stop signal and kill when the engine stops it by itself.
+    pub stop_grace: Duration,
+    /// How often the image's own HEALTHCHECK is run at first, where that is what readiness asks (engine ≥ 25).
+    pub health_start_interval: Option<Duration>,
+}
+
+/// A mount with a volume's full name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineMount {
+    /// A volume's full name in `Volume` (made with our labels) or `External` (must exist), or a host path.
+    pub source: MountSource,
+    /// The absolute path inside.
+    pub target: String,
+    /// Whether it can only be read.
+    pub read_only: bool,
+}
+
+/// A container as the engine sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// Its name, without a slash.
+    pub name: String,
+    /// What it is doing.
+    pub state: ContainerState,
+}
+
+/// What a container is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ContainerState {
+    /// Made and never started.
+    Created,
+    /// Running (paused and restarting count as running).
+    Running {
+        /// What the image's HEALTHCHECK says; `None` if it has none.
+        health: Option<HealthState>,
+    },
+    /// Ended.
+    Exited {
+        /// Its exit status.
+        code: i64,
+        /// Whether the kernel killed it for its memory.
+        out_of_memory: bool,
+        /// The engine's own error, if starting it failed.
+        error: Option<String>,
+    },
+}
+
+/// What an image's own HEALTHCHECK says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HealthState {
+    /// Not known yet.
+    Starting,
+    /// Healthy.
+    Healthy,
+    /// Unhealthy.
+    Unhealthy,
+}
+
+/// A line a container printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputLine {
+    /// The engine's time of it, by which reading can go on.
+    pub cursor: OutputCursor,
+    /// Where it was printed.
+    pub stream: Stream,
+    /// The text, clean but not redacted.
+    pub text: String,
+}
+
+/// The restart policies we use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestartPolicy {
+    /// Stay ended.
+    No,
+    /// Come back, also after a reboot, unless stopped.
+    UnlessStopped,
+}
+
+/// Runs containers. Every call can be repeated.
+#[async_trait]
+pub trait Engine: Send + Sync {
+    /// Builds an image and gives it its tag.
+    fn build<'a>(&'a self, build: &'a Build) -> Work<'a, Image, EngineError>;
+    /// Pulls an image; `credential` is for its registry.
+    fn pull<'a>(
+        &'a self,
+        image: &'a ImageReference,
+        credential: Option<&'a RegistryCredential>,
+    ) -> Work<'a, Image, EngineError>;
+    /// The image of that name, tag or id, if the host has it.
+    async fn find_image(&self, reference: &str) -> Result<Option<Image>, EngineError>;
+    /// Gives an image a further tag (`name:tag`).
+    async fn tag(&self, image: &str, tag: &str) -> Result<(), EngineError>;
+    /// Takes a tag off; fine if it is gone.
+    async fn untag(&self, tag: &str) -> Result<(), EngineError>;
+    /// Makes the network if there is none; one of ours by that name and subnet is kept.
+    async fn ensure_network(&self, network: &Network) -> Result<(), EngineError>;
+    /// Makes the container; one of ours by that name is kept.
+    async fn create(&self, container: &ContainerSpec) -> Result<(), EngineError>;
+    /// Starts it; fine if it runs.
+    async fn start(&self, name: &str) -> Result<(), EngineError>;
+    /// Stops it: the stop signal, `grace`, then kill; fine if it does not run or does not exist.
+    async fn stop(&self, name: &str, grace: Duration) -> Result<(), EngineError>;
+    /// Sets what happens when it ends by itself; fine if it does not exist.
+    async fn set_restart(&self, name: &str, policy: RestartPolicy) -> Result<(), EngineError>;
+    /// Removes it; fine if it does not exist. Only a container that carries this instance's label.
+    async fn remove(&self, name: &str) -> Result<(), EngineError>;
+    /// Looks at it; `None` if it does not exist.
+    async fn inspect(&self, name: &str) -> Result<Option<Observed>, EngineError>;
+    /// What it printed after `after`, from the beginning if absent; with `follow` as it comes until it ends.
+    fn output<'a>(
+        &'a self,
+        name: &'a str,
+        after: Option<OutputCursor>,
+        follow: bool,
+    ) -> BoxStream<'a, Result<OutputLine, EngineError>>;
+    /// The TCP addresses it listens on, as far as they can be seen; an empty list proves nothing.
+    async fn listening(&self, name: &str) -> Result<Vec<SocketAddr>, EngineError>;
+    /// The names of all containers of this instance, running or not.
+    async fn list(&self) -> Result<Vec<String>, EngineError>;
+}
+
+/// Why the engine did not do it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// It cannot be reached, does not answer, or went away in the middle: nothing is known of the effect.
+    #[error("the Docker engine cannot be reached: {0}")]
+    Unavailable(String),
+    /// It answered, and said no.
+    #[error("{0}")]
+    Refused(String),
+    /// The object the call needs is not there.
+    #[error("{0}")]
+    NotFound(String),
+    /// The tree has no such Dockerfile.
+    #[error("there is no {path} in the repository{}", if .similar.is_empty() { String::new() } else { format!("; it has {}", .similar.join(", ")) })]
+    NoDockerfile {
+        /// Where it was looked for, relative to the repository's root.
+        path: String,
+        /// Files in the tree that look like one.
+        similar: Vec<String>,
+    },
+    /// The build context is not a directory in the tree.
+    #[error("the build context '{0}' is not a directory in the repository")]
+    NoContext(String),
+    /// The build ran and failed; the output told more.
+    #[error("{0}")]
+    BuildFailed(String),
+    /// The registry does not have the image or does not show it to us.
+    #[error("{0}")]
+    PullDenied(String),
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Ingress.
+
+/// The routes that are to hold from now on. Until there is a proxy it is empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// Whose table it is.
+    pub instance: Uuid,
+    /// Grows with every change; the ingress acknowledges it.
+    pub generation: i64,
+}
+
+/// One question to a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// HTTP GET of a path.
+    Http {
+        /// Where.
+        address: SocketAddrV4,
+        /// What.
+        path: String,
+    },
+    /// A TCP connection.
+    Tcp {
+        /// Where.
+        address: SocketAddrV4,
+    },
+}
+
+/// The answer to one question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProbeAnswer {
+    /// It is ready.
+    Ready,
+    /// It is not; the text says what it answered, as the end of a sentence: "connection refused on 10.0.0.2:80".
+    NotReady(String),
+}
+
+/// The data path.
+#[async_trait]
+pub trait Ingress: Send + Sync {
+    /// Makes the table hold and returns the generation that holds now.
+    async fn publish(&self, table: &Table) -> Result<i64, IngressError>;
+    /// Asks a container once, within 2 s (a connection within 200 ms).
+    async fn probe(&self, probe: &Probe) -> ProbeAnswer;
+}
+
+/// Why a table does not hold yet.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the ingress did not take the route table: {0}")]
+pub struct IngressError(pub String);

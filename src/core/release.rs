@@ -1,0 +1,49 @@
+//! Releases: the immutable results of deployments.
+
+use super::id::{DeploymentSerial, EnvironmentSerial, ReleaseSerial};
+use super::name::Sha;
+use super::spec::{Check, RunSpec};
+use super::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What a deployment made live: everything that is needed to run it again, save the secrets, which are named in it
+/// and read when a container is made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Release {
+    /// The row's serial.
+    pub serial: ReleaseSerial,
+    /// The environment it belongs to.
+    pub environment: EnvironmentSerial,
+    /// Its number within the environment, from 1.
+    pub number: i64,
+    /// The deployment that made it; the variables of that one deployment belong to the release too.
+    pub deployment: DeploymentSerial,
+    /// What runs.
+    pub content: ReleaseContent,
+    /// When it became live first.
+    pub created_at: Timestamp,
+}
+
+/// What a release is made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReleaseContent {
+    /// The image.
+    pub image: Image,
+    /// The commit it was built from; none for a pulled image.
+    pub sha: Option<Sha>,
+    /// How its container runs.
+    pub run: RunSpec,
+    /// When its container counts as ready.
+    pub check: Check,
+}
+
+/// An image on the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// The engine's id of it, `sha256:…`.
+    pub id: String,
+    /// The registry's digest (`repository@sha256:…`), by which it can be pulled again; a built image has none.
+    pub digest: Option<String>,
+    /// What it was called when it was pulled, or our own tag for a built one.
+    pub reference: String,
+}
