@@ -1,11 +1,13 @@
 //! What waits in an environment's queue. The serial is the queue's order; an operation is done when its work ended
 //! and everything it left to be undone is settled.
 
-use super::container::ContainerRow;
+use super::deployment::{Deployment, Wanted};
 use super::id::{
     ContainerSerial, DeploymentSerial, EnvironmentSerial, OperationSerial, SettlementSerial,
 };
+use super::release::candidate_tag;
 use super::time::Timestamp;
+use uuid::Uuid;
 
 /// One entry of an environment's queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,25 +50,38 @@ pub enum Undo {
     /// Take our tag off an image; the engine removes the image when nothing else holds it.
     RetireImage(String),
     /// Remove a scratch tree.
-    RetireTree(uuid::Uuid),
+    RetireTree(Uuid),
     /// Start a container again that was stopped to make room.
     Restore(ContainerSerial),
 }
 
-/// What a failed or cancelled deployment leaves behind it, as rows.
+/// What a deployment that ended before its commit leaves behind it: its candidates, the container it stopped to make
+/// room, the image it built, the tree it built it from.
 #[must_use]
 pub fn leftovers(
-    containers: &[ContainerRow],
-    displaced: Option<ContainerSerial>,
-    image: Option<String>,
-    tree: Option<uuid::Uuid>,
+    deployment: &Deployment,
+    slug: &str,
+    candidates: &[ContainerSerial],
+    displaced: &[ContainerSerial],
 ) -> Vec<Undo> {
-    let retire = containers
-        .iter()
-        .map(|row| Undo::RetireContainer(row.serial));
-    retire
-        .chain(displaced.map(Undo::Restore))
-        .chain(image.map(Undo::RetireImage))
-        .chain(tree.map(Undo::RetireTree))
+    let candidates = candidates.iter().copied().map(Undo::RetireContainer);
+    let displaced = displaced.iter().copied().map(Undo::Restore);
+    candidates
+        .chain(displaced)
+        .chain(scaffolding(deployment, slug))
         .collect()
+}
+
+/// What no deployment needs once it has ended or committed: the candidate's tag and the scratch tree of a build.
+#[must_use]
+pub fn scaffolding(deployment: &Deployment, slug: &str) -> Vec<Undo> {
+    match deployment.request.wanted {
+        Wanted::Commit { .. } => {
+            vec![
+                Undo::RetireImage(candidate_tag(slug, deployment.serial)),
+                Undo::RetireTree(deployment.id),
+            ]
+        }
+        Wanted::Image(_) | Wanted::Release(_) => Vec::new(),
+    }
 }

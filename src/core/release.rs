@@ -47,3 +47,15 @@ pub struct Image {
     /// What it was called when it was pulled, or our own tag for a built one.
     pub reference: String,
 }
+
+/// The tag a built image has until its deployment commits.
+#[must_use]
+pub fn candidate_tag(slug: &str, deployment: DeploymentSerial) -> String {
+    format!("longshore/{slug}:candidate-{deployment}")
+}
+
+/// The tag that keeps a release's image on the host.
+#[must_use]
+pub fn release_tag(slug: &str, number: i64) -> String {
+    format!("longshore/{slug}:{number}")
+}

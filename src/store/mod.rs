@@ -1,0 +1,223 @@
+//! Everything that must survive: the history in SQLite, the deployments' logs, the encryption key. Calls block for
+//! the time of a local write (about 0.1 ms); every write is one named transaction, on disk before it returns.
+
+mod apps;
+mod deployments;
+mod files;
+mod logs;
+mod operations;
+mod principals;
+mod rollouts;
+mod rows;
+mod schema;
+mod seal;
+mod secrets;
+
+pub use apps::{Place, PlaceError};
+pub use deployments::{Created, ListFilter, NewDeployment, StepResult};
+pub use logs::DeploymentLog;
+pub use operations::{StepRow, Unfinished};
+pub use rollouts::{Committing, Live};
+pub use secrets::{ContainerEnv, SecretError};
+
+use crate::core::ports::Random;
+use crate::core::time::Timestamp;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// How many connections read side by side with the one that writes: requests are short, and more would only queue
+/// at the processor of a small machine.
+const READERS: usize = 4;
+
+/// Why the store did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The row is no longer in the phase the transition came from: somebody else was first.
+    #[error("deployment {0} is no longer in the phase it was")]
+    Moved(crate::core::id::DeploymentSerial),
+    /// A row that no state of ours could have written.
+    #[error("the database is inconsistent: {table} {id}: {what}")]
+    Inconsistent {
+        /// The table.
+        table: &'static str,
+        /// The row's key.
+        id: String,
+        /// What does not fit.
+        what: String,
+    },
+    /// There is no free network or address.
+    #[error("{0}")]
+    AddressesExhausted(String),
+    /// A sealed value could not be opened, or the key is not the database's.
+    #[error("{0}")]
+    Key(String),
+    /// SQLite said no.
+    #[error("the database failed: {0}")]
+    Database(#[from] rusqlite::Error),
+    /// The file system said no.
+    #[error("{path}: {error}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Its error.
+        error: std::io::Error,
+    },
+    /// The data directory cannot be used.
+    #[error("{0}")]
+    Unusable(String),
+    /// The process is ending; nothing more is written.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// A moment around a commit, for those who watch them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Everything is written, nothing is committed.
+    Before,
+    /// It is on disk; the caller does not know yet.
+    After,
+}
+
+/// Is asked around every commit with the transaction's name; `false` refuses it before and hides the result after,
+/// as the end of the process at that moment would.
+pub type CommitWatch = Arc<dyn Fn(Moment, &'static str) -> bool + Send + Sync>;
+
+/// What opening needs from outside.
+pub struct OpenWith {
+    /// The present time.
+    pub now: Timestamp,
+    /// For the instance's id and the key.
+    pub random: Random,
+    /// Where systemd puts credentials, if it does.
+    pub credentials_directory: Option<PathBuf>,
+    /// Watches commits.
+    pub watch: Option<CommitWatch>,
+}
+
+/// The open data directory. One process at a time.
+pub struct Store {
+    writer: Mutex<Connection>,
+    readers: Mutex<Vec<Connection>>,
+    changed: watch::Sender<u64>,
+    commit_watch: Option<CommitWatch>,
+    seal: seal::Seal,
+    random: Random,
+    instance: Uuid,
+    data_dir: PathBuf,
+    credentials_directory: Option<PathBuf>,
+    /// Held for as long as the store is open; the kernel lets go of it when the process ends, however it ends.
+    _lock: std::fs::File,
+}
+
+impl Store {
+    /// Opens the data directory, making what is missing, and brings the schema up to date.
+    ///
+    /// # Errors
+    /// If another process has it open, it cannot be written, or the key does not fit the database.
+    pub fn open(data_dir: &Path, with: OpenWith) -> Result<Self, StoreError> {
+        files::make_private_dir(data_dir)?;
+        let lock = files::lock(data_dir)?;
+        let database = data_dir.join("longshore.db");
+        let known = database.exists();
+        let seal = seal::Seal::open(&data_dir.join("key"), known, &with.random)?;
+        let mut writer = schema::connect(&database)?;
+        schema::migrate(&mut writer)?;
+        let instance = schema::instance(&mut writer, &seal, &with)?;
+        files::write_text(&data_dir.join("instance"), &format!("{instance}\n"))?;
+        for name in ["logs", "git", "work"] {
+            files::make_private_dir(&data_dir.join(name))?;
+        }
+        let readers = (0..READERS)
+            .map(|_| schema::connect(&database))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            writer: Mutex::new(writer),
+            readers: Mutex::new(readers),
+            changed: watch::Sender::new(0),
+            commit_watch: with.watch,
+            seal,
+            random: with.random,
+            instance,
+            data_dir: data_dir.to_owned(),
+            credentials_directory: with.credentials_directory,
+            _lock: lock,
+        })
+    }
+
+    /// The id all objects of this database carry.
+    #[must_use]
+    pub fn instance(&self) -> Uuid {
+        self.instance
+    }
+
+    /// Tells of every commit and every line of a log. A reader that takes this before it looks misses nothing.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    fn tell(&self) {
+        self.changed
+            .send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// One named transaction, committed and synced before it returns.
+    fn write<T>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let value = work(&transaction)?;
+        self.pass(Moment::Before, name)?;
+        transaction.commit()?;
+        drop(writer);
+        self.tell();
+        self.pass(Moment::After, name)?;
+        Ok(value)
+    }
+
+    /// One look at the database as it was at one moment.
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let pooled = self
+            .readers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        let mut connection = match pooled {
+            Some(connection) => connection,
+            None => schema::connect(&self.data_dir.join("longshore.db"))?,
+        };
+        let value = {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+            work(&transaction)
+        };
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if readers.len() < READERS {
+            readers.push(connection);
+        }
+        value
+    }
+
+    fn pass(&self, moment: Moment, name: &'static str) -> Result<(), StoreError> {
+        match &self.commit_watch {
+            Some(watch) if !watch(moment, name) => Err(StoreError::Closed),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn random_uuid(&self) -> Uuid {
+        let mut bytes = [0; 16];
+        (self.random)(&mut bytes);
+        uuid::Builder::from_random_bytes(bytes).into_uuid()
+    }
+}

@@ -1,0 +1,310 @@
+//! The queues, the steps' budgets, and what is still to be undone.
+
+use super::rows::inconsistent;
+use super::{Store, StoreError};
+use crate::core::deployment::Step;
+use crate::core::id::{
+    ContainerSerial, DeploymentSerial, EnvironmentSerial, OperationSerial, SettlementSerial,
+};
+use crate::core::operation::{Operation, OperationKind, Settlement, Undo};
+use crate::core::time::Timestamp;
+use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+use std::time::Duration;
+
+/// An environment with work: unfinished operations or something to settle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// The environment.
+    pub environment: EnvironmentSerial,
+    /// The operation at its queue's head; `None` if there is only something to settle.
+    pub head: Option<OperationSerial>,
+}
+
+/// How far a step's budget is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepRow {
+    /// The budget.
+    pub budget: Duration,
+    /// What is consumed of it.
+    pub consumed: Duration,
+    /// How often in a row resuming it ended with the agent within seconds.
+    pub strikes: u32,
+}
+
+impl Store {
+    /// Every environment with work, in the order of the queues' heads.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn unfinished(&self) -> Result<Vec<Unfinished>, StoreError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT environment, min(head) FROM (
+                     SELECT environment, min(serial) AS head FROM operation WHERE done_at IS NULL GROUP BY environment
+                     UNION ALL
+                     SELECT DISTINCT environment, NULL FROM settlement WHERE settled_at IS NULL)
+                 GROUP BY environment ORDER BY min(head)",
+            )?;
+            let rows = statement.query_map([], |row| {
+                Ok(Unfinished {
+                    environment: EnvironmentSerial(row.get(0)?),
+                    head: row.get::<_, Option<i64>>(1)?.map(OperationSerial),
+                })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// The first unfinished operation of an environment.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn queue_head(
+        &self,
+        environment: EnvironmentSerial,
+    ) -> Result<Option<Operation>, StoreError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT serial, environment, kind, deployment, created_at FROM operation
+                 WHERE environment = ?1 AND done_at IS NULL ORDER BY serial LIMIT 1",
+            )?;
+            let mut rows = statement.query([environment.0])?;
+            rows.next()?.map(operation).transpose()
+        })
+    }
+
+    /// Takes an operation out of its queue: its work has ended and everything it left is settled.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn finish_operation(
+        &self,
+        operation: OperationSerial,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write("finish_operation", |tx| {
+            tx.execute(
+                "UPDATE operation SET done_at = ?2 WHERE serial = ?1 AND done_at IS NULL",
+                params![operation.0, now.0],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// What an environment still has to undo: retiring first, then restoring, each in the order it was written.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn pending_settlements(
+        &self,
+        environment: EnvironmentSerial,
+    ) -> Result<Vec<Settlement>, StoreError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT serial, environment, deployment, kind, container, object FROM settlement
+                 WHERE environment = ?1 AND settled_at IS NULL
+                 ORDER BY kind <> 'retire_container', kind <> 'restore', serial",
+            )?;
+            let mut rows = statement.query([environment.0])?;
+            let mut settlements = Vec::new();
+            while let Some(row) = rows.next()? {
+                settlements.push(settlement(row)?);
+            }
+            Ok(settlements)
+        })
+    }
+
+    /// Something is undone.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn settled(&self, settlement: &Settlement, now: Timestamp) -> Result<(), StoreError> {
+        self.write("settled", |tx| {
+            close_settlement(tx, settlement.serial, None, now)?;
+            if let Undo::RetireContainer(container) = &settlement.undo {
+                tx.execute(
+                    "UPDATE container SET removed_at = ?2 WHERE serial = ?1",
+                    params![container.0, now.0],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The engine refused to bring a container back. That is recorded and counts as settled, so that the deployment
+    /// that mends it can run.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn restore_refused(
+        &self,
+        settlement: &Settlement,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write("restore_refused", |tx| {
+            close_settlement(tx, settlement.serial, Some(why), now)
+        })
+    }
+
+    /// A step's row; `None` if it has not begun.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn step(
+        &self,
+        deployment: DeploymentSerial,
+        step: Step,
+    ) -> Result<Option<StepRow>, StoreError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT budget_ms, consumed_ms, strikes FROM step WHERE deployment = ?1 AND name = ?2",
+            )?;
+            let row = statement.query_row(params![deployment.0, step.as_str()], |row| {
+                Ok(StepRow { budget: millis(row.get(0)?), consumed: millis(row.get(1)?), strikes: row.get(2)? })
+            });
+            Ok(row.optional()?)
+        })
+    }
+
+    /// A step is being resumed; forgotten again by [`Store::tick`] once it has run for a while.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn strike(&self, deployment: DeploymentSerial, step: Step) -> Result<(), StoreError> {
+        self.write("strike", |tx| {
+            tx.execute(
+                "UPDATE step SET strikes = strikes + 1 WHERE deployment = ?1 AND name = ?2",
+                params![deployment.0, step.as_str()],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// A step has consumed so much of its budget in all, and the agent lives.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn tick(
+        &self,
+        deployment: DeploymentSerial,
+        step: Step,
+        consumed: Duration,
+    ) -> Result<(), StoreError> {
+        self.write("tick", |tx| {
+            tx.execute(
+                "UPDATE step SET consumed_ms = ?3, strikes = 0 WHERE deployment = ?1 AND name = ?2",
+                params![
+                    deployment.0,
+                    step.as_str(),
+                    i64::try_from(consumed.as_millis()).unwrap_or(i64::MAX)
+                ],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// The agent ends by itself: what it was doing did not take it down.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn forget_strikes(&self) -> Result<(), StoreError> {
+        self.write("forget_strikes", |tx| {
+            tx.execute(
+                "UPDATE step SET strikes = 0 WHERE ended_at IS NULL AND strikes > 0",
+                [],
+            )?;
+            Ok(())
+        })
+    }
+}
+
+/// Writes down what is to be undone, in the transaction that decides it.
+pub(super) fn write_settlements(
+    tx: &Transaction<'_>,
+    environment: EnvironmentSerial,
+    deployment: DeploymentSerial,
+    undo: &[Undo],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for undo in undo {
+        let (kind, container, object) = match undo {
+            Undo::RetireContainer(container) => ("retire_container", Some(container.0), None),
+            Undo::Restore(container) => ("restore", Some(container.0), None),
+            Undo::RetireImage(tag) => ("retire_image", None, Some(tag.clone())),
+            Undo::RetireTree(tree) => ("retire_tree", None, Some(tree.to_string())),
+        };
+        if let Undo::RetireContainer(container) = undo {
+            tx.execute(
+                "UPDATE container SET role = 'retired' WHERE serial = ?1",
+                [container.0],
+            )?;
+        }
+        tx.execute(
+            "INSERT INTO settlement (environment, deployment, kind, container, object, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![environment.0, deployment.0, kind, container, object, now.0],
+        )?;
+    }
+    Ok(())
+}
+
+fn close_settlement(
+    tx: &Transaction<'_>,
+    serial: SettlementSerial,
+    refused: Option<&str>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE settlement SET settled_at = ?2, refused = ?3 WHERE serial = ?1",
+        params![serial.0, now.0, refused],
+    )?;
+    Ok(())
+}
+
+fn operation(row: &Row<'_>) -> Result<Operation, StoreError> {
+    let serial: i64 = row.get(0)?;
+    let kind: String = row.get(2)?;
+    let deployment: Option<i64> = row.get(3)?;
+    let kind = match (kind.as_str(), deployment) {
+        ("deploy", Some(deployment)) => OperationKind::Deploy(DeploymentSerial(deployment)),
+        _ => return Err(inconsistent("operation", serial, format!("kind '{kind}'"))),
+    };
+    Ok(Operation {
+        serial: OperationSerial(serial),
+        environment: EnvironmentSerial(row.get(1)?),
+        kind,
+        created_at: Timestamp(row.get(4)?),
+    })
+}
+
+fn settlement(row: &Row<'_>) -> Result<Settlement, StoreError> {
+    let serial: i64 = row.get(0)?;
+    let kind: String = row.get(3)?;
+    let container = row.get::<_, Option<i64>>(4)?.map(ContainerSerial);
+    let object: Option<String> = row.get(5)?;
+    let undo = match (kind.as_str(), container, object) {
+        ("retire_container", Some(container), None) => Undo::RetireContainer(container),
+        ("restore", Some(container), None) => Undo::Restore(container),
+        ("retire_image", None, Some(tag)) => Undo::RetireImage(tag),
+        ("retire_tree", None, Some(tree)) => {
+            Undo::RetireTree(super::rows::uuid("settlement", serial, &tree)?)
+        }
+        _ => {
+            return Err(inconsistent(
+                "settlement",
+                serial,
+                format!("kind '{kind}' and its columns do not fit"),
+            ));
+        }
+    };
+    Ok(Settlement {
+        serial: SettlementSerial(serial),
+        environment: EnvironmentSerial(row.get(1)?),
+        deployment: DeploymentSerial(row.get(2)?),
+        undo,
+    })
+}
+
+fn millis(value: i64) -> Duration {
+    Duration::from_millis(u64::try_from(value).unwrap_or(0))
+}

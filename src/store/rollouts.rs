@@ -1,0 +1,328 @@
+//! Containers as rows, releases, and the commit that makes one live.
+
+use super::apps::next_address;
+use super::deployments::{end_step, still, transition};
+use super::operations::write_settlements;
+use super::rows::{CONTAINER, RELEASE, container, inconsistent, json, release};
+use super::{Store, StoreError};
+use crate::core::container::{ContainerRow, OutputCursor};
+use crate::core::deployment::{Deployment, Phase};
+use crate::core::id::{ContainerSerial, DeploymentSerial, EnvironmentSerial, ReleaseSerial};
+use crate::core::operation::{Undo, scaffolding};
+use crate::core::release::{Release, ReleaseContent};
+use crate::core::time::Timestamp;
+use rusqlite::{OptionalExtension as _, Transaction, params};
+
+/// What an environment serves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Live {
+    /// Its release.
+    pub release: Release,
+    /// The deployment that made it live.
+    pub deployment: DeploymentSerial,
+    /// Its container's row.
+    pub container: ContainerRow,
+}
+
+/// What becomes live at a commit.
+#[derive(Clone, Copy, Debug)]
+pub enum Committing<'a> {
+    /// A new release.
+    New(&'a ReleaseContent),
+    /// An earlier one again; it keeps its number.
+    Again(ReleaseSerial),
+}
+
+impl Store {
+    /// Writes down that a container is about to be made, with a name that was never used and an address that no row
+    /// names.
+    ///
+    /// # Errors
+    /// [`StoreError::Moved`] if the deployment left its rollout, [`StoreError::AddressesExhausted`].
+    pub fn intend_candidate(
+        &self,
+        deployment: &Deployment,
+        slug: &str,
+        process: &str,
+        now: Timestamp,
+    ) -> Result<ContainerRow, StoreError> {
+        self.write("intend_candidate", |tx| {
+            still(tx, deployment)?;
+            let address = next_address(tx, deployment.environment)?;
+            let attempt: i64 = tx.query_row(
+                "SELECT count(*) + 1 FROM container WHERE deployment = ?1",
+                [deployment.serial.0],
+                |row| row.get(0),
+            )?;
+            let name = format!("{slug}-{}-{attempt}", deployment.serial);
+            tx.execute(
+                "INSERT INTO container (environment, deployment, process, name, address, role, created_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 'candidate', ?6)",
+                params![deployment.environment.0, deployment.serial.0, process, name, address.to_string(), now.0],
+            )?;
+            container_in(tx, ContainerSerial(tx.last_insert_rowid()))
+        })
+    }
+
+    /// The engine has made it.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn record_made(&self, row: &ContainerRow, now: Timestamp) -> Result<(), StoreError> {
+        self.write("record_made", |tx| {
+            tx.execute(
+                "UPDATE container SET made_at = ?2 WHERE serial = ?1",
+                params![row.serial.0, now.0],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// A resumed rollout gives up the candidates of its earlier attempts and makes a new one.
+    ///
+    /// # Errors
+    /// [`StoreError::Moved`] if the deployment left its rollout.
+    pub fn retire_candidates(
+        &self,
+        deployment: &Deployment,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let candidates = self.candidates(deployment.serial)?;
+        if candidates.is_empty() {
+            return Ok(());
+        }
+        self.write("retire_candidates", |tx| {
+            still(tx, deployment)?;
+            let undo: Vec<Undo> = candidates
+                .iter()
+                .map(|row| Undo::RetireContainer(row.serial))
+                .collect();
+            write_settlements(tx, deployment.environment, deployment.serial, &undo, now)
+        })
+    }
+
+    fn candidates(&self, deployment: DeploymentSerial) -> Result<Vec<ContainerRow>, StoreError> {
+        self.containers("c.deployment = ?1 AND c.role = 'candidate'", deployment.0)
+    }
+
+    /// Writes down that the live container is about to be stopped to make room. Whatever ends the deployment before
+    /// its commit will bring it back.
+    ///
+    /// # Errors
+    /// [`StoreError::Moved`] if the deployment left its rollout.
+    pub fn displace(&self, deployment: &Deployment, live: &ContainerRow) -> Result<(), StoreError> {
+        self.write("displace", |tx| {
+            still(tx, deployment)?;
+            tx.execute(
+                "UPDATE container SET displaced_by = ?2 WHERE serial = ?1",
+                params![live.serial.0, deployment.serial.0],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// How far a container's output was read.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn record_read(
+        &self,
+        container: ContainerSerial,
+        cursor: &OutputCursor,
+    ) -> Result<(), StoreError> {
+        self.write("record_read", |tx| {
+            tx.execute(
+                "UPDATE container SET read_until = ?2 WHERE serial = ?1",
+                params![container.0, cursor.0],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// The point of no return, in one transaction: the release is live, the phase is Committed, what it replaces is to
+    /// be retired, and the route table has a new generation.
+    ///
+    /// # Errors
+    /// [`StoreError::Moved`] if the deployment left its rollout: cancelled or failed in the meantime.
+    pub fn commit(
+        &self,
+        deployment: &Deployment,
+        what: Committing<'_>,
+        candidate: &ContainerRow,
+        slug: &str,
+        now: Timestamp,
+    ) -> Result<Deployment, StoreError> {
+        self.write("commit", |tx| {
+            let environment = deployment.environment;
+            let release = match what {
+                Committing::Again(release) => release,
+                Committing::New(content) => insert_release(tx, deployment, content, now)?,
+            };
+            let committed = deployment.clone().commit(release).map_err(|error| {
+                inconsistent("deployment", deployment.serial, error.to_string())
+            })?;
+            transition(tx, &deployment.phase, &committed, now)?;
+            end_step(tx, deployment.serial, &deployment.phase, now)?;
+            let old: Vec<Undo> = tx
+                .prepare_cached(
+                    "SELECT serial FROM container WHERE environment = ?1 AND role = 'live'",
+                )?
+                .query_map([environment.0], |row| {
+                    row.get(0)
+                        .map(|serial| Undo::RetireContainer(ContainerSerial(serial)))
+                })?
+                .collect::<Result<_, _>>()?;
+            tx.execute(
+                "UPDATE container SET displaced_by = NULL WHERE environment = ?1",
+                [environment.0],
+            )?;
+            tx.execute(
+                "UPDATE container SET role = 'live', release = ?2 WHERE serial = ?1",
+                params![candidate.serial.0, release.0],
+            )?;
+            tx.execute(
+                "UPDATE environment SET live_release = ?2, live_deployment = ?3 WHERE serial = ?1",
+                params![environment.0, release.0, deployment.serial.0],
+            )?;
+            tx.execute("UPDATE instance SET generation = generation + 1", [])?;
+            let undo: Vec<Undo> = old
+                .into_iter()
+                .chain(scaffolding(deployment, slug))
+                .collect();
+            write_settlements(tx, environment, deployment.serial, &undo, now)?;
+            Ok(committed)
+        })
+    }
+
+    /// The route table's generation.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn generation(&self) -> Result<i64, StoreError> {
+        self.read(|tx| Ok(tx.query_row("SELECT generation FROM instance", [], |row| row.get(0))?))
+    }
+
+    /// A release.
+    ///
+    /// # Errors
+    /// If there is none of that serial.
+    pub fn release(&self, serial: ReleaseSerial) -> Result<Release, StoreError> {
+        self.read(|tx| release_in(tx, serial))
+    }
+
+    /// What an environment serves; `None` if nothing was ever deployed to it.
+    ///
+    /// # Errors
+    /// If its rows contradict each other.
+    pub fn live(&self, environment: EnvironmentSerial) -> Result<Option<Live>, StoreError> {
+        self.read(|tx| {
+            let (live_release, deployment): (Option<i64>, Option<i64>) = tx.query_row(
+                "SELECT live_release, live_deployment FROM environment WHERE serial = ?1",
+                [environment.0],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?;
+            let (Some(live_release), Some(deployment)) = (live_release, deployment) else {
+                return Ok(None);
+            };
+            let sql = format!(
+                "SELECT {CONTAINER} FROM container c WHERE c.environment = ?1 AND c.role = 'live'"
+            );
+            let mut statement = tx.prepare_cached(&sql)?;
+            let mut rows = statement.query([environment.0])?;
+            let row = rows.next()?.ok_or_else(|| {
+                inconsistent("environment", environment, "is live without a container")
+            })?;
+            Ok(Some(Live {
+                release: release_in(tx, ReleaseSerial(live_release))?,
+                deployment: DeploymentSerial(deployment),
+                container: container(row)?,
+            }))
+        })
+    }
+
+    /// Every environment that has a live release.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn live_environments(&self) -> Result<Vec<EnvironmentSerial>, StoreError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT serial FROM environment WHERE live_release IS NOT NULL AND desired = 'running' AND removed_at IS NULL ORDER BY serial",
+            )?;
+            let rows = statement.query_map([], |row| row.get(0).map(EnvironmentSerial))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// A container's row.
+    ///
+    /// # Errors
+    /// If there is none of that serial.
+    pub fn container(&self, serial: ContainerSerial) -> Result<ContainerRow, StoreError> {
+        self.read(|tx| container_in(tx, serial))
+    }
+
+    /// The names of containers that are retired and were removed: none of them may exist.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn removed_names(&self, among: &[String]) -> Result<Vec<String>, StoreError> {
+        self.read(|tx| {
+            let mut statement =
+                tx.prepare_cached("SELECT 1 FROM container WHERE name = ?1 AND role = 'retired' AND removed_at IS NOT NULL")?;
+            let mut removed = Vec::new();
+            for name in among {
+                if statement.exists([name])? {
+                    removed.push(name.clone());
+                }
+            }
+            Ok(removed)
+        })
+    }
+
+    fn containers(&self, condition: &str, value: i64) -> Result<Vec<ContainerRow>, StoreError> {
+        self.read(|tx| {
+            let sql =
+                format!("SELECT {CONTAINER} FROM container c WHERE {condition} ORDER BY c.serial");
+            let mut statement = tx.prepare_cached(&sql)?;
+            let mut rows = statement.query([value])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push(container(row)?);
+            }
+            Ok(found)
+        })
+    }
+}
+
+fn insert_release(
+    tx: &Transaction<'_>,
+    deployment: &Deployment,
+    content: &ReleaseContent,
+    now: Timestamp,
+) -> Result<ReleaseSerial, StoreError> {
+    tx.execute(
+        "INSERT INTO release (environment, number, deployment, content, created_at)
+         VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM release WHERE environment = ?1), ?2, ?3, ?4)",
+        params![deployment.environment.0, deployment.serial.0, json("release", content)?, now.0],
+    )?;
+    Ok(ReleaseSerial(tx.last_insert_rowid()))
+}
+
+fn release_in(tx: &Transaction<'_>, serial: ReleaseSerial) -> Result<Release, StoreError> {
+    let sql = format!("SELECT {RELEASE} FROM release r WHERE r.serial = ?1");
+    let found = tx
+        .prepare_cached(&sql)?
+        .query_row([serial.0], |row| Ok(release(row)))
+        .optional()?;
+    found.unwrap_or_else(|| Err(inconsistent("release", serial, "is missing")))
+}
+
+fn container_in(tx: &Transaction<'_>, serial: ContainerSerial) -> Result<ContainerRow, StoreError> {
+    let sql = format!("SELECT {CONTAINER} FROM container c WHERE c.serial = ?1");
+    let found = tx
+        .prepare_cached(&sql)?
+        .query_row([serial.0], |row| Ok(container(row)))
+        .optional()?;
+    found.unwrap_or_else(|| Err(inconsistent("container", serial, "is missing")))
+}

@@ -1,0 +1,75 @@
+//! Connections and migrations.
+
+use super::{OpenWith, StoreError, seal};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite_migration::{M, Migrations};
+use std::path::Path;
+use uuid::Uuid;
+
+/// In order; appended to, never changed.
+const MIGRATIONS: &[M<'_>] = &[M::up(include_str!("schema.sql"))];
+
+/// Opens a connection with the settings every connection has.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that opens the database"
+)]
+pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open(path)?;
+    // WAL: readers and the writer do not wait for each other. FULL: a commit is on disk when it returns; without it
+    // a power cut could lose a deployment whose client was told 201. foreign_keys is off by default in SQLite.
+    // busy_timeout: only another program (a backup, a person with sqlite3) can hold the write lock; it may for a while.
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    Migrations::from_slice(MIGRATIONS).to_latest(connection).map_err(|error| {
+        StoreError::Unusable(format!(
+            "the database cannot be brought to this version's schema: {error}; a newer longshore may have written it"
+        ))
+    })
+}
+
+/// The instance's id, made at the first start; checks that the key is the one the database was sealed with.
+pub(super) fn instance(
+    connection: &mut Connection,
+    seal: &seal::Seal,
+    with: &OpenWith,
+) -> Result<Uuid, StoreError> {
+    let known: Option<(String, Vec<u8>)> = connection
+        .query_row("SELECT uuid, key_check FROM instance", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    if let Some((uuid, check)) = known {
+        seal.open_value("instance", &check)?;
+        return uuid.parse().map_err(|_| StoreError::Inconsistent {
+            table: "instance",
+            id: "1".into(),
+            what: format!("'{uuid}' is not a UUID"),
+        });
+    }
+    let mut bytes = [0; 16];
+    (with.random)(&mut bytes);
+    let uuid = uuid::Builder::from_random_bytes(bytes).into_uuid();
+    connection.execute(
+        "INSERT INTO instance (id, uuid, generation, key_check, created_at) VALUES (1, ?1, 0, ?2, ?3)",
+        params![uuid.to_string(), seal.seal("instance", seal::KEY_CHECK)?, with.now.0],
+    )?;
+    Ok(uuid)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_migrations_are_valid_sql() {
+        rusqlite_migration::Migrations::from_slice(super::MIGRATIONS)
+            .validate()
+            .unwrap();
+    }
+}
