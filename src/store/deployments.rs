@@ -19,6 +19,7 @@ use crate::core::release::Image;
 use crate::core::spec::Spec;
 use crate::core::time::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, Transaction, params, params_from_iter, types::Value};
+use std::time::Duration;
 use uuid::Uuid;
 
 /// How long a request's key is remembered (git.dev's contract: 24 hours).
@@ -200,7 +201,8 @@ impl Store {
         }
     }
 
-    /// Queued → Running: with the spec it will run with, and its first step's budget.
+    /// Queued → Running: with the spec it will run with, and its first step's budget. Without a spec (the
+    /// configuration no longer names the environment) it can only fail.
     ///
     /// # Errors
     /// [`StoreError::Moved`] if it is no longer queued.
@@ -208,14 +210,15 @@ impl Store {
         &self,
         from: &Phase,
         started: &Deployment,
-        spec: &Spec,
+        spec: Option<&Spec>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.write("start_deployment", |tx| {
             transition(tx, from, started, now)?;
+            let text = spec.map(|spec| json("deployment", spec)).transpose()?;
             tx.execute(
                 "UPDATE deployment SET spec = ?2 WHERE serial = ?1",
-                params![started.serial.0, json("deployment", spec)?],
+                params![started.serial.0, text],
             )?;
             begin_step(tx, started, spec, now)
         })
@@ -237,7 +240,7 @@ impl Store {
             transition(tx, from, advanced, now)?;
             result.write(tx, advanced.serial)?;
             end_step(tx, advanced.serial, from, now)?;
-            begin_step(tx, advanced, spec, now)
+            begin_step(tx, advanced, Some(spec), now)
         })
     }
 
@@ -252,11 +255,11 @@ impl Store {
         })
     }
 
-    /// The spec a deployment started with.
+    /// The spec a deployment started with; `None` if it never started, or the configuration had none for it.
     ///
     /// # Errors
-    /// If it never started.
-    pub fn spec(&self, deployment: DeploymentSerial) -> Result<Spec, StoreError> {
+    /// If the database fails.
+    pub fn spec(&self, deployment: DeploymentSerial) -> Result<Option<Spec>, StoreError> {
         let text: Option<String> = self.read(|tx| {
             Ok(tx.query_row(
                 "SELECT spec FROM deployment WHERE serial = ?1",
@@ -264,9 +267,8 @@ impl Store {
                 |row| row.get(0),
             )?)
         })?;
-        let text =
-            text.ok_or_else(|| inconsistent("deployment", deployment, "runs without a spec"))?;
-        from_json("deployment", deployment.0, &text)
+        text.map(|text| from_json("deployment", deployment.0, &text))
+            .transpose()
     }
 
     /// The image a deployment built or pulled.
@@ -409,7 +411,7 @@ impl Store {
             cancelled_by,
             steps: steps(tx, &deployment)?,
             restore_failed: tx
-                .prepare_cached("SELECT refused FROM settlement WHERE deployment = ?1 AND refused IS NOT NULL ORDER BY serial")?
+                .prepare_cached("SELECT refused FROM settlement WHERE deployment = ?1 AND kind = 'restore' AND refused IS NOT NULL ORDER BY serial")?
                 .query_map([serial.0], |row| row.get(0))?
                 .collect::<Result<_, _>>()?,
             deployment,
@@ -587,17 +589,17 @@ fn status_event(
 fn begin_step(
     tx: &Transaction<'_>,
     deployment: &Deployment,
-    spec: &Spec,
+    spec: Option<&Spec>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let Some(step) = deployment.phase.running_step() else {
         return Ok(());
     };
-    let budget = match step {
+    let budget = spec.map_or(Duration::ZERO, |spec| match step {
         Step::Checkout => spec.deadlines.checkout,
         Step::Build => spec.deadlines.build,
         Step::Rollout => spec.deadlines.rollout,
-    };
+    });
     tx.execute(
         "INSERT INTO step (deployment, name, budget_ms, started_at) VALUES (?1, ?2, ?3, ?4)",
         params![

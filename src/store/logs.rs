@@ -10,6 +10,7 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 /// How large the output in one log may grow: days of a chatty build, and still nothing that fills a small disk.
@@ -20,7 +21,7 @@ const MAX_LOG: u64 = 32 * 1024 * 1024;
 pub struct DeploymentLog {
     path: PathBuf,
     file: Mutex<Open>,
-    tell: Box<dyn Fn() + Send + Sync>,
+    lines: watch::Sender<u64>,
 }
 
 struct Open {
@@ -56,12 +57,10 @@ impl Store {
                     .map_err(|error| files::fault(&path)(error))?;
             }
         }
-        let changed = self.changed.clone();
-        let tell = Box::new(move || changed.send_modify(|count| *count = count.wrapping_add(1)));
         Ok(DeploymentLog {
             path,
             file: Mutex::new(Open { file, size }),
-            tell,
+            lines: self.lines.clone(),
         })
     }
 
@@ -141,7 +140,7 @@ impl DeploymentLog {
             .map_err(files::fault(&self.path))?;
         open.size += line.len() as u64;
         drop(open);
-        (self.tell)();
+        super::tell(&self.lines);
         Ok(())
     }
 }

@@ -103,6 +103,7 @@ pub struct Store {
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
     changed: watch::Sender<u64>,
+    lines: watch::Sender<u64>,
     commit_watch: Option<CommitWatch>,
     seal: seal::Seal,
     random: Random,
@@ -138,6 +139,7 @@ impl Store {
             writer: Mutex::new(writer),
             readers: Mutex::new(readers),
             changed: watch::Sender::new(0),
+            lines: watch::Sender::new(0),
             commit_watch: with.watch,
             seal,
             random: with.random,
@@ -154,15 +156,16 @@ impl Store {
         self.instance
     }
 
-    /// Tells of every commit and every line of a log. A reader that takes this before it looks misses nothing.
+    /// Tells of every commit. A reader that takes this before it looks misses nothing.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
 
-    fn tell(&self) {
-        self.changed
-            .send_modify(|count| *count = count.wrapping_add(1));
+    /// Tells of every line of a log.
+    #[must_use]
+    pub fn lines(&self) -> watch::Receiver<u64> {
+        self.lines.subscribe()
     }
 
     /// One named transaction, committed and synced before it returns.
@@ -177,7 +180,7 @@ impl Store {
         self.pass(Moment::Before, name)?;
         transaction.commit()?;
         drop(writer);
-        self.tell();
+        tell(&self.changed);
         self.pass(Moment::After, name)?;
         Ok(value)
     }
@@ -220,4 +223,8 @@ impl Store {
         (self.random)(&mut bytes);
         uuid::Builder::from_random_bytes(bytes).into_uuid()
     }
+}
+
+fn tell(channel: &watch::Sender<u64>) {
+    channel.send_modify(|count| *count = count.wrapping_add(1));
 }

@@ -131,19 +131,33 @@ impl Store {
         })
     }
 
-    /// The engine refused to bring a container back. That is recorded and counts as settled, so that the deployment
-    /// that mends it can run.
+    /// The engine refused to undo something: a container that cannot be started again, most likely. That is recorded
+    /// and counts as settled, so that the deployment that mends it can run.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn restore_refused(
+    pub fn settlement_refused(
         &self,
         settlement: &Settlement,
         why: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.write("restore_refused", |tx| {
+        self.write("settlement_refused", |tx| {
             close_settlement(tx, settlement.serial, Some(why), now)
+        })
+    }
+
+    /// Whether a deployment's operation has left its queue: nothing more will be done for it.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn is_settled(&self, deployment: DeploymentSerial) -> Result<bool, StoreError> {
+        self.read(|tx| {
+            let done: Option<Option<i64>> = tx
+                .prepare_cached("SELECT done_at FROM operation WHERE deployment = ?1")?
+                .query_row([deployment.0], |row| row.get(0))
+                .optional()?;
+            Ok(done.flatten().is_some())
         })
     }
 

@@ -6,10 +6,11 @@ use super::operations::write_settlements;
 use super::rows::{CONTAINER, RELEASE, container, inconsistent, json, release};
 use super::{Store, StoreError};
 use crate::core::container::{ContainerRow, OutputCursor};
-use crate::core::deployment::{Deployment, Phase};
+use crate::core::deployment::Deployment;
 use crate::core::id::{ContainerSerial, DeploymentSerial, EnvironmentSerial, ReleaseSerial};
 use crate::core::operation::{Undo, scaffolding};
 use crate::core::release::{Release, ReleaseContent};
+use crate::core::secret::Secret;
 use crate::core::time::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
@@ -44,6 +45,7 @@ impl Store {
         deployment: &Deployment,
         slug: &str,
         process: &str,
+        hidden: &[Secret],
         now: Timestamp,
     ) -> Result<ContainerRow, StoreError> {
         self.write("intend_candidate", |tx| {
@@ -60,7 +62,12 @@ impl Store {
                  VALUES (?1, ?2, ?3, ?4, ?5, 'candidate', ?6)",
                 params![deployment.environment.0, deployment.serial.0, process, name, address.to_string(), now.0],
             )?;
-            container_in(tx, ContainerSerial(tx.last_insert_rowid()))
+            let serial = ContainerSerial(tx.last_insert_rowid());
+            if !hidden.is_empty() {
+                let sealed = self.seal.seal(&hidden_place(serial), json("container", &hidden)?.as_bytes())?;
+                tx.execute("UPDATE container SET hidden = ?2 WHERE serial = ?1", params![serial.0, sealed])?;
+            }
+            container_in(tx, serial)
         })
     }
 
@@ -262,6 +269,31 @@ impl Store {
         self.read(|tx| container_in(tx, serial))
     }
 
+    /// The values a container got that its output must not show, as they were when it was made.
+    ///
+    /// # Errors
+    /// If they cannot be opened.
+    pub fn hidden_values(&self, serial: ContainerSerial) -> Result<Vec<Secret>, StoreError> {
+        let sealed: Option<Vec<u8>> = self.read(|tx| {
+            Ok(tx.query_row(
+                "SELECT hidden FROM container WHERE serial = ?1",
+                [serial.0],
+                |row| row.get(0),
+            )?)
+        })?;
+        let Some(sealed) = sealed else {
+            return Ok(Vec::new());
+        };
+        let opened = self.seal.open_value(&hidden_place(serial), &sealed)?;
+        serde_json::from_slice(&opened).map_err(|_| {
+            inconsistent(
+                "container",
+                serial,
+                "its hidden values are not what was sealed",
+            )
+        })
+    }
+
     /// The names of containers that are retired and were removed: none of them may exist.
     ///
     /// # Errors
@@ -293,6 +325,10 @@ impl Store {
             Ok(found)
         })
     }
+}
+
+fn hidden_place(serial: ContainerSerial) -> String {
+    format!("container {serial} hidden")
 }
 
 fn insert_release(

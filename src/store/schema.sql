@@ -143,6 +143,7 @@ CREATE TABLE container (
     role         TEXT    NOT NULL,           -- candidate | live | retired
     displaced_by INTEGER REFERENCES deployment (serial), -- stopped to make room for this one's candidate
     read_until   TEXT,                       -- how far its output was read
+    hidden       BLOB,                       -- sealed JSON: the values it got that its output must not show
     created_at   INTEGER NOT NULL,           -- when it was meant to be made
     made_at      INTEGER,                    -- when the engine had made it
     removed_at   INTEGER
@@ -159,10 +160,10 @@ CREATE TABLE settlement (
     object      TEXT,
     created_at  INTEGER NOT NULL,
     settled_at  INTEGER,
-    refused     TEXT                         -- why the engine refused a restore
+    refused     TEXT                         -- why the engine refused
 ) STRICT;
 CREATE INDEX settlement_pending ON settlement (environment, serial) WHERE settled_at IS NULL;
-CREATE INDEX settlement_refused ON settlement (deployment) WHERE refused IS NOT NULL;
+CREATE INDEX settlement_refused ON settlement (deployment) WHERE kind = 'restore' AND refused IS NOT NULL;
 
 CREATE TABLE status_event (
     serial      INTEGER PRIMARY KEY AUTOINCREMENT,

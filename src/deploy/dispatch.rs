@@ -1,0 +1,207 @@
+//! The one door for every dialect: who may ask, then what is asked.
+
+use super::Agent;
+use crate::core::access::{Caller, Reach, Scope};
+use crate::core::action::{
+    Action, AppRef, CreateToken, LOG_WAIT, ListDeployments, LogPage, ReadLog, Reply,
+};
+use crate::core::deployment::{Deployment, Phase};
+use crate::core::error::{Ended, Error};
+use crate::core::id::AppSerial;
+use crate::store::{ListFilter, StoreError};
+use uuid::Uuid;
+
+/// The smallest piece of a log that is read: one whole line must fit.
+const MIN_LOG_PIECE: u64 = 128 * 1024;
+/// The largest: what is held in memory for one request.
+const MAX_LOG_PIECE: u64 = 1024 * 1024;
+/// The longest name of a token.
+const MAX_TOKEN_NAME: usize = 100;
+
+impl Agent {
+    /// Carries out a request of somebody.
+    ///
+    /// # Errors
+    /// Says why it was not carried out; nothing has changed then.
+    pub async fn dispatch(&self, caller: &Caller, action: Action) -> Result<Reply, Error> {
+        let needed = needed_scope(&action);
+        if caller.scope < needed {
+            return Err(Error::Forbidden(needed));
+        }
+        match action {
+            Action::CreateDeployment(create) => self.create(caller, create).await,
+            Action::GetDeployment(id) => self.view(&self.visible(caller, id)?),
+            Action::ListDeployments(list) => self.list(caller, list),
+            Action::CancelDeployment(id) => self.cancel(caller, id),
+            Action::ReadLog(read) => self.read_log(caller, read).await,
+            Action::ListApps => Ok(Reply::Apps(
+                self.store.apps(caller.reach).map_err(internal)?,
+            )),
+            Action::CreateToken(create) => self.create_token(caller, &create),
+        }
+    }
+
+    /// A deployment the caller can see.
+    fn visible(&self, caller: &Caller, id: Uuid) -> Result<Deployment, Error> {
+        let found = self.store.find_deployment(id).map_err(internal)?;
+        found
+            .filter(|deployment| {
+                caller
+                    .reach
+                    .includes(deployment.app, deployment.environment)
+            })
+            .ok_or(Error::DeploymentNotFound)
+    }
+
+    fn view(&self, deployment: &Deployment) -> Result<Reply, Error> {
+        Ok(Reply::Deployment(Box::new(
+            self.store.view(deployment.serial).map_err(internal)?,
+        )))
+    }
+
+    fn list(&self, caller: &Caller, list: ListDeployments) -> Result<Reply, Error> {
+        let app = match &list.app {
+            Some(app) => Some(self.visible_app(caller, app)?),
+            None => None,
+        };
+        let filter = ListFilter {
+            reach: caller.reach,
+            app,
+            environment: list.environment,
+            states: list.states,
+            limit: list.limit,
+            offset: list.offset,
+        };
+        let (items, total) = self.store.list(&filter).map_err(internal)?;
+        Ok(Reply::Deployments { items, total })
+    }
+
+    fn visible_app(&self, caller: &Caller, app: &AppRef) -> Result<AppSerial, Error> {
+        let found = self.store.app(app).map_err(internal)?;
+        let sees = |serial: AppSerial| match caller.reach {
+            Reach::All => true,
+            Reach::App(only) | Reach::Environment(only, _) => only == serial,
+        };
+        match found {
+            Some((serial, _)) if sees(serial) => Ok(serial),
+            Some(_) | None => Err(Error::AppNotFound(match app {
+                AppRef::Id(id) => id.to_string(),
+                AppRef::Name(name) => name.to_string(),
+            })),
+        }
+    }
+
+    /// Writes the cancellation down; the deployment's walk sees it and ends. First recorded wins.
+    fn cancel(&self, caller: &Caller, id: Uuid) -> Result<Reply, Error> {
+        loop {
+            let deployment = self.visible(caller, id)?;
+            let ended = match deployment.phase {
+                Phase::Queued | Phase::Running(_) => None,
+                Phase::Cancelled { .. } => return self.view(&deployment),
+                Phase::Committed(_) => Some(Ended::Committed),
+                Phase::Succeeded { .. } => Some(Ended::Succeeded),
+                Phase::Failed { .. } => Some(Ended::Failed),
+                Phase::Superseded { .. } => Some(Ended::Superseded),
+            };
+            if let Some(ended) = ended {
+                return Err(Error::NotCancellable(ended));
+            }
+            let now = self.ports.clock.now();
+            let slug = self
+                .store
+                .place_of(deployment.environment)
+                .map_err(internal)?
+                .slug();
+            let from = deployment.phase.clone();
+            let cancelled = deployment
+                .cancel(caller.principal.serial, now)
+                .map_err(|error| Error::Internal(error.to_string()))?;
+            match self.store.end(&from, &cancelled, &slug, now) {
+                Ok(()) => return self.view(&cancelled),
+                Err(StoreError::Moved(_)) => {}
+                Err(error) => return Err(internal(error)),
+            }
+        }
+    }
+
+    async fn read_log(&self, caller: &Caller, read: ReadLog) -> Result<Reply, Error> {
+        let deployment = self.visible(caller, read.deployment)?;
+        let limit = read.limit.clamp(MIN_LOG_PIECE, MAX_LOG_PIECE);
+        let mut lines = self.store.lines();
+        let mut changes = self.store.changes();
+        let give_up = self.ports.clock.sleep(LOG_WAIT);
+        tokio::pin!(give_up);
+        loop {
+            lines.borrow_and_update();
+            changes.borrow_and_update();
+            // Asked before the log is read: a line written in between is then seen.
+            let settled = self.store.is_settled(deployment.serial).map_err(internal)?;
+            let page = self
+                .store
+                .read_log(read.deployment, read.from, limit)
+                .map_err(internal)?;
+            let at_end = page.text.is_empty();
+            if !at_end || settled || !read.wait {
+                return Ok(Reply::Log(LogPage {
+                    complete: at_end && settled,
+                    ..page
+                }));
+            }
+            tokio::select! {
+                _ = lines.changed() => {}
+                _ = changes.changed() => {}
+                () = &mut give_up => return Ok(Reply::Log(page)),
+            }
+        }
+    }
+
+    fn create_token(&self, caller: &Caller, create: &CreateToken) -> Result<Reply, Error> {
+        let name = create.name.trim();
+        if name.is_empty() || name.len() > MAX_TOKEN_NAME || name.chars().any(char::is_control) {
+            return Err(Error::Invalid {
+                field: "name",
+                message: format!("must be 1 to {MAX_TOKEN_NAME} printable characters"),
+            });
+        }
+        let reach = match (&create.app, &create.environment) {
+            (None, None) if caller.reach == Reach::All => Reach::All,
+            (None, None) => return Err(Error::Forbidden(Scope::Admin)),
+            (None, Some(_)) => {
+                return Err(Error::Invalid {
+                    field: "environment",
+                    message: "needs an app".into(),
+                });
+            }
+            (Some(app), Some(_)) => {
+                let place = self.place(caller, app, create.environment.as_ref())?;
+                Reach::Environment(place.app, place.environment)
+            }
+            (Some(app), None) => match caller.reach {
+                Reach::Environment(..) => return Err(Error::Forbidden(Scope::Admin)),
+                Reach::All | Reach::App(_) => Reach::App(self.visible_app(caller, app)?),
+            },
+        };
+        let made = self
+            .store
+            .create_token(name, create.scope, reach, self.ports.clock.now());
+        let (principal, secret) = made.map_err(internal)?;
+        Ok(Reply::Token { principal, secret })
+    }
+}
+
+fn needed_scope(action: &Action) -> Scope {
+    match action {
+        Action::GetDeployment(_)
+        | Action::ListDeployments(_)
+        | Action::ReadLog(_)
+        | Action::ListApps => Scope::Read,
+        Action::CreateDeployment(_) | Action::CancelDeployment(_) => Scope::Write,
+        Action::CreateToken(_) => Scope::Admin,
+    }
+}
+
+/// A failure of ours: the cause goes into our log, the caller learns that it is not their fault.
+pub(super) fn internal(error: StoreError) -> Error {
+    tracing::error!(%error, "a request failed");
+    Error::Internal("longshore could not carry this out; its log has the cause".into())
+}

@@ -1,0 +1,202 @@
+//! The loop that drives everything: one walk per environment with work, and the chores of a start.
+
+use super::Agent;
+use super::patience::Backoff;
+use crate::core::deployment::Phase;
+use crate::core::id::EnvironmentSerial;
+use crate::core::operation::OperationKind;
+use crate::store::{Place, StoreError};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _, future::LocalBoxFuture};
+use std::collections::HashSet;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+/// How long an environment rests after a walk that the store failed (a full disk, most likely).
+const REST: Duration = Duration::from_secs(5);
+/// How often containers are looked for that appeared after they were removed: an engine that was killed in the
+/// middle of making one may finish it later.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
+/// The pauses before an engine that was gone is asked again at a start.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+impl Agent {
+    /// Drives until `stop`. What is at work then is left where it stands and goes on at the next start.
+    ///
+    /// # Errors
+    /// If the store cannot be read at all.
+    pub async fn drive(&self, stop: impl Future<Output = ()>) -> Result<(), StoreError> {
+        let driven = tokio::select! {
+            driven = self.turn() => driven,
+            () = self.sweep() => Ok(()),
+            () = stop => Ok(()),
+        };
+        self.store.forget_strikes()?;
+        driven
+    }
+
+    async fn turn(&self) -> Result<(), StoreError> {
+        let mut changes = self.store.changes();
+        let mut walks: FuturesUnordered<LocalBoxFuture<'_, EnvironmentSerial>> =
+            FuturesUnordered::new();
+        let mut busy = HashSet::new();
+        self.note_interrupted()?;
+        for environment in self.store.live_environments()? {
+            busy.insert(environment);
+            walks.push(self.revive(environment).boxed_local());
+        }
+        loop {
+            changes.borrow_and_update();
+            for work in self.store.unfinished()? {
+                if busy.insert(work.environment) {
+                    walks.push(self.walk(work.environment).boxed_local());
+                }
+            }
+            tokio::select! {
+                Some(environment) = walks.next(), if !walks.is_empty() => {
+                    busy.remove(&environment);
+                }
+                changed = changes.changed() => if changed.is_err() {
+                    return Ok(());
+                },
+            }
+        }
+    }
+
+    /// Which deployments an earlier process left at work: resuming them counts.
+    fn note_interrupted(&self) -> Result<(), StoreError> {
+        let mut interrupted = self
+            .interrupted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for work in self.store.unfinished()? {
+            let Some(head) = self.store.queue_head(work.environment)? else {
+                continue;
+            };
+            let OperationKind::Deploy(deployment) = head.kind;
+            if matches!(self.store.deployment(deployment)?.phase, Phase::Running(_)) {
+                interrupted.insert(deployment);
+            }
+        }
+        Ok(())
+    }
+
+    /// Walks an environment's queue to its end.
+    async fn walk(&self, environment: EnvironmentSerial) -> EnvironmentSerial {
+        if let Err(error) = self.walk_queue(environment).await {
+            tracing::error!(%error, %environment, "an environment's work is interrupted and will be tried again");
+            self.ports.clock.sleep(REST).await;
+        }
+        environment
+    }
+
+    async fn walk_queue(&self, environment: EnvironmentSerial) -> Result<(), StoreError> {
+        let place = self.store.place_of(environment)?;
+        loop {
+            let Some(operation) = self.store.queue_head(environment)? else {
+                return self.settle(&place).await;
+            };
+            let OperationKind::Deploy(serial) = operation.kind;
+            let deployment = self.store.deployment(serial)?;
+            match deployment.phase {
+                // What it replaced is retired only once it is finished: settling comes after.
+                Phase::Committed(_) => self.finish(&place, deployment).await?,
+                Phase::Queued | Phase::Running(_) => {
+                    self.settle(&place).await?;
+                    self.deploy(&place, deployment).await?;
+                }
+                Phase::Succeeded { .. }
+                | Phase::Failed { .. }
+                | Phase::Cancelled { .. }
+                | Phase::Superseded { .. } => {
+                    self.settle(&place).await?;
+                    self.store
+                        .finish_operation(operation.serial, self.ports.clock.now())?;
+                }
+            }
+        }
+    }
+
+    /// At a start: the live container of an environment without work runs. One with work is its walk's business, which
+    /// may have stopped it on purpose.
+    async fn revive(&self, environment: EnvironmentSerial) -> EnvironmentSerial {
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        loop {
+            match self.revive_once(environment).await {
+                Ok(Revival::Done) => return environment,
+                Ok(Revival::Later(why)) => {
+                    tracing::warn!(%environment, why, "the live container cannot be looked after yet");
+                }
+                Err(error) => {
+                    tracing::error!(%environment, %error, "the live container cannot be looked after");
+                    return environment;
+                }
+            }
+            self.ports.clock.sleep(backoff.pause()).await;
+        }
+    }
+
+    async fn revive_once(&self, environment: EnvironmentSerial) -> Result<Revival, StoreError> {
+        if self
+            .store
+            .unfinished()?
+            .iter()
+            .any(|work| work.environment == environment)
+        {
+            return Ok(Revival::Done);
+        }
+        let place: Place = self.store.place_of(environment)?;
+        let Some(live) = self.store.live(environment)? else {
+            return Ok(Revival::Done);
+        };
+        match self.ensure_running(&place, &live).await {
+            Ok(()) => Ok(Revival::Done),
+            Err(super::committed::NotYet::Store(error)) => Err(error),
+            Err(why) => Ok(Revival::Later(why.to_string())),
+        }
+    }
+
+    /// Removes what was removed and appeared again. Never ends.
+    async fn sweep(&self) {
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        loop {
+            let pause = match self.sweep_once().await {
+                Ok(()) => {
+                    backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+                    SWEEP_INTERVAL
+                }
+                Err(why) => {
+                    tracing::debug!(why, "cannot look for leftovers yet");
+                    backoff.pause()
+                }
+            };
+            self.ports.clock.sleep(pause).await;
+        }
+    }
+
+    async fn sweep_once(&self) -> Result<(), String> {
+        let engine = &self.ports.engine;
+        let present = engine.list().await.map_err(|error| error.to_string())?;
+        for name in self
+            .store
+            .removed_names(&present)
+            .map_err(|error| error.to_string())?
+        {
+            tracing::info!(
+                name,
+                "removing a container that appeared after it was removed"
+            );
+            engine
+                .remove(&name)
+                .await
+                .map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+}
+
+enum Revival {
+    Done,
+    Later(String),
+}

@@ -1,0 +1,121 @@
+//! What longshore exists for: taking requests in (`dispatch`) and walking deployments to their end (`drive`), through
+//! kills, cancels and an engine that comes and goes.
+//!
+//! One future drives everything: each environment with work has one walk at a time, and nothing here is spawned.
+//! State is re-read from the store wherever a walk begins, so a walk after a kill is the same as any other.
+
+mod build;
+mod checkout;
+mod committed;
+mod create;
+mod dispatch;
+mod drive;
+mod failures;
+mod interrupt;
+mod journal;
+mod patience;
+mod readiness;
+mod rollout;
+mod settle;
+mod walk;
+
+use crate::core::app::App;
+use crate::core::id::DeploymentSerial;
+use crate::core::ports::{Clock, Engine, Ingress, Random, RegistryCredential, Source};
+use crate::core::secret::SecretRef;
+use crate::core::spec::Spec;
+use crate::store::{Place, SecretError, Store};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// What the configuration says, as far as deployments need it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// All apps.
+    pub apps: Vec<App>,
+    /// All registries.
+    pub registries: Vec<Registry>,
+    /// How many deployments may check out, build or roll out at once.
+    pub max_concurrent: usize,
+    /// How long a deployment waits for an engine that is gone.
+    pub unavailable_timeout: Duration,
+}
+
+/// A registry and where its password is kept.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    /// Its host.
+    pub host: String,
+    /// The user.
+    pub username: String,
+    /// The password.
+    pub password: SecretRef,
+}
+
+/// The ways out.
+#[derive(Clone)]
+pub struct Ports {
+    /// Docker.
+    pub engine: Arc<dyn Engine>,
+    /// Git.
+    pub source: Arc<dyn Source>,
+    /// The data path.
+    pub ingress: Arc<dyn Ingress>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Random bytes.
+    pub random: Random,
+}
+
+/// Takes requests in and walks deployments. Cheap to share; everything lasting is in the store.
+pub struct Agent {
+    store: Arc<Store>,
+    ports: Ports,
+    settings: RwLock<Arc<Settings>>,
+    /// Counts checkouts, builds and rollouts.
+    permits: Semaphore,
+    /// Deployments that were at work when this process began and were not resumed yet.
+    interrupted: Mutex<HashSet<DeploymentSerial>>,
+}
+
+impl Agent {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(store: Arc<Store>, ports: Ports, settings: Settings) -> Self {
+        Self {
+            store,
+            ports,
+            permits: Semaphore::new(settings.max_concurrent),
+            settings: RwLock::new(Arc::new(settings)),
+            interrupted: Mutex::new(HashSet::new()),
+        }
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        self.settings
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// What the configuration says of an environment now; `None` if it no longer names it.
+    fn configured(&self, place: &Place) -> Option<Spec> {
+        let settings = self.settings();
+        let app = settings.apps.iter().find(|app| app.id == place.app_id)?;
+        app.environments.get(&place.environment_name).cloned()
+    }
+
+    fn registry_credentials(&self) -> Result<Vec<RegistryCredential>, SecretError> {
+        let settings = self.settings();
+        let read = |registry: &Registry| {
+            Ok(RegistryCredential {
+                host: registry.host.clone(),
+                username: registry.username.clone(),
+                password: self.store.secret(&registry.password)?,
+            })
+        };
+        settings.registries.iter().map(read).collect()
+    }
+}

@@ -1,0 +1,94 @@
+//! Waiting for an engine that is gone: calls are repeated, because each can be, until it answers or the patience is
+//! used up.
+
+use super::Agent;
+use super::interrupt::{Interrupt, Stop};
+use super::journal::Journal;
+use crate::core::deployment::Step;
+use crate::core::failure::{Failure, FailureCode};
+use crate::core::ports::EngineError;
+use std::time::Duration;
+
+/// The first pause before a call is repeated; it doubles from there.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause: an engine's restart takes seconds.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// A pause that doubles.
+pub(super) struct Backoff {
+    next: Duration,
+    longest: Duration,
+}
+
+impl Backoff {
+    pub(super) fn new(first: Duration, longest: Duration) -> Self {
+        Self {
+            next: first.min(longest),
+            longest,
+        }
+    }
+
+    pub(super) fn pause(&mut self) -> Duration {
+        let pause = self.next;
+        self.next = (self.next * 2).min(self.longest);
+        pause
+    }
+}
+
+/// What a step's calls to the engine need around them.
+pub(super) struct Patience<'a> {
+    pub(super) agent: &'a Agent,
+    pub(super) interrupt: &'a Interrupt,
+    pub(super) journal: &'a Journal,
+    pub(super) step: Step,
+}
+
+impl Patience<'_> {
+    /// Calls the engine until it answers; what it answers is for the caller.
+    pub(super) async fn call<T>(
+        &self,
+        mut call: impl AsyncFnMut() -> Result<T, EngineError>,
+    ) -> Result<Result<T, EngineError>, Stop> {
+        let clock = &self.agent.ports.clock;
+        let limit = self.agent.settings().unavailable_timeout;
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let mut gone_since = None;
+        loop {
+            self.interrupt.check()?;
+            let message = match call().await {
+                Err(EngineError::Unavailable(message)) => message,
+                answer => return Ok(answer),
+            };
+            let since = *gone_since.get_or_insert_with(|| {
+                let limit = humantime::format_duration(limit);
+                self.journal.agent(
+                    self.step,
+                    &format!(
+                        "The Docker engine cannot be reached ({message}); waiting up to {limit}"
+                    ),
+                );
+                clock.monotonic()
+            });
+            if clock.monotonic() - since >= limit {
+                return Err(unavailable(&message).into());
+            }
+            let waited = self.interrupt.race(clock.sleep(backoff.pause())).await;
+            waited.map_err(|stop| match stop {
+                // Its time ran out while the engine was gone: that is the cause to name.
+                Stop::Failed(_) => unavailable(&message).into(),
+                Stop::Moved | Stop::Store(_) => stop,
+            })?;
+        }
+    }
+}
+
+fn unavailable(message: &str) -> Failure {
+    Failure {
+        code: FailureCode::EngineUnavailable,
+        message: format!("the Docker engine cannot be reached: {message}"),
+        output: Vec::new(),
+        next:
+            "Start the engine (`systemctl start docker`) or correct docker.host, then deploy again."
+                .into(),
+    }
+}

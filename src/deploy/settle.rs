@@ -1,0 +1,187 @@
+//! Undoing what an outcome wrote down to be undone: retiring first, then restoring. Only here are containers removed,
+//! and only after what they printed was read to its end.
+
+use super::Agent;
+use super::committed::NotYet;
+use super::journal::Journal;
+use super::patience::Backoff;
+use crate::core::container::ContainerRow;
+use crate::core::id::ContainerSerial;
+use crate::core::operation::{Settlement, Undo};
+use crate::core::ports::{EngineError, SourceError};
+use crate::store::{Place, StoreError};
+use futures_util::StreamExt as _;
+use std::time::Duration;
+
+/// The first pause before something that could not be undone is tried again.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// The longest one.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// The grace of a container whose deployment never kept a spec.
+const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+
+/// Why something is not undone yet, or never will be.
+enum Hindrance {
+    /// Later perhaps.
+    Later(String),
+    /// The engine said no, and will again.
+    Refused(String),
+    Store(StoreError),
+}
+
+impl From<StoreError> for Hindrance {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<EngineError> for Hindrance {
+    fn from(error: EngineError) -> Self {
+        Self::Later(error.to_string())
+    }
+}
+
+impl From<SourceError> for Hindrance {
+    fn from(error: SourceError) -> Self {
+        Self::Later(error.to_string())
+    }
+}
+
+impl Agent {
+    /// Undoes everything that is written down for an environment. Returns only when it is done.
+    pub(super) async fn settle(&self, place: &Place) -> Result<(), StoreError> {
+        for settlement in self.store.pending_settlements(place.environment)? {
+            let deployment = self.store.deployment(settlement.deployment)?;
+            let journal = self.journal(deployment.id, &[])?;
+            let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+            let mut said = String::new();
+            loop {
+                match self.undo(place, &settlement, &journal).await {
+                    Ok(()) => break self.store.settled(&settlement, self.ports.clock.now())?,
+                    Err(Hindrance::Store(error)) => return Err(error),
+                    Err(Hindrance::Refused(why)) => {
+                        journal.agent(None, &format!("Could not be put back: {why}"));
+                        break self.store.settlement_refused(
+                            &settlement,
+                            &why,
+                            self.ports.clock.now(),
+                        )?;
+                    }
+                    Err(Hindrance::Later(why)) => {
+                        if why != said {
+                            journal.agent(
+                                None,
+                                &format!("Not cleaned up yet: {why}; trying again until it is"),
+                            );
+                            tracing::warn!(deployment = %deployment.id, why, "cannot be undone yet");
+                            said = why;
+                        }
+                        self.ports.clock.sleep(backoff.pause()).await;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn undo(
+        &self,
+        place: &Place,
+        settlement: &Settlement,
+        journal: &Journal,
+    ) -> Result<(), Hindrance> {
+        match &settlement.undo {
+            Undo::RetireContainer(container) => self.retire(*container, journal).await,
+            Undo::Restore(container) => self.restore(place, *container, journal).await,
+            Undo::RetireImage(tag) => match self.ports.engine.untag(tag).await {
+                Err(EngineError::Refused(why)) => {
+                    Err(Hindrance::Refused(format!("the tag {tag}: {why}")))
+                }
+                other => Ok(other?),
+            },
+            Undo::RetireTree(tree) => Ok(self.ports.source.discard(*tree).await?),
+        }
+    }
+
+    /// Stops a container, reads what it printed to the end, removes it.
+    async fn retire(&self, container: ContainerSerial, journal: &Journal) -> Result<(), Hindrance> {
+        let row = self.store.container(container)?;
+        if self.ports.engine.inspect(&row.name).await?.is_some() {
+            let grace = self
+                .store
+                .spec(row.deployment)?
+                .map_or(DEFAULT_GRACE, |spec| spec.run.stop_grace);
+            self.ports.engine.stop(&row.name, grace).await?;
+            self.read_to_the_end(&row).await?;
+            journal.agent(None, &format!("Removing container {}", row.name));
+        }
+        Ok(self.ports.engine.remove(&row.name).await?)
+    }
+
+    /// What a container still has to say goes into the log of the deployment it was made for.
+    async fn read_to_the_end(&self, row: &ContainerRow) -> Result<(), Hindrance> {
+        let owner = self.store.deployment(row.deployment)?;
+        let journal = self.journal(owner.id, &self.store.hidden_values(row.serial)?)?;
+        let mut lines = self
+            .ports
+            .engine
+            .output(&row.name, row.read_until.clone(), false);
+        let mut last = None;
+        while let Some(line) = lines.next().await {
+            let line = match line {
+                Ok(line) => line,
+                Err(EngineError::Unavailable(why)) => return Err(Hindrance::Later(why)),
+                // What cannot be read back (a log driver without reading) is not there to be lost.
+                Err(error) => {
+                    journal.agent(
+                        None,
+                        &format!("The container's output cannot be read: {error}"),
+                    );
+                    break;
+                }
+            };
+            journal.output(None, line.stream, line.text);
+            last = Some(line.cursor);
+        }
+        match last {
+            Some(cursor) => Ok(self.store.record_read(row.serial, &cursor)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Starts the container again that had to make room.
+    async fn restore(
+        &self,
+        place: &Place,
+        container: ContainerSerial,
+        journal: &Journal,
+    ) -> Result<(), Hindrance> {
+        let Some(live) = self
+            .store
+            .live(place.environment)?
+            .filter(|live| live.container.serial == container)
+        else {
+            return Err(Hindrance::Refused(
+                "it is no longer the environment's live container".into(),
+            ));
+        };
+        match self.ensure_running(place, &live).await {
+            Ok(()) => {
+                journal.agent(
+                    None,
+                    &format!(
+                        "Release {} is running again ({})",
+                        live.release.number, live.container.name
+                    ),
+                );
+                Ok(())
+            }
+            Err(NotYet::Store(error)) => Err(Hindrance::Store(error)),
+            Err(NotYet::Engine(EngineError::Unavailable(why))) => Err(Hindrance::Later(why)),
+            Err(refused) => Err(Hindrance::Refused(format!(
+                "release {} could not be started again: {refused}; deploy a version that runs",
+                live.release.number
+            ))),
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! One deployment, from its queue to its commit or its end before it.
+
+use super::Agent;
+use super::failures;
+use super::interrupt::{Interrupt, Stop};
+use super::journal::{Journal, Secrets, unreadable};
+use super::patience::Patience;
+use crate::core::deployment::{Deployment, InvalidTransition, Phase, Step};
+use crate::core::failure::{Failure, FailureCode};
+use crate::core::ports::Labels;
+use crate::core::spec::Spec;
+use crate::store::{Place, StepResult, StepRow, StoreError};
+use std::sync::PoisonError;
+
+/// How often in a row resuming a step may end with the agent before the step is given up.
+const STRIKES: u32 = 3;
+
+/// A deployment at work.
+pub(super) struct Walk<'a> {
+    pub(super) agent: &'a Agent,
+    pub(super) place: &'a Place,
+    pub(super) deployment: Deployment,
+    pub(super) spec: Spec,
+    pub(super) secrets: Secrets,
+    pub(super) journal: Journal,
+}
+
+impl Agent {
+    /// Walks a queued or running deployment until it is committed or has ended.
+    pub(super) async fn deploy(
+        &self,
+        place: &Place,
+        deployment: Deployment,
+    ) -> Result<(), StoreError> {
+        let _permit = tokio::select! {
+            permit = self.permits.acquire() => permit,
+            left = self.left(&deployment) => return left,
+        };
+        match self.prepare(place, deployment) {
+            Ok(walk) => walk.go().await,
+            Err(Refusal::Moved) => Ok(()),
+            Err(Refusal::Store(error)) => Err(error),
+            Err(Refusal::Failed(running, failure)) => {
+                let journal = self.journal(running.id, &[])?;
+                self.fail(place, &running, &journal, *failure)
+            }
+        }
+    }
+
+    /// Starts a queued deployment with the spec of this moment, or picks a running one up with the spec it has.
+    fn prepare<'a>(
+        &'a self,
+        place: &'a Place,
+        deployment: Deployment,
+    ) -> Result<Walk<'a>, Refusal> {
+        let (deployment, spec) = match deployment.phase {
+            Phase::Queued => {
+                let spec = self
+                    .configured(place)
+                    .filter(|spec| deployment.request.wanted.fits(&spec.source));
+                let from = deployment.phase.clone();
+                let started = deployment.start().map_err(StoreError::from)?;
+                self.store.start_deployment(
+                    &from,
+                    &started,
+                    spec.as_ref(),
+                    self.ports.clock.now(),
+                )?;
+                (started, spec)
+            }
+            _ => {
+                let spec = self.store.spec(deployment.serial)?;
+                (deployment, spec)
+            }
+        };
+        let Some(spec) = spec else {
+            let failure = config_changed(place);
+            return Err(Refusal::Failed(Box::new(deployment), Box::new(failure)));
+        };
+        match self.secrets(place, &spec, &deployment) {
+            Ok(secrets) => {
+                let journal = self.journal(deployment.id, secrets.hidden())?;
+                Ok(Walk {
+                    agent: self,
+                    place,
+                    deployment,
+                    spec,
+                    secrets,
+                    journal,
+                })
+            }
+            Err(error) => Err(Refusal::Failed(
+                Box::new(deployment),
+                Box::new(unreadable(&error)),
+            )),
+        }
+    }
+
+    /// Writes a failure down, with what remains to be undone.
+    fn fail(
+        &self,
+        place: &Place,
+        deployment: &Deployment,
+        journal: &Journal,
+        failure: Failure,
+    ) -> Result<(), StoreError> {
+        let failure = journal.redact(failure);
+        let step = deployment.phase.running_step();
+        journal.agent(
+            step,
+            &format!("Failed ({}): {}", failure.code.as_str(), failure.message),
+        );
+        journal.agent(step, &failure.next);
+        let now = self.ports.clock.now();
+        let failed = deployment.clone().fail(failure, now)?;
+        match self
+            .store
+            .end(&deployment.phase, &failed, &place.slug(), now)
+        {
+            Ok(()) | Err(StoreError::Moved(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Counts the resumption of a step that was at work when an earlier process ended.
+    fn resume(&self, deployment: &Deployment, step: Step, row: StepRow) -> Result<StepRow, Stop> {
+        let was_interrupted = self
+            .interrupted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&deployment.serial);
+        if !was_interrupted {
+            return Ok(row);
+        }
+        if row.strikes >= STRIKES {
+            return Err(crash_loop(step).into());
+        }
+        self.store.strike(deployment.serial, step)?;
+        Ok(row)
+    }
+}
+
+impl<'a> Walk<'a> {
+    async fn go(mut self) -> Result<(), StoreError> {
+        while let Some(step) = self.deployment.phase.running_step() {
+            match self.take(step).await {
+                Ok(next) => self.deployment = next,
+                Err(Stop::Failed(failure)) => {
+                    return self
+                        .agent
+                        .fail(self.place, &self.deployment, &self.journal, *failure);
+                }
+                Err(Stop::Store(error)) => return Err(error),
+                Err(Stop::Moved) => {
+                    let now = self.agent.store.deployment(self.deployment.serial)?.phase;
+                    self.journal
+                        .agent(step, &format!("Ended from outside: {}", now.as_str()));
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one step and writes down what it found, together with the phase that follows.
+    async fn take(&self, step: Step) -> Result<Deployment, Stop> {
+        let agent = self.agent;
+        let row = agent.store.step(self.deployment.serial, step)?;
+        let row =
+            row.ok_or_else(|| failures::internal(format!("the {} has no row", step.as_str())))?;
+        let row = agent.resume(&self.deployment, step, row)?;
+        agent
+            .guarded(&self.deployment, step, row, async |interrupt| match step {
+                Step::Checkout => {
+                    let checkout = self.checkout(interrupt, step).await?;
+                    self.advance(StepResult::Commit(&checkout.commit))
+                }
+                Step::Build => {
+                    let image = self.build(interrupt).await?;
+                    self.advance(StepResult::Image(&image))
+                }
+                Step::Rollout => self.rollout(interrupt).await,
+            })
+            .await
+    }
+
+    fn advance(&self, result: StepResult<'_>) -> Result<Deployment, Stop> {
+        let next = self
+            .deployment
+            .clone()
+            .advance()
+            .map_err(StoreError::from)?;
+        let now = self.agent.ports.clock.now();
+        self.agent
+            .store
+            .advance(&self.deployment.phase, &next, result, &self.spec, now)?;
+        Ok(next)
+    }
+
+    pub(super) fn patience<'b>(&'b self, interrupt: &'b Interrupt, step: Step) -> Patience<'b> {
+        Patience {
+            agent: self.agent,
+            interrupt,
+            journal: &self.journal,
+            step,
+        }
+    }
+
+    pub(super) fn labels(&self, role: &str) -> Result<Labels, StoreError> {
+        self.agent.labels(self.place, &self.deployment, role)
+    }
+}
+
+impl Agent {
+    /// What every object made for a deployment carries.
+    pub(super) fn labels(
+        &self,
+        place: &Place,
+        deployment: &Deployment,
+        role: &str,
+    ) -> Result<Labels, StoreError> {
+        Ok(Labels {
+            app: place.app_name.as_str().to_owned(),
+            environment: place.environment_name.as_str().to_owned(),
+            deployment: deployment.id,
+            serial: deployment.serial.0,
+            generation: self.store.generation()?,
+            role: role.to_owned(),
+        })
+    }
+}
+
+/// Why a walk did not begin.
+enum Refusal {
+    Moved,
+    Store(StoreError),
+    Failed(Box<Deployment>, Box<Failure>),
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Moved(_) => Self::Moved,
+            other => Self::Store(other),
+        }
+    }
+}
+
+impl From<InvalidTransition> for StoreError {
+    fn from(error: InvalidTransition) -> Self {
+        Self::Inconsistent {
+            table: "deployment",
+            id: "at work".into(),
+            what: error.to_string(),
+        }
+    }
+}
+
+fn config_changed(place: &Place) -> Failure {
+    Failure {
+        code: FailureCode::ConfigChanged,
+        message: format!(
+            "the configuration no longer has environment '{}' of app '{}' with the kind of source this deployment was asked for",
+            place.environment_name, place.app_name
+        ),
+        output: Vec::new(),
+        next: "Correct the configuration, restart longshore and deploy again.".into(),
+    }
+}
+
+fn crash_loop(step: Step) -> Failure {
+    Failure {
+        code: FailureCode::CrashLoop,
+        message: format!("the {} took longshore down {STRIKES} times in a row, within seconds of being resumed", step.as_str()),
+        output: Vec::new(),
+        next: "Look into longshore's own log (`journalctl -u longshore`) for the cause before deploying again.".into(),
+    }
+}
