@@ -60,17 +60,14 @@ pub enum AppRef {
 /// What a deployment is asked to make live.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// What the configuration says: its branch's head, or its image.
-    Configured,
-    /// A branch of the app's repository, and a commit on it (7 to 40 digits) if not the head.
-    Branch {
-        /// The branch; the configured one if absent.
-        branch: Option<Branch>,
-        /// The commit as the caller spelled it, lower-cased.
-        commit: Option<String>,
-    },
+    /// What the configuration says: its image, or its branch, at this commit (7 to 40 digits) if not the head.
+    Configured(Option<String>),
+    /// A branch of the app's repository, at this commit as the caller spelled it (lower-cased) if not the head.
+    Branch(Branch, Option<String>),
     /// An image.
     Image(ImageReference),
+    /// Nothing was named: an app that runs an image takes the configured one, one that is built needs a branch.
+    Unnamed,
     /// An earlier release of the environment, by its number; the one before the live one if absent.
     Release(Option<i64>),
 }

@@ -25,6 +25,9 @@ pub enum Error {
     /// The caller's rights are too small.
     #[error("this needs the scope {}", .0.as_str())]
     Forbidden(Scope),
+    /// A value that is needed and was not given.
+    #[error("{0} is required")]
+    Missing(&'static str),
     /// A value that cannot be used.
     #[error("{field} {message}")]
     Invalid {

@@ -7,7 +7,7 @@ use crate::core::action::{AppRef, CreateDeployment, Reply, Target};
 use crate::core::admission::{DeniedReason, IgnoredReason};
 use crate::core::deployment::{Request, Wanted};
 use crate::core::error::Error;
-use crate::core::name::EnvironmentName;
+use crate::core::name::{Branch, EnvironmentName};
 use crate::core::ports::{Revision, SourceError};
 use crate::core::spec::{GitSource, SourceSpec};
 use crate::core::time::Timestamp;
@@ -114,24 +114,28 @@ impl Agent {
         source: &SourceSpec,
         target: Target,
     ) -> Result<Wanted, Error> {
+        let on_image = |field| Error::Invalid {
+            field,
+            message: format!(
+                "cannot be given: app '{}' runs an image, not a repository",
+                place.app_name
+            ),
+        };
         match (source, target) {
-            (SourceSpec::Image(image), Target::Configured) => {
+            (SourceSpec::Image(image), Target::Configured(None) | Target::Unnamed) => {
                 Ok(Wanted::Image(image.reference.clone()))
             }
             (SourceSpec::Image(_), Target::Image(reference)) => Ok(Wanted::Image(reference)),
-            (SourceSpec::Git(git), Target::Configured) => {
-                self.resolve_commit(place, git, None, None).await
+            (SourceSpec::Image(_), Target::Branch(..)) => Err(on_image("branch")),
+            (SourceSpec::Image(_), Target::Configured(Some(_))) => Err(on_image("commit_sha")),
+            (SourceSpec::Git(git), Target::Configured(commit)) => {
+                self.resolve_commit(place, git, git.branch.clone(), commit)
+                    .await
             }
-            (SourceSpec::Git(git), Target::Branch { branch, commit }) => {
+            (SourceSpec::Git(git), Target::Branch(branch, commit)) => {
                 self.resolve_commit(place, git, branch, commit).await
             }
-            (SourceSpec::Image(_), Target::Branch { .. }) => Err(Error::Invalid {
-                field: "branch",
-                message: format!(
-                    "cannot be given: app '{}' runs an image, not a repository",
-                    place.app_name
-                ),
-            }),
+            (SourceSpec::Git(_), Target::Unnamed) => Err(Error::Missing("branch")),
             (SourceSpec::Git(_), Target::Image(_)) => Err(Error::Invalid {
                 field: "image",
                 message: format!(
@@ -149,16 +153,13 @@ impl Agent {
         &self,
         place: &Place,
         git: &GitSource,
-        branch: Option<crate::core::name::Branch>,
+        branch: Branch,
         commit: Option<String>,
     ) -> Result<Wanted, Error> {
         let remote = self
             .remote(place, &git.repository)
             .map_err(|error| Error::Unavailable(error.to_string()))?;
-        let revision = Revision {
-            branch: branch.unwrap_or_else(|| git.branch.clone()),
-            commit,
-        };
+        let revision = Revision { branch, commit };
         let resolved = self.ports.source.resolve(&remote, &revision).await;
         let sha = resolved.map_err(|error| refused(error, &remote.url, &revision))?;
         Ok(Wanted::Commit {

@@ -4,6 +4,7 @@
 //! One future drives everything: each environment with work has one walk at a time, and nothing here is spawned.
 //! State is re-read from the store wherever a walk begins, so a walk after a kill is the same as any other.
 
+mod authenticate;
 mod build;
 mod checkout;
 mod committed;

@@ -1,0 +1,273 @@
+//! Errors in git.dev's shape: `{"error":{"code","message","details"}}`. All validation is 400.
+
+use crate::api::RequestId;
+use crate::core::action::{AppRef, Reply};
+use crate::core::error::{Ended, Error};
+use axum::Json;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+/// A request that is not carried out.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    details: Value,
+    header: Option<(header::HeaderName, HeaderValue)>,
+}
+
+impl Refusal {
+    pub(super) fn new(
+        status: StatusCode,
+        code: &'static str,
+        message: impl Into<String>,
+        details: Value,
+    ) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            details,
+            header: None,
+        }
+    }
+
+    pub(super) fn bad(code: &'static str, message: impl Into<String>, details: Value) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message, details)
+    }
+
+    pub(super) fn field(field: &str, message: impl std::fmt::Display) -> Self {
+        Self::bad(
+            "invalid_field",
+            format!("{field} {message}"),
+            json!({ "field": field }),
+        )
+    }
+
+    pub(super) fn parameter(parameter: &str, message: &str) -> Self {
+        Self::bad(
+            "invalid_parameter",
+            format!("{parameter} {message}"),
+            json!({ "parameter": parameter }),
+        )
+    }
+
+    pub(super) fn missing(field: &str) -> Self {
+        Self::bad(
+            "missing_field",
+            format!("{field} is required"),
+            json!({ "field": field }),
+        )
+    }
+
+    pub(super) fn no_deployment(id: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "deployment_not_found",
+            "There is no such deployment",
+            json!({ "id": id }),
+        )
+    }
+
+    pub(super) fn no_project(id: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "project_not_found",
+            "There is no such project",
+            json!({ "id": id }),
+        )
+    }
+
+    pub(super) fn no_route() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "There is nothing at this path",
+            json!({}),
+        )
+    }
+
+    pub(super) fn too_large(max: usize) -> Self {
+        let message = format!("The body is larger than {max} bytes");
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "payload_too_large",
+            message,
+            json!({ "max_bytes": max }),
+        )
+    }
+
+    pub(super) fn missing_token() -> Self {
+        Self::unauthorized(
+            "missing_token",
+            "An Authorization: Bearer token is required",
+        )
+    }
+
+    pub(super) fn invalid_token() -> Self {
+        Self::unauthorized(
+            "invalid_token",
+            "The token is not known, or no longer holds",
+        )
+    }
+
+    fn unauthorized(code: &'static str, message: &str) -> Self {
+        let challenge = Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+        Self {
+            header: challenge,
+            ..Self::new(StatusCode::UNAUTHORIZED, code, message, json!({}))
+        }
+    }
+
+    pub(super) fn method_not_allowed(method: &Method, path: &str) -> Self {
+        let message = format!("{method} is not possible at {path}");
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            message,
+            json!({}),
+        )
+    }
+
+    /// A reply of another kind than the action asks for: our fault.
+    pub(super) fn unexpected(reply: &Reply) -> Self {
+        tracing::error!(?reply, "a reply does not fit its action");
+        Self::internal("longshore gave itself an answer it did not expect")
+    }
+
+    pub(super) fn internal(message: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal_error",
+            message,
+            json!({}),
+        )
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let is_ours = self.status == StatusCode::INTERNAL_SERVER_ERROR;
+        let body = json!({ "error": { "code": self.code, "message": self.message, "details": self.details } });
+        let mut response = (self.status, super::render::json(&body)).into_response();
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, value);
+        }
+        if is_ours {
+            response.extensions_mut().insert(OurFault(body));
+        }
+        response
+    }
+}
+
+/// The body of a 500, which tells the request's id.
+#[derive(Clone)]
+struct OurFault(Value);
+
+/// Puts the request's id into a 500, by which its cause is found in the log.
+pub(super) fn with_request_id(mut response: Response, id: Option<RequestId>) -> Response {
+    if let (Some(OurFault(mut body)), Some(RequestId(id))) =
+        (response.extensions_mut().remove::<OurFault>(), id)
+    {
+        body["error"]["details"]["request_id"] = Value::String(id);
+        return (response.status(), Json(body)).into_response();
+    }
+    response
+}
+
+/// Every error, in git.dev's words. `subject` is the id or name the request was about.
+fn refusal(error: Error, subject: &str) -> Refusal {
+    let message = error.to_string();
+    match error {
+        Error::AppNotFound(_) => Refusal::no_project(subject),
+        Error::EnvironmentNotFound { .. } => {
+            Refusal::bad("invalid_field", message, json!({ "field": "environment" }))
+        }
+        Error::DeploymentNotFound => Refusal::no_deployment(subject),
+        Error::Forbidden(needed) => Refusal::new(
+            StatusCode::FORBIDDEN,
+            "insufficient_scope",
+            message,
+            json!({ "required": needed.as_str() }),
+        ),
+        Error::Missing(field) => Refusal::missing(field),
+        Error::Invalid { field, .. } => {
+            Refusal::bad("invalid_field", message, json!({ "field": field }))
+        }
+        Error::BranchNotFound { branch, .. } => Refusal::bad(
+            "invalid_branch",
+            format!("Branch '{branch}' does not exist in repository"),
+            json!({ "project_id": subject }),
+        ),
+        Error::CommitNotFound { commit, .. } => {
+            Refusal::bad("invalid_commit", message, json!({ "commit_sha": commit }))
+        }
+        Error::NotCancellable(ended) => {
+            let status = match ended {
+                Ended::Committed => "deploying",
+                Ended::Succeeded => "success",
+                Ended::Failed => "failed",
+                Ended::Superseded => "cancelled",
+            };
+            let details = json!({ "id": subject, "status": status });
+            Refusal::new(
+                StatusCode::CONFLICT,
+                "deployment_not_cancellable",
+                message,
+                details,
+            )
+        }
+        Error::Refused(_) => Refusal::new(
+            StatusCode::CONFLICT,
+            "environment_refused",
+            message,
+            json!({}),
+        ),
+        Error::KeyReused => Refusal::new(
+            StatusCode::CONFLICT,
+            "idempotency_key_reused",
+            message,
+            json!({}),
+        ),
+        Error::Unsupported(_) => Refusal::bad("unsupported", message, json!({})),
+        Error::Unavailable(_) => {
+            let wait = Some((header::RETRY_AFTER, HeaderValue::from_static("5")));
+            Refusal {
+                header: wait,
+                ..Refusal::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "unavailable",
+                    message,
+                    json!({}),
+                )
+            }
+        }
+        Error::Internal(_) => Refusal::internal(message),
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        let subject = match &error {
+            Error::AppNotFound(app) => app.clone(),
+            _ => String::new(),
+        };
+        refusal(error, &subject)
+    }
+}
+
+/// An error of a request about one deployment.
+pub(super) fn about(error: Error, id: &str) -> Refusal {
+    refusal(error, id)
+}
+
+/// An error of a create, whose subject is the project as the caller wrote it.
+pub(super) fn in_create(error: Error, app: &AppRef) -> Refusal {
+    let subject = match app {
+        AppRef::Id(id) => super::id::project(*id),
+        AppRef::Name(name) => name.to_string(),
+    };
+    refusal(error, &subject)
+}

@@ -1,0 +1,224 @@
+//! The git.dev dialect at `/v1`, which is also the native surface: what the command line needs beyond the documented
+//! routes is added here, where no git.dev client notices.
+
+mod error;
+mod id;
+mod parse;
+mod render;
+mod words;
+
+use super::{Api, RequestId, auth, auth::Peer};
+use crate::core::access::Caller;
+use crate::core::action::{Action, Reply};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Path, Query, Request, State};
+use axum::http::{HeaderMap, Uri};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Extension, http::Method};
+use error::Refusal;
+use std::collections::HashMap;
+
+/// The largest request body, in bytes: a hundred variables of 32 KiB do not fit, and no real request has them.
+const MAX_BODY: usize = 1024 * 1024;
+
+type Params = Query<HashMap<String, String>>;
+
+pub(super) fn routes(api: &Api) -> Router<Api> {
+    let mut routes = Router::new();
+    // Lenient: each path is also known with a trailing slash.
+    for slash in ["", "/"] {
+        routes = routes
+            .route(&format!("/deployments{slash}"), get(list).post(create))
+            .route(&format!("/deployments/{{id}}{slash}"), get(show))
+            .route(&format!("/deployments/{{id}}/cancel{slash}"), post(cancel))
+            .route(&format!("/deployments/{{id}}/logs{slash}"), get(logs))
+            .route(&format!("/apps{slash}"), get(apps))
+            .route(&format!("/tokens{slash}"), post(create_token));
+    }
+    routes
+        .fallback(async || Refusal::no_route())
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(api.clone(), authenticate))
+}
+
+/// 401 comes before everything else. A user of the unix socket needs no token.
+async fn authenticate(
+    State(api): State<Api>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    let caller = match (peer, auth::bearer(request.headers())) {
+        (_, Some(token)) => api
+            .agent
+            .token_caller(&token)?
+            .ok_or_else(Refusal::invalid_token)?,
+        (Peer::Local(user), None) => api.agent.local_caller(&user)?,
+        (Peer::Remote, None) => return Err(Refusal::missing_token()),
+    };
+    request.extensions_mut().insert(caller);
+    let id = request.extensions().get::<RequestId>().cloned();
+    let response = next.run(request).await;
+    Ok(error::with_request_id(response, id))
+}
+
+async fn method_not_allowed(method: Method, uri: Uri) -> Refusal {
+    Refusal::method_not_allowed(&method, uri.path())
+}
+
+async fn create(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let body = parse::object(body, MAX_BODY).await?;
+    let create = parse::create(&body, &headers)?;
+    let asked = create.app.clone();
+    match api
+        .agent
+        .dispatch(&caller, Action::CreateDeployment(create))
+        .await
+        .map_err(|error| error::in_create(error, &asked))?
+    {
+        Reply::Deployment(view) => Ok(render::created(&view, &render::base(&api, &headers, &uri))),
+        other => Err(Refusal::unexpected(&other)),
+    }
+}
+
+async fn list(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+    headers: HeaderMap,
+    Query(params): Params,
+) -> Result<Response, Refusal> {
+    let list = parse::list(&params)?;
+    let (limit, offset) = (list.limit, list.offset);
+    match api
+        .agent
+        .dispatch(&caller, Action::ListDeployments(list))
+        .await?
+    {
+        Reply::Deployments { items, total } => Ok(render::list(
+            &items,
+            total,
+            limit,
+            offset,
+            &render::base(&api, &headers, &uri),
+        )),
+        other => Err(Refusal::unexpected(&other)),
+    }
+}
+
+async fn show(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    let deployment = parse::deployment_id(&id)?;
+    match api
+        .agent
+        .dispatch(&caller, Action::GetDeployment(deployment))
+        .await
+        .map_err(|error| error::about(error, &id))?
+    {
+        Reply::Deployment(view) => Ok(render::deployment(
+            &view,
+            &render::base(&api, &headers, &uri),
+        )),
+        other => Err(Refusal::unexpected(&other)),
+    }
+}
+
+async fn cancel(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    let deployment = parse::deployment_id(&id)?;
+    match api
+        .agent
+        .dispatch(&caller, Action::CancelDeployment(deployment))
+        .await
+        .map_err(|error| error::about(error, &id))?
+    {
+        Reply::Deployment(view) => Ok(render::cancelled(&view)),
+        other => Err(Refusal::unexpected(&other)),
+    }
+}
+
+async fn logs(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Query(params): Params,
+) -> Result<Response, Refusal> {
+    let deployment = parse::deployment_id(&id)?;
+    let wanted = parse::log(&params, &headers)?;
+    match wanted {
+        parse::LogForm::Piece { from, wait } => {
+            let read = crate::core::action::ReadLog {
+                deployment,
+                from,
+                limit: 0,
+                wait,
+            };
+            match api
+                .agent
+                .dispatch(&caller, Action::ReadLog(read))
+                .await
+                .map_err(|error| error::about(error, &id))?
+            {
+                Reply::Log(page) => Ok(render::log_piece(page)),
+                other => Err(Refusal::unexpected(&other)),
+            }
+        }
+        parse::LogForm::Whole => {
+            // The first piece is read before the answer begins, so that a missing deployment is a 404.
+            let first = render::read_piece(&api, &caller, deployment, 0)
+                .await
+                .map_err(|error| error::about(error, &id))?;
+            Ok(render::whole_log(api, caller, deployment, first))
+        }
+        parse::LogForm::Lines { limit, offset } => {
+            let lines = render::log_lines(&api, &caller, deployment, limit, offset).await;
+            lines.map_err(|error| error::about(error, &id))
+        }
+    }
+}
+
+async fn apps(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, Refusal> {
+    match api.agent.dispatch(&caller, Action::ListApps).await? {
+        Reply::Apps(apps) => Ok(render::apps(&apps)),
+        other => Err(Refusal::unexpected(&other)),
+    }
+}
+
+async fn create_token(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let body = parse::object(body, MAX_BODY).await?;
+    let create = parse::token(&body)?;
+    let scope = create.scope;
+    match api
+        .agent
+        .dispatch(&caller, Action::CreateToken(create))
+        .await?
+    {
+        Reply::Token { principal, secret } => Ok(render::token(&principal, scope, &secret)),
+        other => Err(Refusal::unexpected(&other)),
+    }
+}

@@ -1,0 +1,304 @@
+//! Requests to actions. With several bad fields the first in the contract's order is reported.
+
+use super::error::Refusal;
+use super::{id, words};
+use crate::core::access::Scope;
+use crate::core::action::{
+    AppRef, CreateDeployment, CreateToken, ListDeployments, RequestKey, Target,
+};
+use crate::core::deployment::Trigger;
+use crate::core::name::{AppName, Branch, EnvironmentName, ImageReference, VariableName};
+use crate::core::secret::Secret;
+use axum::body::Body;
+use axum::http::{HeaderMap, header};
+use ring::digest::{SHA256, digest};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, HashMap};
+use uuid::Uuid;
+
+/// The contract's limits on `env_vars`.
+const MAX_VARIABLES: usize = 100;
+const MAX_VALUE: usize = 32 * 1024;
+/// The contract's limits on a page, and its size unless asked for.
+const MAX_LIMIT: u64 = 100;
+const DEFAULT_LIMIT: u64 = 20;
+const MAX_LOG_LINES: u64 = 1000;
+const DEFAULT_LOG_LINES: u64 = 100;
+/// The longest idempotency key: a UUID or a digest fits, a document does not.
+const MAX_KEY: usize = 255;
+
+pub(super) type Object = Map<String, Value>;
+
+/// The body as a JSON object, whatever its content type says.
+pub(super) async fn object(body: Body, max: usize) -> Result<Object, Refusal> {
+    let bytes = axum::body::to_bytes(body, max)
+        .await
+        .map_err(|_| Refusal::too_large(max))?;
+    match serde_json::from_slice(&bytes) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(Refusal::bad(
+            "invalid_json",
+            "The body must be a JSON object",
+            json!({}),
+        )),
+        Err(error) => Err(Refusal::bad(
+            "invalid_json",
+            format!("The body is not JSON: {error}"),
+            json!({}),
+        )),
+    }
+}
+
+pub(super) fn create(body: &Object, headers: &HeaderMap) -> Result<CreateDeployment, Refusal> {
+    let app = app(&required(body, "project_id")?)?;
+    let branch = match text(body, "branch")? {
+        Some(branch) => Some(Branch::parse(&branch).map_err(|fault| {
+            Refusal::bad(
+                "invalid_branch",
+                format!("Branch '{branch}' {fault}"),
+                json!({ "project_id": body["project_id"] }),
+            )
+        })?),
+        None => None,
+    };
+    let commit = text(body, "commit_sha")?
+        .map(|commit| commit_sha(&commit))
+        .transpose()?;
+    let variables = variables(body.get("env_vars"))?;
+    let image = text(body, "image")?
+        .map(|image| ImageReference::parse(&image).map_err(|fault| Refusal::field("image", fault)))
+        .transpose()?;
+    let environment = environment(body)?;
+    let from_config = match body.get("from_config") {
+        None | Some(Value::Null) => false,
+        Some(Value::Bool(value)) => *value,
+        Some(_) => return Err(Refusal::field("from_config", "must be true or false")),
+    };
+    let target = match (image, branch, commit, from_config) {
+        (Some(_), Some(_), _, _) => {
+            return Err(Refusal::field("image", "and branch exclude each other"));
+        }
+        (Some(_), None, Some(_), _) => {
+            return Err(Refusal::field("image", "and commit_sha exclude each other"));
+        }
+        (Some(image), None, None, _) => Target::Image(image),
+        (None, Some(branch), commit, _) => Target::Branch(branch, commit),
+        (None, None, commit, true) => Target::Configured(commit),
+        (None, None, Some(_), false) => return Err(Refusal::missing("branch")),
+        (None, None, None, false) => Target::Unnamed,
+    };
+    let key = key(body, headers)?;
+    Ok(CreateDeployment {
+        app,
+        environment,
+        target,
+        variables,
+        trigger: Trigger::Manual,
+        key,
+    })
+}
+
+pub(super) fn list(params: &HashMap<String, String>) -> Result<ListDeployments, Refusal> {
+    let limit = number(params, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)?;
+    let offset = number(params, "offset", 0, 0, u64::from(u32::MAX))?;
+    let states = match params.get("status") {
+        None => Vec::new(),
+        Some(word) => words::filter(word)
+            .ok_or_else(|| {
+                Refusal::parameter(
+                    "status",
+                    "must be queued, building, deploying, success, failed or cancelled",
+                )
+            })?
+            .to_vec(),
+    };
+    let environment = match params.get("environment") {
+        None => None,
+        Some(name) => {
+            let parsed = EnvironmentName::parse(name);
+            Some(parsed.map_err(|fault| Refusal::parameter("environment", &fault.to_string()))?)
+        }
+    };
+    let app = params.get("project_id").map(|text| app(text)).transpose()?;
+    Ok(ListDeployments {
+        app,
+        environment,
+        states,
+        limit: u32::try_from(limit).unwrap_or(u32::MAX),
+        offset,
+    })
+}
+
+/// A path id that is none of ours is a 404, not a 400.
+pub(super) fn deployment_id(text: &str) -> Result<Uuid, Refusal> {
+    id::parse("dep_", text).ok_or_else(|| Refusal::no_deployment(text))
+}
+
+/// In which form a log is asked for.
+pub(super) enum LogForm {
+    /// The whole text.
+    Whole,
+    /// An addition: whole lines from a byte on, waiting for some if there are none yet.
+    Piece { from: u64, wait: bool },
+    /// A page of JSON objects.
+    Lines { limit: u64, offset: u64 },
+}
+
+pub(super) fn log(
+    params: &HashMap<String, String>,
+    headers: &HeaderMap,
+) -> Result<LogForm, Refusal> {
+    if params.contains_key("from") {
+        let from = number(params, "from", 0, 0, i64::MAX as u64)?;
+        return Ok(LogForm::Piece {
+            from,
+            wait: params.get("wait").is_some_and(|wait| wait == "true"),
+        });
+    }
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    if accept.contains("application/json") {
+        let limit = number(params, "limit", DEFAULT_LOG_LINES, 1, MAX_LOG_LINES)?;
+        return Ok(LogForm::Lines {
+            limit,
+            offset: number(params, "offset", 0, 0, u64::from(u32::MAX))?,
+        });
+    }
+    Ok(LogForm::Whole)
+}
+
+pub(super) fn token(body: &Object) -> Result<CreateToken, Refusal> {
+    let name = required(body, "name")?;
+    let scope = required(body, "scope")?;
+    let scope = Scope::parse(&scope).ok_or_else(|| {
+        Refusal::field("scope", "must be deploy:read, deploy:write or deploy:admin")
+    })?;
+    let app = text(body, "app")?.map(|text| app(&text)).transpose()?;
+    Ok(CreateToken {
+        name,
+        scope,
+        app,
+        environment: environment(body)?,
+    })
+}
+
+/// An app by git.dev's id or, as an addition, by its name: a name holds no underscore, so the two cannot be confused.
+fn app(text: &str) -> Result<AppRef, Refusal> {
+    id::parse("proj_", text)
+        .map(AppRef::Id)
+        .or_else(|| AppName::parse(text).ok().map(AppRef::Name))
+        .ok_or_else(|| Refusal::no_project(text))
+}
+
+fn environment(body: &Object) -> Result<Option<EnvironmentName>, Refusal> {
+    let name = text(body, "environment")?;
+    name.map(|name| {
+        EnvironmentName::parse(&name).map_err(|fault| Refusal::field("environment", fault))
+    })
+    .transpose()
+}
+
+fn commit_sha(text: &str) -> Result<String, Refusal> {
+    let holds = (7..=40).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if holds {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(Refusal::field(
+            "commit_sha",
+            "must be 7 to 40 hexadecimal digits",
+        ))
+    }
+}
+
+fn variables(value: Option<&Value>) -> Result<BTreeMap<VariableName, Secret>, Refusal> {
+    let object = match value {
+        None | Some(Value::Null) => return Ok(BTreeMap::new()),
+        Some(Value::Object(object)) => object,
+        Some(_) => return Err(Refusal::field("env_vars", "must be an object of strings")),
+    };
+    let refuse = |key: &str, why: &str| {
+        let shown: String = key.chars().take(255).collect();
+        Refusal::bad(
+            "invalid_env_vars",
+            format!("env_vars: {why}"),
+            json!({ "key": shown }),
+        )
+    };
+    if object.len() > MAX_VARIABLES {
+        return Err(refuse("", &format!("more than {MAX_VARIABLES} variables")));
+    }
+    let read = |(key, value): (&String, &Value)| {
+        let name =
+            VariableName::parse(key).map_err(|fault| refuse(key, &format!("a name {fault}")))?;
+        if key == "PATH" || key.starts_with("LD_") || key.starts_with("LONGSHORE_") {
+            return Err(refuse(
+                key,
+                "PATH, LD_* and LONGSHORE_* cannot be set by a deployment",
+            ));
+        }
+        let Value::String(value) = value else {
+            return Err(refuse(key, "values must be strings"));
+        };
+        if value.len() > MAX_VALUE || value.contains('\0') {
+            return Err(refuse(
+                key,
+                "a value is longer than 32 KiB or holds a NUL character",
+            ));
+        }
+        Ok((name, Secret::new(value.as_str())))
+    };
+    object.iter().map(read).collect()
+}
+
+fn key(body: &Object, headers: &HeaderMap) -> Result<Option<RequestKey>, Refusal> {
+    let Some(value) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let key = value
+        .to_str()
+        .ok()
+        .filter(|key| !key.is_empty() && key.len() <= MAX_KEY);
+    let key = key.ok_or_else(|| {
+        Refusal::parameter("Idempotency-Key", "must be 1 to 255 visible characters")
+    })?;
+    let asked = serde_json::to_vec(body).map_err(|error| Refusal::internal(error.to_string()))?;
+    Ok(Some(RequestKey {
+        key: key.to_owned(),
+        digest: digest(&SHA256, &asked).as_ref().to_vec(),
+    }))
+}
+
+/// A string; `null` is absent.
+fn text(body: &Object, field: &str) -> Result<Option<String>, Refusal> {
+    match body.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if text.is_empty() => Err(Refusal::missing(field)),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(Refusal::field(field, "must be a string")),
+    }
+}
+
+fn required(body: &Object, field: &str) -> Result<String, Refusal> {
+    text(body, field)?.ok_or_else(|| Refusal::missing(field))
+}
+
+fn number(
+    params: &HashMap<String, String>,
+    name: &str,
+    default: u64,
+    least: u64,
+    most: u64,
+) -> Result<u64, Refusal> {
+    let Some(text) = params.get(name) else {
+        return Ok(default);
+    };
+    let value = text
+        .parse()
+        .ok()
+        .filter(|value| (least..=most).contains(value));
+    value.ok_or_else(|| {
+        Refusal::parameter(name, &format!("must be a number from {least} to {most}"))
+    })
+}

@@ -1,0 +1,75 @@
+//! The HTTP side: one routes file, and a folder per dialect. A dialect parses a request into an `Action` and renders
+//! the `Reply`; it knows no store and no engine.
+
+mod auth;
+mod gitdev;
+
+use crate::core::ports::Random;
+use crate::deploy::Agent;
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use axum::{Json, Router};
+use std::sync::Arc;
+
+pub use auth::Peer;
+
+/// What every dialect is given.
+#[derive(Clone)]
+pub struct Api {
+    /// Where requests go.
+    pub agent: Arc<Agent>,
+    /// For request ids.
+    pub random: Random,
+    /// The base of absolute URLs; the request's own `Host` if absent.
+    pub public_url: Option<String>,
+}
+
+/// All routes. The listener must give each connection's [`Peer`] as `ConnectInfo`.
+pub fn routes(api: Api) -> Router {
+    Router::new()
+        .nest("/v1", gitdev::routes(&api))
+        .fallback(unknown)
+        .layer(from_fn_with_state(api.clone(), request_id))
+        .layer(from_fn(log_request))
+        .with_state(api)
+}
+
+/// What is under no dialect's prefix answers in the shape of the dialect that lives at the root, GitHub's.
+async fn unknown() -> Response {
+    (
+        StatusCode::NOT_FOUND,
+        Json(serde_json::json!({ "message": "Not Found", "status": "404" })),
+    )
+        .into_response()
+}
+
+/// The id of a request, given back in `X-Request-Id`.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestId(pub(crate) String);
+
+async fn request_id(
+    axum::extract::State(api): axum::extract::State<Api>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let mut bytes = [0; 8];
+    (api.random)(&mut bytes);
+    let id = format!("{:016x}", u64::from_be_bytes(bytes));
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let mut response = next.run(request).await;
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static("x-request-id"), value);
+    }
+    response
+}
+
+async fn log_request(request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = next.run(request).await;
+    tracing::debug!(%method, path, status = response.status().as_u16(), "request");
+    response
+}
