@@ -1,0 +1,3 @@
+#[test] fn ex(){ let t=std::fs::read_to_string("config.example.toml").unwrap(); match longshore::config::parse("c",&t){Ok(c)=>println!("{c:#?}"),Err(e)=>panic!("{e}")} }
+#[test] fn unc(){ let t=std::fs::read_to_string("config.example.toml").unwrap(); let t: String=t.lines().map(|l| match l.strip_prefix('#'){Some(r) if !r.starts_with([' ','-'])=>format!("{r}\n"),_=>format!("{l}\n")}).collect(); match longshore::config::parse("c",&t){Ok(c)=>println!("{c:#?}"),Err(e)=>panic!("{e}")} }
+#[test] fn file(){ if let Ok(f)=std::env::var("CFG"){ let t=std::fs::read_to_string(&f).unwrap(); match longshore::config::parse("c",&t){Ok(c)=>println!("{c:#?}"),Err(e)=>println!("{e}")} } }
