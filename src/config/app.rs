@@ -98,11 +98,6 @@ impl Declared {
         }
     }
 
-    /// How an environment of this app is called in messages.
-    pub fn environment_label(&self, environment: &EnvironmentName) -> String {
-        format!("{}, environment \"{environment}\"", self.place.path)
-    }
-
     /// The app with every environment's spec; reports what the keys of one environment do not fit together. `None` after
     /// faults.
     pub fn build(&self, report: &Report) -> Option<App> {

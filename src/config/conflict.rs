@@ -2,6 +2,7 @@
 
 use super::app::Declared;
 use super::fault::{Place, Report};
+use super::layer::Layer;
 use super::publish::{clash, show};
 use super::reader::At;
 use super::volume::Shared;
@@ -115,26 +116,27 @@ fn projects(apps: &[Declared], report: &Report) {
     }
 }
 
-/// Every environment's entries of one list, with the environment they belong to.
-fn entries<'a, T>(
+/// An environment's use of something that all environments of the host share.
+struct Use<'a, T> {
+    environment: (usize, &'a EnvironmentName),
+    entry: &'a At<T>,
+}
+
+/// Every environment's entries of one list, in the file's order. What several inherit is there for each of them.
+fn uses<'a, T>(
     apps: &'a [Declared],
-    list: impl Fn(&'a super::layer::Layer) -> Option<&'a Vec<At<T>>>,
-) -> Vec<(String, &'a At<T>)> {
-    let mut all = Vec::new();
-    for app in apps {
-        for (environment, layer) in &app.environments {
-            let label = app.environment_label(environment);
-            all.extend(
-                list(layer)
-                    .into_iter()
-                    .flatten()
-                    .map(|entry| (label.clone(), entry)),
-            );
+    list: impl Fn(&'a Layer) -> Option<&'a Vec<At<T>>>,
+) -> Vec<Use<'a, T>> {
+    let mut uses = Vec::new();
+    for (index, app) in apps.iter().enumerate() {
+        for (name, layer) in &app.environments {
+            let environment = (index, name);
+            let entries = list(layer).into_iter().flatten();
+            uses.extend(entries.map(|entry| Use { environment, entry }));
         }
     }
-    // In the file's order; what is inherited is at one place, and the sort keeps its order.
-    all.sort_by_key(|(_, entry)| entry.place.offset);
-    all
+    uses.sort_by_key(|one| one.entry.place.offset);
+    uses
 }
 
 fn ports(apps: &[Declared], listen: Option<SocketAddr>, report: &Report) {
@@ -146,50 +148,65 @@ fn ports(apps: &[Declared], listen: Option<SocketAddr>, report: &Report) {
             container_port: listen.port(),
             protocol: Protocol::Tcp,
         });
-    let mut taken: HashMap<u16, Vec<(String, &Publish)>> = HashMap::new();
-    for (label, entry) in entries(apps, |layer| layer.publish.value()) {
-        let Place { path, .. } = &entry.place;
+    let mut taken: HashMap<u16, Vec<&At<Publish>>> = HashMap::new();
+    for Use { entry, .. } in uses(apps, |layer| layer.publish.value()) {
         let port = show(&entry.value);
         if api.as_ref().is_some_and(|api| clash(api, &entry.value)) {
             report.add(
                 &entry.place,
-                format!("takes {port}, where longshore's own API listens (api.listen)"),
+                format!("takes {port} of the host, where longshore's own API listens (api.listen)"),
             );
         }
         let taken = taken.entry(entry.value.host_port).or_default();
-        if let Some((other, at)) = taken.iter().find(|(_, at)| clash(at, &entry.value)) {
-            let at = show(at);
+        let is_here = |other: &&&At<Publish>| other.place.offset == entry.place.offset;
+        if taken.last().as_ref().is_some_and(is_here) {
             report.add(
                 &entry.place,
-                if *other == label {
-                    format!("takes {port}, which this environment publishes already, as {at}")
-                } else if path.starts_with(&label) {
-                    format!("takes {port}, which {other}, has already, as {at}")
-                } else {
-                    format!("gives {port} to {other}, and to {label}; a port of the host can be published once (publish = [] in the other environment takes it away)")
-                },
+                format!("would publish {port} of the host for more than one environment, as they inherit it; write publish = [] for the others"),
             );
         }
-        taken.push((label, &entry.value));
+        if let Some(other) = taken
+            .iter()
+            .find(|other| !is_here(other) && clash(&other.value, &entry.value))
+        {
+            report.add(
+                &entry.place,
+                format!(
+                    "takes {port} of the host, which {} takes already, as {}",
+                    other.place.path,
+                    show(&other.value)
+                ),
+            );
+        }
+        taken.push(entry);
     }
 }
 
 fn volumes(apps: &[Declared], report: &Report) {
-    let mut first: First<Shared, String> = First::new();
-    for (label, entry) in entries(apps, |layer| layer.volumes.value()) {
-        let mount: &Mount = &entry.value;
-        let Some(shared) = Shared::of(mount).filter(|_| mount.is_writable()) else {
+    let mut taken: HashMap<Shared, Vec<Use<'_, Mount>>> = HashMap::new();
+    for one in uses(apps, |layer| layer.volumes.value()) {
+        let Use { environment, entry } = one;
+        let Some(shared) = Shared::of(&entry.value).filter(|_| entry.value.is_writable()) else {
             continue;
         };
         let what = shared.to_string();
-        let Some(other) = first.claim(shared, label.clone()) else {
-            continue;
-        };
-        if *other != label {
+        let taken = taken.entry(shared).or_default();
+        let is_here = |other: &&Use<'_, Mount>| other.entry.place.offset == entry.place.offset;
+        if taken.last().as_ref().is_some_and(is_here) {
             report.add(
                 &entry.place,
-                format!("makes {what} writable for {other}, and for {label}; only one environment may write to it, add \":ro\" in the other"),
+                format!("makes {what} writable in more than one environment, as they inherit it; add \":ro\", or write volumes for the others"),
             );
         }
+        if let Some(other) = taken
+            .iter()
+            .find(|other| !is_here(other) && other.environment != environment)
+        {
+            report.add(
+                &entry.place,
+                format!("makes {what} writable, which {} does for another environment; only one may write to it: add \":ro\" to one of them", other.entry.place.path),
+            );
+        }
+        taken.push(one);
     }
 }

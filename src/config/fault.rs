@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 /// One fault.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,17 +53,15 @@ pub(super) struct Place {
 #[derive(Default)]
 pub(super) struct Report {
     found: RefCell<BTreeSet<(usize, String)>>,
-    horizon: Cell<Option<usize>>,
+    doubtful: RefCell<Vec<Range<usize>>>,
+    is_partial: Cell<bool>,
 }
 
 impl Report {
     /// Adds a fault; the message is read after the path: "must be …", "is not …".
     pub fn add(&self, place: &Place, message: impl std::fmt::Display) {
-        if self
-            .horizon
-            .get()
-            .is_none_or(|horizon| place.offset < horizon)
-        {
+        let is_doubtful = |range: &Range<usize>| range.contains(&place.offset);
+        if !self.doubtful.borrow().iter().any(is_doubtful) {
             self.add_bare(place.offset, format!("{} {message}", place.path));
         }
     }
@@ -72,13 +71,18 @@ impl Report {
         self.found.borrow_mut().insert((offset, message));
     }
 
-    /// From here on no key's fault is certain: they are not taken. The first such point counts.
-    pub fn end_at(&self, offset: usize) {
-        let first = self
-            .horizon
-            .get()
-            .map_or(offset, |horizon| horizon.min(offset));
-        self.horizon.set(Some(first));
+    /// Says that lines were left out of what is judged: what is missing may have been on them.
+    pub fn set_partial(&self) {
+        self.is_partial.set(true);
+    }
+
+    pub fn is_partial(&self) -> bool {
+        self.is_partial.get()
+    }
+
+    /// In this range no key's fault is certain: they are not taken.
+    pub fn doubt(&self, range: Range<usize>) {
+        self.doubtful.borrow_mut().push(range);
     }
 
     pub fn is_clean(&self) -> bool {

@@ -184,7 +184,8 @@ fn credentials(value: &Value<'_>) -> Option<GitCredentials> {
         (Reading::Given(token), Reading::Absent) => Some(GitCredentials::Token(token.value)),
         (Reading::Absent, Reading::Given(key)) => Some(GitCredentials::SshKey(key.value)),
         (Reading::Absent, Reading::Absent) => {
-            value.fault("needs either a token or an ssh_key, like { token = \"file:/path\" }")
+            table.missing("either a token or an ssh_key, like { token = \"file:/path\" }");
+            None
         }
         (Reading::Faulty, Reading::Absent) | (Reading::Absent, Reading::Faulty) => None,
         _ => value.fault("must have a token or an ssh_key, not both"),

@@ -120,13 +120,9 @@ impl Config {
 /// the faults of single values are named beside the syntax errors, not what is missing or contradicts itself.
 pub fn parse(file: &str, text: &str) -> Result<Config, Faults> {
     let report = Report::default();
-    let config = syntax::check(text, &report).and_then(|sound| {
-        let tree = DeTable::parse(&sound.text).ok()?;
-        read(
-            &Table::root(tree.get_ref(), &report),
-            sound.is_whole,
-            &report,
-        )
+    let config = syntax::check(text, &report).and_then(|text| {
+        let tree = DeTable::parse(&text).ok()?;
+        read(&Table::root(tree.get_ref(), &report), &report)
     });
     match config {
         Some(config) if report.is_clean() => Ok(config),
@@ -135,7 +131,7 @@ pub fn parse(file: &str, text: &str) -> Result<Config, Faults> {
 }
 
 /// `None` for a text of which broken lines were left out: the report then has the reason.
-fn read(top: &Table<'_>, is_whole: bool, report: &Report) -> Option<Config> {
+fn read(top: &Table<'_>, report: &Report) -> Option<Config> {
     let data_dir = top
         .text("data_dir", path::data_dir)
         .unwrap_or_else(|| PathBuf::from("/var/lib/longshore"));
@@ -143,7 +139,7 @@ fn read(top: &Table<'_>, is_whole: bool, report: &Report) -> Option<Config> {
     let docker = agent::docker(top);
     let limits = agent::limits(top);
     let declared = app::read(top);
-    if !is_whole {
+    if report.is_partial() {
         return None;
     }
     conflict::find(&declared, api.listen, report);

@@ -179,9 +179,11 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// Reports a fault of a key that should be there.
+    /// Reports that a key should be there, unless it may be on a line that was left out.
     pub fn missing(&self, what: impl Display) {
-        self.report.add(&self.place, format!("needs {what}"));
+        if !self.report.is_partial() {
+            self.report.add(&self.place, format!("needs {what}"));
+        }
     }
 }
 

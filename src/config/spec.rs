@@ -5,8 +5,8 @@ use super::fault::{Place, Report};
 use super::health;
 use super::layer::{DeadlineKeys, Layer, default_logging};
 use super::reader::{At, Reading};
-use super::repository::Transport;
-use crate::core::name::{Branch, VariableName};
+use super::repository::{Remote, Transport};
+use crate::core::name::{Branch, ImageReference, VariableName};
 use crate::core::spec::{
     BuildSpec, Deadlines, GitCredentials, GitSource, ImageSource, Mount, PullPolicy, Repository,
     RolloutSpec, RunSpec, SourceSpec, Spec, Strategy,
@@ -39,60 +39,21 @@ pub(super) fn build(layer: &Layer, place: &Place, report: &Report) -> Option<Spe
 
 fn source(layer: &Layer, place: &Place, report: &Report) -> Option<SourceSpec> {
     match (&layer.repository, &layer.image) {
+        (Reading::Given(remote), Reading::Absent) => {
+            Some(SourceSpec::Git(git(layer, &remote.value, report)))
+        }
+        (Reading::Absent, Reading::Given(reference)) => {
+            Some(SourceSpec::Image(image(layer, &reference.value, report)))
+        }
         (Reading::Given(repository), Reading::Given(image)) => {
-            let (first, second) = if repository.place.offset < image.place.offset {
-                (&repository.place, &image.place)
-            } else {
-                (&image.place, &repository.place)
-            };
+            let mut places = [&repository.place, &image.place];
+            places.sort_by_key(|place| place.offset);
             let message = format!(
                 "cannot stand beside {}: an app is either built from a repository or runs an image, in all its environments",
-                first.path
+                places[0].path
             );
-            report.add(second, message);
+            report.add(places[1], message);
             None
-        }
-        (Reading::Given(repository), Reading::Absent) => {
-            without_effect(
-                &[place_of(&layer.pull)],
-                "an app that is built from a repository",
-                report,
-            );
-            check_credentials(layer, repository.value.transport, report);
-            Some(SourceSpec::Git(GitSource {
-                repository: Repository {
-                    url: repository.value.url.clone(),
-                    credentials: layer.credentials.value().cloned(),
-                },
-                branch: layer
-                    .branch
-                    .value()
-                    .cloned()
-                    .unwrap_or_else(|| Branch::parse("main").expect("it is a valid name")),
-                build: build_spec(layer),
-            }))
-        }
-        (Reading::Absent, Reading::Given(image)) => {
-            let build_keys = [
-                place_of(&layer.credentials),
-                place_of(&layer.branch),
-                place_of(&layer.dockerfile),
-                place_of(&layer.context),
-                place_of(&layer.target),
-            ];
-            let build_args: Vec<_> = layer
-                .build_args
-                .values()
-                .map(|at| Some(&at.place))
-                .collect();
-            let why =
-                "an app that runs an image (credentials for registries are docker.registries)";
-            without_effect(&build_keys, why, report);
-            without_effect(&build_args, why, report);
-            Some(SourceSpec::Image(ImageSource {
-                reference: image.value.clone(),
-                pull: layer.pull.value().copied().unwrap_or(PullPolicy::Always),
-            }))
         }
         (Reading::Absent, Reading::Absent) => {
             report.add(
@@ -102,6 +63,46 @@ fn source(layer: &Layer, place: &Place, report: &Report) -> Option<SourceSpec> {
             None
         }
         (Reading::Faulty, _) | (_, Reading::Faulty) => None,
+    }
+}
+
+fn git(layer: &Layer, remote: &Remote, report: &Report) -> GitSource {
+    without_effect(
+        &[place_of(&layer.pull)],
+        "an app that is built from a repository",
+        report,
+    );
+    check_credentials(layer, remote.transport, report);
+    let main = || Branch::parse("main").expect("it is a valid name");
+    GitSource {
+        repository: Repository {
+            url: remote.url.clone(),
+            credentials: layer.credentials.value().cloned(),
+        },
+        branch: layer.branch.value().cloned().unwrap_or_else(main),
+        build: build_spec(layer),
+    }
+}
+
+fn image(layer: &Layer, reference: &ImageReference, report: &Report) -> ImageSource {
+    let build_keys = [
+        place_of(&layer.branch),
+        place_of(&layer.dockerfile),
+        place_of(&layer.context),
+        place_of(&layer.target),
+    ];
+    let build_args = layer.build_args.values().map(|at| Some(&at.place));
+    let build_keys: Vec<_> = build_keys.into_iter().chain(build_args).collect();
+    without_effect(&build_keys, "an app that runs an image", report);
+    if let Some(place) = place_of(&layer.credentials) {
+        report.add(
+            place,
+            "is for a repository; credentials for an image's registry belong to docker.registries",
+        );
+    }
+    ImageSource {
+        reference: reference.clone(),
+        pull: layer.pull.value().copied().unwrap_or(PullPolicy::Always),
     }
 }
 

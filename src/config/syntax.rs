@@ -5,27 +5,18 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use toml::de::DeTable;
 
-/// A text without syntax errors.
-pub(super) struct Sound<'t> {
-    /// The text, broken lines blanked; offsets are those of the original.
-    pub text: Cow<'t, str>,
-    /// Whether it is the original.
-    pub is_whole: bool,
-}
-
-/// Reports syntax errors and gives what is left to judge.
+/// Reports syntax errors and gives what is left to judge, with the offsets of the original: the text itself if there are
+/// none.
 ///
 /// A broken line is left out and the rest read without it: what is wrong with the other lines can be said in the same
-/// breath. Not so behind a broken `[table]` header, where keys would be looked for in the wrong table, nor when the
-/// rest is no TOML either, because the breakage runs over several lines.
-pub(super) fn check<'t>(text: &'t str, report: &Report) -> Option<Sound<'t>> {
+/// breath. Not so between a broken `[table]` header and the next, where keys would be looked for in the wrong table, nor
+/// when the rest is no TOML either, because the breakage runs over several lines.
+pub(super) fn check<'t>(text: &'t str, report: &Report) -> Option<Cow<'t, str>> {
     let (_, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
-        return Some(Sound {
-            text: text.into(),
-            is_whole: true,
-        });
+        return Some(text.into());
     }
+    report.set_partial();
     let mut errors: Vec<_> = errors
         .iter()
         .map(|error| (error.span().map_or(0, |span| span.start), error.message()))
@@ -40,26 +31,35 @@ pub(super) fn check<'t>(text: &'t str, report: &Report) -> Option<Sound<'t>> {
     }
     let rest = without(text, &broken, report);
     let (_, errors) = DeTable::parse_recoverable(&rest);
-    errors.is_empty().then_some(Sound {
-        text: rest.into(),
-        is_whole: false,
-    })
+    errors.is_empty().then_some(rest.into())
 }
 
-/// The text with the broken lines blanked; a broken header becomes the report's horizon.
+/// The text with the broken lines blanked; what follows a broken header is doubted.
 fn without(text: &str, broken: &BTreeSet<usize>, report: &Report) -> String {
     let mut rest = String::with_capacity(text.len());
+    let mut doubt_from = None;
     for (index, line) in text.split_inclusive('\n').enumerate() {
-        if !broken.contains(&(index + 1)) {
+        let is_broken = broken.contains(&(index + 1));
+        let is_header = line.trim_start().starts_with('[');
+        if is_header && is_broken && doubt_from.is_none() {
+            doubt_from = Some(rest.len());
+        }
+        // A header with a dot may hang on the broken one.
+        let is_sound_header = is_header && !is_broken && !line.contains('.');
+        if let (true, Some(from)) = (is_sound_header, doubt_from) {
+            report.doubt(from..rest.len());
+            doubt_from = None;
+        }
+        if is_broken {
+            let ending = if line.ends_with('\n') { "\n" } else { "" };
+            rest.extend(std::iter::repeat_n(' ', line.len() - ending.len()));
+            rest.push_str(ending);
+        } else {
             rest.push_str(line);
-            continue;
         }
-        if line.trim_start().starts_with('[') {
-            report.end_at(rest.len());
-        }
-        let ending = if line.ends_with('\n') { "\n" } else { "" };
-        rest.extend(std::iter::repeat_n(' ', line.len() - ending.len()));
-        rest.push_str(ending);
+    }
+    if let Some(from) = doubt_from {
+        report.doubt(from..rest.len());
     }
     rest
 }
