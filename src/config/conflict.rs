@@ -1,0 +1,212 @@
+//! What apps and environments cannot both have: names, ids, a project's environment, host ports, writable volumes.
+
+use super::app::Declared;
+use super::fault::{Place, Report};
+use super::layer::Layer;
+use super::publish::{clash, show};
+use super::reader::At;
+use super::volume::Shared;
+use crate::core::name::{EnvironmentName, ProjectPath};
+use crate::core::spec::{Mount, Protocol, Publish};
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::SocketAddr;
+
+/// Reports every conflict at the one that comes later in the file.
+pub(super) fn find(apps: &[Declared], listen: Option<SocketAddr>, report: &Report) {
+    names(apps, report);
+    ids(apps, report);
+    projects(apps, report);
+    ports(apps, listen, report);
+    volumes(apps, report);
+}
+
+/// Who had each thing first.
+struct First<K, V>(HashMap<K, V>);
+
+impl<K: Eq + Hash, V> First<K, V> {
+    fn new() -> Self {
+        Self(HashMap::new())
+    }
+
+    /// Whoever had it before; if nobody did, it is this one's from now on.
+    fn claim(&mut self, key: K, by: V) -> Option<&V> {
+        match self.0.entry(key) {
+            std::collections::hash_map::Entry::Occupied(first) => Some(first.into_mut()),
+            std::collections::hash_map::Entry::Vacant(free) => {
+                free.insert(by);
+                None
+            }
+        }
+    }
+}
+
+fn names(apps: &[Declared], report: &Report) {
+    let mut first = First::new();
+    for app in apps {
+        if let Some(name) = app.name.given()
+            && first.claim(&name.value, ()).is_some()
+        {
+            report.add(
+                &name.place,
+                format!(
+                    "is {:?} a second time; each app needs a name of its own",
+                    name.value.as_str()
+                ),
+            );
+        }
+    }
+}
+
+fn ids(apps: &[Declared], report: &Report) {
+    let mut first: First<_, &Declared> = First::new();
+    for app in apps {
+        let Some(id) = app.id() else { continue };
+        let Some(other) = first.claim(id, app) else {
+            continue;
+        };
+        match (app.id.given(), other.id.given()) {
+            (Some(given), _) => report.add(
+                &given.place,
+                format!(
+                    "is the id of {} too; each app needs an id of its own",
+                    other.place.path
+                ),
+            ),
+            (None, Some(given)) => report.add(
+                &given.place,
+                format!(
+                    "is the id that {} gets from its name; give one of them another",
+                    app.place.path
+                ),
+            ),
+            // Two apps of one name: that is the fault.
+            (None, None) => {}
+        }
+    }
+}
+
+fn projects(apps: &[Declared], report: &Report) {
+    let mut first: First<(ProjectPath, EnvironmentName), &Declared> = First::new();
+    for app in apps {
+        let Some(project) = app.project() else {
+            continue;
+        };
+        for environment in app.environments.keys() {
+            let Some(other) = first.claim((project.clone(), environment.clone()), app) else {
+                continue;
+            };
+            if app.name.value() == other.name.value() {
+                continue;
+            }
+            let place = app.project.given().map_or(&app.place, |given| &given.place);
+            let message = format!(
+                "has environment \"{environment}\" of project \"{project}\", as {} has; give one of them another environment or another project",
+                other.place.path
+            );
+            let path = app.place.path.clone();
+            report.add(
+                &Place {
+                    path,
+                    ..place.clone()
+                },
+                message,
+            );
+        }
+    }
+}
+
+/// An environment's use of something that all environments of the host share.
+struct Use<'a, T> {
+    environment: (usize, &'a EnvironmentName),
+    entry: &'a At<T>,
+}
+
+/// Every environment's entries of one list, in the file's order. What several inherit is there for each of them.
+fn uses<'a, T>(
+    apps: &'a [Declared],
+    list: impl Fn(&'a Layer) -> Option<&'a Vec<At<T>>>,
+) -> Vec<Use<'a, T>> {
+    let mut uses = Vec::new();
+    for (index, app) in apps.iter().enumerate() {
+        for (name, layer) in &app.environments {
+            let environment = (index, name);
+            let entries = list(layer).into_iter().flatten();
+            uses.extend(entries.map(|entry| Use { environment, entry }));
+        }
+    }
+    uses.sort_by_key(|one| one.entry.place.offset);
+    uses
+}
+
+fn ports(apps: &[Declared], listen: Option<SocketAddr>, report: &Report) {
+    let api = listen
+        .filter(|listen| listen.port() > 0)
+        .map(|listen| Publish {
+            address: listen.ip(),
+            host_port: listen.port(),
+            container_port: listen.port(),
+            protocol: Protocol::Tcp,
+        });
+    let mut taken: HashMap<u16, Vec<&At<Publish>>> = HashMap::new();
+    for Use { entry, .. } in uses(apps, |layer| layer.publish.value()) {
+        let port = show(&entry.value);
+        if api.as_ref().is_some_and(|api| clash(api, &entry.value)) {
+            report.add(
+                &entry.place,
+                format!("takes {port} of the host, where longshore's own API listens (api.listen)"),
+            );
+        }
+        let taken = taken.entry(entry.value.host_port).or_default();
+        let is_here = |other: &&&At<Publish>| other.place.offset == entry.place.offset;
+        if taken.last().as_ref().is_some_and(is_here) {
+            report.add(
+                &entry.place,
+                format!("would publish {port} of the host for more than one environment, as they inherit it; write publish = [] for the others"),
+            );
+        }
+        if let Some(other) = taken
+            .iter()
+            .find(|other| !is_here(other) && clash(&other.value, &entry.value))
+        {
+            report.add(
+                &entry.place,
+                format!(
+                    "takes {port} of the host, which {} takes already, as {}",
+                    other.place.path,
+                    show(&other.value)
+                ),
+            );
+        }
+        taken.push(entry);
+    }
+}
+
+fn volumes(apps: &[Declared], report: &Report) {
+    let mut taken: HashMap<Shared, Vec<Use<'_, Mount>>> = HashMap::new();
+    for one in uses(apps, |layer| layer.volumes.value()) {
+        let Use { environment, entry } = one;
+        let Some(shared) = Shared::of(&entry.value).filter(|_| entry.value.is_writable()) else {
+            continue;
+        };
+        let what = shared.to_string();
+        let taken = taken.entry(shared).or_default();
+        let is_here = |other: &&Use<'_, Mount>| other.entry.place.offset == entry.place.offset;
+        if taken.last().as_ref().is_some_and(is_here) {
+            report.add(
+                &entry.place,
+                format!("makes {what} writable in more than one environment, as they inherit it; add \":ro\", or write volumes for the others"),
+            );
+        }
+        if let Some(other) = taken
+            .iter()
+            .find(|other| !is_here(other) && other.environment != environment)
+        {
+            report.add(
+                &entry.place,
+                format!("makes {what} writable, which {} does for another environment; only one may write to it: add \":ro\" to one of them", other.entry.place.path),
+            );
+        }
+        taken.push(one);
+    }
+}

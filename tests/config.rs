@@ -1,0 +1,1534 @@
+//! The configuration: what good files say, and that of a bad file every fault is named at its line and column.
+
+use longshore::config::keys::TABLES;
+use longshore::config::{Config, Fault, parse};
+use longshore::core::app::{App, derived_id};
+use longshore::core::name::{AppName, EnvironmentName};
+use longshore::core::secret::SecretRef;
+use longshore::core::spec::{
+    Check, GitCredentials, GitSource, MountSource, Protocol, PullPolicy, SourceSpec, Spec,
+};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const EXAMPLE: &str = include_str!("../config.example.toml");
+
+#[track_caller]
+fn good(text: &str) -> Config {
+    parse("config.toml", text).unwrap_or_else(|faults| panic!("{faults}\nin\n{text}"))
+}
+
+#[track_caller]
+fn bad(text: &str) -> Vec<Fault> {
+    match parse("config.toml", text) {
+        Ok(config) => panic!("taken:\n{text}\nas {config:?}"),
+        Err(faults) => faults.faults,
+    }
+}
+
+/// The text has these faults and no others: line, column, and a part of the message.
+#[track_caller]
+fn assert_faults(text: &str, expected: &[(usize, usize, &str)]) {
+    let found = bad(text);
+    let matches = found.len() == expected.len()
+        && found
+            .iter()
+            .zip(expected)
+            .all(|(fault, (line, column, part))| {
+                (fault.line, fault.column) == (*line, *column) && fault.message.contains(part)
+            });
+    assert!(matches, "{text}\nexpected {expected:#?}\nfound {found:#?}");
+}
+
+/// The only app of a file with these lines, that runs an image.
+#[track_caller]
+fn image_app(lines: &str) -> App {
+    good(&format!(
+        "[[app]]\nname = \"web\"\nimage = \"nginx\"\n{lines}"
+    ))
+    .apps
+    .remove(0)
+}
+
+/// The same for an app that is built.
+#[track_caller]
+fn git_app(lines: &str) -> App {
+    good(&format!("[[app]]\nname = \"web\"\n{lines}"))
+        .apps
+        .remove(0)
+}
+
+/// An environment's spec.
+#[track_caller]
+fn spec<'a>(app: &'a App, environment: &str) -> &'a Spec {
+    let name = EnvironmentName::parse(environment).expect("the tests use valid names");
+    &app.environments[&name]
+}
+
+#[track_caller]
+fn git(spec: &Spec) -> &GitSource {
+    match &spec.source {
+        SourceSpec::Git(git) => git,
+        SourceSpec::Image(image) => panic!("{image:?}"),
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Good files.
+
+#[test]
+fn an_empty_file_is_all_defaults() {
+    let config = good("");
+    assert_eq!(config.data_dir, Path::new("/var/lib/longshore"));
+    assert_eq!(config.api.listen, Some("127.0.0.1:7470".parse().unwrap()));
+    assert_eq!(config.api.socket, Path::new("/run/longshore/api.sock"));
+    assert_eq!(config.api.public_url, None);
+    assert_eq!(config.docker.host, "unix:///var/run/docker.sock");
+    assert_eq!(config.docker.address_pool, "10.213.0.0/16".parse().unwrap());
+    assert_eq!(config.docker.registries, []);
+    assert_eq!(config.docker.unavailable_timeout, Duration::from_secs(120));
+    assert_eq!(config.limits.max_concurrent, 2);
+    assert_eq!(config.apps, []);
+}
+
+#[test]
+fn an_app_needs_only_a_name_and_a_source() {
+    let app = git_app("repository = \"https://github.com/acme/web.git\"");
+    assert_eq!(app.id, derived_id(&AppName::parse("web").unwrap()));
+    assert_eq!(app.project.as_str(), "acme/web");
+    assert_eq!(app.default_environment.as_str(), "production");
+    assert_eq!(app.environments.len(), 1);
+    let spec = spec(&app, "production");
+    assert_eq!(git(spec).branch.as_str(), "main");
+    assert_eq!(git(spec).build.context, ".");
+    assert_eq!(git(spec).build.dockerfile, "Dockerfile");
+    assert_eq!(git(spec).repository.credentials, None);
+    assert_eq!(
+        spec.rollout.health.check,
+        Check::StaysUp(Duration::from_secs(5))
+    );
+    assert_eq!(spec.rollout.health.interval, Duration::from_secs(1));
+    assert_eq!(spec.rollout.health.timeout, Duration::from_secs(60));
+    assert_eq!(spec.run.stop_grace, Duration::from_secs(10));
+    assert_eq!(spec.deadlines.checkout, Duration::from_secs(600));
+    assert_eq!(spec.deadlines.build, Duration::from_secs(3600));
+    assert_eq!(spec.deadlines.rollout, Duration::from_secs(600));
+    assert_eq!(spec.run.logging.driver, "json-file");
+    assert_eq!(spec.run.logging.options["max-size"], "10m");
+    assert_eq!(spec.run.logging.options["max-file"], "3");
+}
+
+#[test]
+fn apps_are_found_by_name_and_id() {
+    let config = good(
+        "[[app]]\nname = \"a\"\nimage = \"a\"\n[[app]]\nname = \"b\"\nimage = \"b\"\nid = \"0d6c8b3e-5f0a-4f5e-9a57-3c1f0e9b7a21\"",
+    );
+    let name = AppName::parse("b").unwrap();
+    let app = config.app(&name).unwrap();
+    assert_eq!(app.id.to_string(), "0d6c8b3e-5f0a-4f5e-9a57-3c1f0e9b7a21");
+    assert_eq!(config.app_by_id(app.id), Some(app));
+    assert_eq!(config.app_by_id(derived_id(&name)), None);
+}
+
+#[test]
+fn an_environment_replaces_keys_and_merges_variables_by_name() {
+    let app = git_app(
+        r#"
+repository = "https://example.com/acme/web"
+environment = "live"
+port = 80
+env = { A = "1", B = "1" }
+secrets = { S = "file:/s" }
+build_args = { X = "1", Y = "1" }
+deadlines = { build = "2h", rollout = "1m" }
+publish = ["80:80"]
+[app.environments.staging]
+branch = "develop"
+port = 81
+env = { B = "2", C = "2" }
+secrets = { T = "credential:t" }
+build_args.Y = "2"
+deadlines.build = "3h"
+publish = []
+"#,
+    );
+    assert_eq!(app.default_environment.as_str(), "live");
+    let (live, staging) = (spec(&app, "live"), spec(&app, "staging"));
+    assert_eq!(git(live).branch.as_str(), "main");
+    assert_eq!(git(staging).branch.as_str(), "develop");
+    assert_eq!((live.run.port, staging.run.port), (Some(80), Some(81)));
+    assert_eq!(staging.rollout.health.check, Check::Tcp { port: 81 });
+    let env = |spec: &Spec| {
+        spec.run
+            .env
+            .iter()
+            .map(|(n, v)| format!("{n}={v}"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(env(live), ["A=1", "B=1"]);
+    assert_eq!(env(staging), ["A=1", "B=2", "C=2"]);
+    assert_eq!((live.run.secrets.len(), staging.run.secrets.len()), (1, 2));
+    assert_eq!(
+        git(staging)
+            .build
+            .args
+            .clone()
+            .into_iter()
+            .collect::<Vec<_>>(),
+        [
+            ("X".to_owned(), "1".to_owned()),
+            ("Y".to_owned(), "2".to_owned())
+        ]
+    );
+    assert_eq!(staging.deadlines.build, Duration::from_secs(3 * 3600));
+    assert_eq!(
+        staging.deadlines.rollout,
+        Duration::from_secs(600),
+        "replaced, not merged"
+    );
+    assert_eq!((live.run.publish.len(), staging.run.publish.len()), (1, 0));
+}
+
+#[test]
+fn the_default_environment_can_have_keys_of_its_own() {
+    let app = image_app("[app.environments.production]\nport = 80");
+    assert_eq!(app.environments.len(), 1);
+    assert_eq!(spec(&app, "production").run.port, Some(80));
+}
+
+#[test]
+fn a_project_is_named_after_the_repository() {
+    for (repository, project) in [
+        ("https://github.com/acme/web.git", "acme/web"),
+        ("https://github.com/acme/web/", "acme/web"),
+        ("https://gitlab.example:8443/group/sub/web", "sub/web"),
+        ("http://[::1]:3000/acme/web", "acme/web"),
+        ("git@github.com:acme/web.git", "acme/web"),
+        ("git@host:web.git", "local/web"),
+        ("ssh://git@host:22/~acme/w%20b.git", "acme/w-20b"),
+        ("git://host/a/b", "a/b"),
+        ("file:///srv/git/acme/web.git", "acme/web"),
+        ("/srv/git/acme/web/.git", "acme/web"),
+        ("/srv/Ünï/.web", "n-/web"),
+        ("/web.git", "local/web"),
+        ("https://host/?x=/a/b", "local/web"),
+    ] {
+        let app = git_app(&format!("repository = {repository:?}"));
+        assert_eq!(app.project.as_str(), project, "{repository}");
+        assert_eq!(git(spec(&app, "production")).repository.url, repository);
+    }
+    assert_eq!(image_app("").project.as_str(), "images/web");
+    assert_eq!(image_app("project = \"a/b/c\"").project.as_str(), "a/b/c");
+}
+
+#[test]
+fn credentials_go_with_the_way_a_repository_is_reached() {
+    let credentials = |repository: &str, credentials: &str| {
+        let app = git_app(&format!(
+            "repository = {repository:?}\ncredentials = {credentials}"
+        ));
+        git(spec(&app, "production"))
+            .repository
+            .credentials
+            .clone()
+            .unwrap()
+    };
+    let key = SecretRef::File(PathBuf::from("/k"));
+    assert_eq!(
+        credentials("https://h/a/b", "{ token = \"file:/k\" }"),
+        GitCredentials::Token(key.clone())
+    );
+    for remote in ["ssh://h/a/b", "git@h:a/b"] {
+        assert_eq!(
+            credentials(remote, "{ ssh_key = \"file:/k\" }"),
+            GitCredentials::SshKey(key.clone())
+        );
+    }
+    assert_eq!(
+        credentials("http://h/a/b", "{ token = \"credential:git.token\" }"),
+        GitCredentials::Token(SecretRef::Credential("git.token".to_owned()))
+    );
+}
+
+#[test]
+fn health_follows_the_port_unless_it_says_otherwise() {
+    let check = |lines: &str| {
+        spec(&image_app(lines), "production")
+            .rollout
+            .health
+            .clone()
+            .check
+    };
+    let http = |port, path: &str| Check::Http {
+        port,
+        path: path.to_owned(),
+    };
+    assert_eq!(check("port = 80"), Check::Tcp { port: 80 });
+    assert_eq!(
+        check("port = 80\nhealth.interval = \"5s\""),
+        Check::Tcp { port: 80 }
+    );
+    assert_eq!(
+        check("port = 80\nhealth.path = \"/up?x=1\""),
+        http(80, "/up?x=1")
+    );
+    assert_eq!(check("health = { path = \"/\", port = 81 }"), http(81, "/"));
+    assert_eq!(
+        check("port = 80\nhealth = { tcp = true, port = 81 }"),
+        Check::Tcp { port: 81 }
+    );
+    assert_eq!(check("health.port = 81"), Check::Tcp { port: 81 });
+    assert_eq!(check("port = 80\nhealth.image = true"), Check::Image);
+    assert_eq!(
+        check("health.stays_up = \"2s\""),
+        Check::StaysUp(Duration::from_secs(2))
+    );
+    let short = image_app("port = 80\nhealth.timeout = \"200ms\"");
+    assert_eq!(
+        spec(&short, "production").rollout.health.interval,
+        Duration::from_millis(200)
+    );
+}
+
+#[test]
+fn values_of_every_form_are_read() {
+    let app = image_app(
+        r#"
+pull = "missing"
+publish = ["127.0.0.1:5432:5433", "8080:80", "[::1]:80:81/tcp", "53:53/udp"]
+volumes = ["data:/data/", "/srv//./x:/x:ro", "external:shared:/y:ro"]
+memory = "256MiB"
+cpus = 0.5
+stop_grace = "1m 30s"
+command = ["a", ""]
+entrypoint = []
+env_file = ["/etc/x.env"]
+logging = { driver = "journald" }
+"#,
+    );
+    let run = &spec(&app, "production").run;
+    match &spec(&app, "production").source {
+        SourceSpec::Image(image) => assert_eq!(image.pull, PullPolicy::Missing),
+        SourceSpec::Git(git) => panic!("{git:?}"),
+    }
+    let ports: Vec<_> = run
+        .publish
+        .iter()
+        .map(|p| {
+            (
+                p.address.to_string(),
+                p.host_port,
+                p.container_port,
+                p.protocol,
+            )
+        })
+        .collect();
+    assert_eq!(
+        ports,
+        [
+            ("127.0.0.1".to_owned(), 5432, 5433, Protocol::Tcp),
+            ("0.0.0.0".to_owned(), 8080, 80, Protocol::Tcp),
+            ("::1".to_owned(), 80, 81, Protocol::Tcp),
+            ("0.0.0.0".to_owned(), 53, 53, Protocol::Udp),
+        ]
+    );
+    let mounts: Vec<_> = run
+        .volumes
+        .iter()
+        .map(|m| (m.source.clone(), m.target.as_str(), m.read_only))
+        .collect();
+    assert_eq!(
+        mounts,
+        [
+            (MountSource::Volume("data".to_owned()), "/data", false),
+            (MountSource::Host(PathBuf::from("/srv/x")), "/x", true),
+            (MountSource::External("shared".to_owned()), "/y", true),
+        ]
+    );
+    assert_eq!((run.memory, run.millicpus), (Some(256 << 20), Some(500)));
+    assert_eq!(run.stop_grace, Duration::from_secs(90));
+    assert_eq!(run.command, ["a", ""]);
+    assert_eq!(run.env_files, [Path::new("/etc/x.env")]);
+    assert_eq!(run.logging.driver, "journald");
+    assert!(run.logging.options.is_empty());
+    for (cpus, expected) in [
+        ("2", 2000),
+        ("0x2", 2000),
+        ("1.2345", 1235),
+        ("0.01", 10),
+        ("1e1", 10_000),
+    ] {
+        let app = image_app(&format!("cpus = {cpus}"));
+        assert_eq!(
+            spec(&app, "production").run.millicpus,
+            Some(expected),
+            "{cpus}"
+        );
+    }
+}
+
+#[test]
+fn the_agents_own_tables_are_read() {
+    let config = good(
+        r#"
+data_dir = "/srv/longshore/"
+[api]
+listen = ""
+socket = "/tmp/s"
+public_url = "https://deploy.example.com/base"
+[docker]
+host = "tcp://127.0.0.1:2375"
+address_pool = "172.20.0.0/14"
+unavailable_timeout = "30s"
+registries = [
+  { host = "localhost:5000", username = "u", password = "credential:r" },
+  { host = "docker.io", username = "u", password = "file:/p" },
+]
+[limits]
+max_concurrent = 64
+"#,
+    );
+    assert_eq!(config.data_dir, Path::new("/srv/longshore"));
+    assert_eq!(config.api.listen, None);
+    assert_eq!(
+        config.api.public_url.as_deref(),
+        Some("https://deploy.example.com/base")
+    );
+    assert_eq!(config.docker.host, "tcp://127.0.0.1:2375");
+    assert_eq!(config.docker.unavailable_timeout, Duration::from_secs(30));
+    assert_eq!(config.docker.registries[0].host, "localhost:5000");
+    assert_eq!(
+        config.docker.registries[1].password,
+        SecretRef::File(PathBuf::from("/p"))
+    );
+    assert_eq!(config.limits.max_concurrent, 64);
+}
+
+#[test]
+fn what_only_looks_like_a_conflict_is_taken() {
+    good(
+        r#"
+[[app]]
+name = "a"
+repository = "https://h/acme/mono"
+publish = ["53:53/tcp", "53:53/udp", "127.0.0.1:80:80", "[::]:80:80"]
+volumes = ["data:/data", "/srv/a:/a", "/srv/a:/b", "/srv/ro:/ro:ro", "external:v:/v:ro"]
+[[app]]
+name = "b"
+repository = "https://h/acme/mono"
+environment = "live"
+publish = ["127.0.0.2:80:80"]
+volumes = ["data:/data", "/srv/b:/b", "/srv/ro:/ro:ro", "external:v:/v"]
+"#,
+    );
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Bad files.
+
+#[test]
+fn values_that_cannot_be_used_are_named_with_what_is_expected() {
+    for (table, line, column, part) in [
+        (
+            "",
+            "data_dir = \"var\"",
+            12,
+            "data_dir must be an absolute path, not \"var\"",
+        ),
+        ("", "data_dir = \"/\"", 12, "directory of its own"),
+        ("", "data_dir = \"/a/../b\"", 12, "must not hold \"..\""),
+        (
+            "",
+            "data_dir = 5",
+            12,
+            "must be a string in quotes, not an integer",
+        ),
+        ("", "data_dir = \"/a\\u0000\"", 12, "control characters"),
+        ("", "api = 5", 7, "api must be a table, not an integer"),
+        (
+            "",
+            "app = 5",
+            7,
+            "app must be a list of tables, not an integer",
+        ),
+        ("", "app = [5]", 8, "app[0] must be a table, not an integer"),
+        (
+            "",
+            "app = { name = \"x\" }",
+            7,
+            "[[app]] in double brackets",
+        ),
+        (
+            "api",
+            "listen = \"localhost:1\"",
+            10,
+            "api.listen must be an address and a port",
+        ),
+        ("api", "listen = \"127.0.0.1\"", 10, "an address and a port"),
+        (
+            "api",
+            "socket = \"x\"",
+            10,
+            "api.socket must be an absolute path",
+        ),
+        ("api", "public_url = \"ftp://h\"", 14, "http or https URL"),
+        (
+            "api",
+            "public_url = \"https://h/\"",
+            14,
+            "must not end with a slash",
+        ),
+        ("api", "public_url = \"https://h?a\"", 14, "before any '?'"),
+        (
+            "api",
+            "public_url = \"https://u:p@h\"",
+            14,
+            "without user and password",
+        ),
+        (
+            "docker",
+            "host = \"/var/run/docker.sock\"",
+            8,
+            "docker.host must be the engine's address",
+        ),
+        ("docker", "host = \"unix://x\"", 8, "the engine's address"),
+        (
+            "docker",
+            "address_pool = \"10.0.0.0/7\"",
+            16,
+            "from /8 to /24, not /7",
+        ),
+        (
+            "docker",
+            "address_pool = \"10.0.0.0/25\"",
+            16,
+            "from /8 to /24, not /25",
+        ),
+        (
+            "docker",
+            "address_pool = \"10.0.0.1/16\"",
+            16,
+            "write \"10.0.0.0/16\"",
+        ),
+        (
+            "docker",
+            "address_pool = \"8.8.0.0/16\"",
+            16,
+            "private network",
+        ),
+        (
+            "docker",
+            "address_pool = \"172.16.0.0/8\"",
+            16,
+            "write \"172.0.0.0/8\"",
+        ),
+        (
+            "docker",
+            "address_pool = \"172.0.0.0/8\"",
+            16,
+            "private network",
+        ),
+        ("docker", "address_pool = \"fd00::/16\"", 16, "IPv4 network"),
+        (
+            "docker",
+            "unavailable_timeout = \"0s\"",
+            23,
+            "longer than zero and at most 1day",
+        ),
+        (
+            "docker",
+            "unavailable_timeout = \"2 parsecs\"",
+            23,
+            "not a duration",
+        ),
+        (
+            "docker",
+            "unavailable_timeout = \"99999999999999999999y\"",
+            23,
+            "not a duration",
+        ),
+        (
+            "docker",
+            "registries = [{}]",
+            15,
+            "docker.registries[0] needs",
+        ),
+        (
+            "docker",
+            "registries = [5]",
+            15,
+            "docker.registries[0] must be a table",
+        ),
+        (
+            "limits",
+            "max_concurrent = 0",
+            18,
+            "an integer from 1 to 64",
+        ),
+        (
+            "limits",
+            "max_concurrent = 65",
+            18,
+            "an integer from 1 to 64",
+        ),
+        (
+            "limits",
+            "max_concurrent = 99999999999999999999",
+            18,
+            "an integer from 1 to 64",
+        ),
+        ("limits", "max_concurrent = 2.0", 18, "not a float"),
+    ] {
+        let header = if table.is_empty() {
+            "# \n".to_owned()
+        } else {
+            format!("[{table}]\n")
+        };
+        let faults = bad(&format!("{header}{line}\n"));
+        let fault = &faults[0];
+        assert_eq!((fault.line, fault.column), (2, column), "{line}: {fault:?}");
+        assert!(fault.message.contains(part), "{line}: {fault:?}");
+    }
+}
+
+#[test]
+fn an_apps_values_that_cannot_be_used_are_named_with_what_is_expected() {
+    for (line, column, part) in [
+        ("id = \"5\"", 6, "app \"web\": id must be a UUID"),
+        (
+            "id = \"00000000-0000-0000-0000-000000000000\"",
+            6,
+            "must be a UUID",
+        ),
+        (
+            "kind = \"job\"",
+            8,
+            "jobs are not supported by this version",
+        ),
+        ("kind = \"x\"", 8, "must be \"service\""),
+        ("project = \"web\"", 11, "must look like owner/name"),
+        ("environment = \"Live\"", 15, "lower-case letters"),
+        (
+            "pull = \"sometimes\"",
+            8,
+            "\"always\", \"missing\" or \"never\"",
+        ),
+        (
+            "command = \"x\"",
+            11,
+            "a list of strings, like [\"…\", \"…\"], not a string",
+        ),
+        (
+            "command = [1]",
+            12,
+            "command[0] must be a string in quotes, not an integer",
+        ),
+        ("entrypoint = [\"a\\u0000\"]", 15, "NUL"),
+        ("port = 0", 8, "from 1 to 65535"),
+        ("port = 65536", 8, "from 1 to 65535"),
+        ("port = \"80\"", 8, "not a string"),
+        ("publish = [\"80\"]", 12, "needs a port of the host as well"),
+        ("publish = [\"0:80\"]", 12, "a port from 1 to 65535"),
+        ("publish = [\"+1:80\"]", 12, "a port from 1 to 65535"),
+        ("publish = [\"80:80/sctp\"]", 12, "tcp or udp"),
+        ("publish = [\"::1:80:80\"]", 12, "[::1]"),
+        (
+            "publish = [\"localhost:80:80\"]",
+            12,
+            "an address of the host",
+        ),
+        ("publish = [\"80-90:80-90\"]", 12, "one by one"),
+        ("strategy = \"swap\"", 12, "no ingress yet"),
+        ("strategy = \"x\"", 12, "must be \"recreate\""),
+        ("health = \"x\"", 10, "must be a table, not a string"),
+        (
+            "health.path = \"/up\"",
+            15,
+            "app \"web\": health.path needs a port to ask",
+        ),
+        ("health = { path = \"up\", port = 1 }", 19, "like \"/up\""),
+        (
+            "health = { path = \"/a b\", port = 1 }",
+            19,
+            "without spaces",
+        ),
+        ("health.tcp = true", 14, "needs a port to connect to"),
+        ("health.tcp = false", 14, "can only be true"),
+        ("health.image = 1", 16, "true or false, not an integer"),
+        (
+            "health = { image = true, stays_up = \"1s\" }",
+            37,
+            "cannot stand beside app \"web\": health.image",
+        ),
+        ("health = { image = true, port = 1 }", 33, "has no effect"),
+        (
+            "health.interval = \"2m\"",
+            19,
+            "must not be longer than the health's timeout, 1m",
+        ),
+        (
+            "health.stays_up = \"1m\"",
+            19,
+            "must be shorter than the health's timeout",
+        ),
+        ("health.timeout = \"5s\"", 18, "must be longer than the 5s"),
+        ("stop_grace = \"10\"", 14, "not a duration"),
+        ("stop_grace = \"2h\"", 14, "at most 1h"),
+        ("stop_grace = \"1ns\"", 14, "longer than zero"),
+        ("stop_grace = 10", 14, "string in quotes"),
+        (
+            "deadlines = { build = \"8d\" }",
+            23,
+            "app \"web\": deadlines.build must be",
+        ),
+        (
+            "env = { A = 1 }",
+            13,
+            "app \"web\": env.A must be a string in quotes, not an integer",
+        ),
+        ("env = { A = true }", 13, "string in quotes, not a boolean"),
+        (
+            "env = { \"a b\" = \"\" }",
+            9,
+            "env.\"a b\" has a name that must match",
+        ),
+        ("env = { \"\" = \"\" }", 9, "has a name that must match"),
+        ("env.A = \"a\\u0000\"", 9, "NUL"),
+        ("env = []", 7, "must be a table, like { NAME = \"value\" }"),
+        (
+            "env_file = [\"x\"]",
+            13,
+            "env_file[0] must be an absolute path",
+        ),
+        (
+            "secrets = { A = \"store\" }",
+            17,
+            "not supported by this version",
+        ),
+        ("secrets = { A = \"file:x\" }", 17, "an absolute path"),
+        (
+            "secrets = { A = \"credential:a/b\" }",
+            17,
+            "systemd credential",
+        ),
+        ("volumes = [\"/data\"]", 12, "is not a mount"),
+        ("volumes = [\"a:/\"]", 12, "whole file system"),
+        ("volumes = [\"a:/x/../y\"]", 12, "must not hold \"..\""),
+        ("volumes = [\"a:x\"]", 12, "absolute path"),
+        (
+            "volumes = [\"./a:/x\"]",
+            12,
+            "host path that must be an absolute path",
+        ),
+        (
+            "volumes = [\"/a/..:/x\"]",
+            12,
+            "host path that must not hold",
+        ),
+        (
+            "volumes = [\"a:/x:rw\"]",
+            12,
+            "the only one there is is \"ro\"",
+        ),
+        ("volumes = [\"external:/x\"]", 12, "is not a mount"),
+        ("volumes = [\"-a:/x\"]", 12, "names the volume"),
+        (
+            "volumes = [\"a:/x\", \"b:/x/\"]",
+            20,
+            "as app \"web\": volumes[0] is already",
+        ),
+        ("memory = \"5MiB\"", 10, "at least \"6MiB\""),
+        ("memory = \"1EiB\"", 10, "at most \"64TiB\""),
+        ("memory = \"much\"", 10, "not a size"),
+        ("memory = 5", 10, "string in quotes"),
+        ("cpus = 0", 8, "from 0.01"),
+        ("cpus = -1", 8, "from 0.01"),
+        ("cpus = nan", 8, "from 0.01"),
+        ("cpus = inf", 8, "from 0.01"),
+        ("cpus = 99999999999999999999", 8, "from 0.01"),
+        ("cpus = \"1\"", 8, "a number, not a string"),
+        (
+            "logging.driver = \"syslog\"",
+            18,
+            "\"json-file\", \"local\" or \"journald\"",
+        ),
+        (
+            "logging.options.max-file = 3",
+            28,
+            "logging.options.max-file must be a string in quotes",
+        ),
+        (
+            "branch = \"main\"",
+            10,
+            "has no effect on an app that runs an image",
+        ),
+        (
+            "build_args.A = \"1\"",
+            16,
+            "has no effect on an app that runs an image",
+        ),
+        ("credentials.token = \"file:/x\"", 1, "docker.registries"),
+        (
+            "repository = \"https://h/a/b\"",
+            14,
+            "cannot stand beside app \"web\": image",
+        ),
+        ("image = \"x\"", 1, "duplicate key"),
+    ] {
+        assert_faults(
+            &format!("[[app]]\nname = \"web\"\nimage = \"nginx\"\n{line}\n"),
+            &[(4, column, part)],
+        );
+    }
+}
+
+#[test]
+fn what_an_app_is_built_from_is_checked() {
+    for (line, column, part) in [
+        ("repository = \"\"", 14, "must not be empty"),
+        ("repository = \"-x\"", 14, "must not begin with a dash"),
+        ("repository = \"ext::sh\"", 14, "remote helper"),
+        ("repository = \"ext::https://h/a\"", 14, "has the scheme"),
+        (
+            "repository = \"github.com/acme/web\"",
+            14,
+            "is not a git remote",
+        ),
+        ("repository = \"./web\"", 14, "is not a git remote"),
+        ("repository = \"ftp://h/a/b\"", 14, "has the scheme \"ftp\""),
+        ("repository = \"https://h\"", 14, "a host and a path"),
+        ("repository = \"https:///a/b\"", 14, "a host and a path"),
+        ("repository = \"https://-h/a/b\"", 14, "a host and a path"),
+        (
+            "repository = \"https://u:p@h/a/b\"",
+            14,
+            "credentials = { token",
+        ),
+        (
+            "repository = \"https://token@h/a/b\"",
+            14,
+            "credentials = { token",
+        ),
+        ("repository = \"ssh://u:p@h/a/b\"", 14, "holds a password"),
+        (
+            "repository = \"ssh://-oX=y@h/a/b\"",
+            14,
+            "strange user name",
+        ),
+        ("repository = \"ssh://-oX/a/b\"", 14, "a host and a path"),
+        ("repository = \"-oX@h:a/b\"", 14, "dash"),
+        ("repository = \"g@-oX:a/b\"", 14, "is not a git remote"),
+        ("repository = \"g@h:-x\"", 14, "is not a git remote"),
+        ("repository = \"file://h/a\"", 14, "three slashes"),
+        ("repository = \"https://h/a b\"", 14, "spaces"),
+        ("repository = \"https://h/a\\n\"", 14, "spaces"),
+        (
+            "repository = \"/a\"\nbranch = \"-x\"",
+            10,
+            "app \"web\": branch must not begin with a dash",
+        ),
+        (
+            "repository = \"/a\"\npull = \"never\"",
+            8,
+            "has no effect on an app that is built",
+        ),
+        (
+            "repository = \"/a\"\ndockerfile = \"../D\"",
+            14,
+            "must not hold \"..\"",
+        ),
+        (
+            "repository = \"/a\"\ndockerfile = \"/D\"",
+            14,
+            "inside the repository",
+        ),
+        (
+            "repository = \"/a\"\ndockerfile = \"d/\"",
+            14,
+            "must be a file",
+        ),
+        (
+            "repository = \"/a\"\ndockerfile = \".\"",
+            14,
+            "must be a file",
+        ),
+        (
+            "repository = \"/a\"\ncontext = \"\"",
+            11,
+            "must not be empty",
+        ),
+        (
+            "repository = \"/a\"\ncontext = \"-\"",
+            11,
+            "neither '/' nor '-'",
+        ),
+        (
+            "repository = \"/a\"\ntarget = \"--x\"",
+            10,
+            "one of the Dockerfile's stages",
+        ),
+        (
+            "repository = \"/a\"\ncredentials = {}",
+            15,
+            "either a token or an ssh_key",
+        ),
+        (
+            "repository = \"/a\"\ncredentials = { token = \"file:/a\", ssh_key = \"file:/b\" }",
+            15,
+            "not both",
+        ),
+        (
+            "repository = \"/a\"\ncredentials = { token = \"file:/a\" }",
+            15,
+            "only with an https:// or http://",
+        ),
+        (
+            "repository = \"https://h/a/b\"\ncredentials = { ssh_key = \"file:/a\" }",
+            15,
+            "only with an ssh://",
+        ),
+        (
+            "repository = \"g@h:a/b\"\ncredentials = { token = \"file:/a\" }",
+            15,
+            "only with an https:// or http://",
+        ),
+    ] {
+        let text = format!("[[app]]\nname = \"web\"\n{line}\n");
+        assert_faults(&text, &[(text.lines().count(), column, part)]);
+    }
+    let clean = git_app(
+        "repository = \"/a\"\ncontext = \"./a//b/\"\ndockerfile = \"./d/Dockerfile\"\ntarget = \"0\"",
+    );
+    let build = &git(spec(&clean, "production")).build;
+    assert_eq!(
+        (build.context.as_str(), build.dockerfile.as_str()),
+        ("a/b", "d/Dockerfile")
+    );
+}
+
+#[test]
+fn unknown_keys_name_the_nearest_known_key_or_where_they_belong_or_all_known_keys() {
+    assert_faults(
+        r#"
+data-dir = "/x"
+listen = "x"
+prot = 1
+[api]
+lisen = "x"
+retention = 5
+[docker]
+adress_pool = "x"
+data_dir = "x"
+[[app]]
+name = "web"
+image = "nginx"
+Prot = 1
+max_concurrent = 1
+health = { tpc = true }
+"a\u001b\nb" = 1
+[app.environments.staging]
+kind = "service"
+volume = []
+"#,
+        &[
+            (
+                2,
+                1,
+                "data-dir is not a known key; did you mean \"data_dir\"?",
+            ),
+            (
+                3,
+                1,
+                "it belongs under [api]; known here: data_dir, api, docker, limits, app",
+            ),
+            (4, 1, "prot is not a known key; known here: data_dir"),
+            (
+                6,
+                1,
+                "api.lisen is not a known key; did you mean \"listen\"?",
+            ),
+            (
+                7,
+                1,
+                "api.retention is not a known key; known here: listen, socket, public_url",
+            ),
+            (9, 1, "did you mean \"address_pool\"?"),
+            (10, 1, "it belongs to the top of the file"),
+            (
+                14,
+                1,
+                "app \"web\": Prot is not a known key; did you mean \"port\"?",
+            ),
+            (15, 1, "it belongs under [limits]"),
+            (
+                16,
+                12,
+                "app \"web\": health.tpc is not a known key; did you mean \"tcp\"?",
+            ),
+            (17, 1, "app \"web\": \"a\\u{1b}\\nb\" is not a known key"),
+            (
+                19,
+                1,
+                "app \"web\", environment \"staging\": kind belongs to the whole app",
+            ),
+            (
+                20,
+                1,
+                "app \"web\", environment \"staging\": volume is not a known key; did you mean \"volumes\"?",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn keys_of_later_versions_are_unknown_keys() {
+    for key in [
+        "domains",
+        "drain_timeout",
+        "connections",
+        "release",
+        "webhook_secret",
+        "auto_deploy",
+        "tasks",
+    ] {
+        assert_faults(
+            &format!("[[app]]\nname = \"web\"\nimage = \"nginx\"\n{key} = 1"),
+            &[(4, 1, &format!("app \"web\": {key} is not a known key"))],
+        );
+    }
+    assert_faults(
+        "[ingress]\n[retention]",
+        &[(1, 2, "ingress is not"), (2, 2, "retention is not")],
+    );
+}
+
+#[test]
+fn what_is_missing_is_named_at_its_table() {
+    assert_faults(
+        "[docker]\nregistries = [{ host = \"h\" }]\n\n[[app]]\n\n[[app]]\nname = \"web\"\n",
+        &[
+            (2, 15, "docker.registries[0] needs a password"),
+            (2, 15, "docker.registries[0] needs a username"),
+            (4, 1, "app number 1 needs a name, like name = \"web\""),
+            (4, 1, "app number 1 needs a source"),
+            (
+                6,
+                1,
+                "app \"web\" needs a source: repository = \"https://…\" to build from, or image",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn two_apps_cannot_have_the_same_name_id_or_environment_of_a_project() {
+    let b_id = derived_id(&AppName::parse("b").unwrap());
+    assert_faults(
+        &format!(
+            r#"
+[[app]]
+name = "a"
+image = "x"
+id = "{b_id}"
+[[app]]
+name = "b"
+image = "x"
+[[app]]
+name = "b"
+image = "x"
+id = "0d6c8b3e-5f0a-4f5e-9a57-3c1f0e9b7a21"
+[[app]]
+name = "c"
+image = "x"
+id = "0d6c8b3e-5f0a-4f5e-9a57-3c1f0e9b7a21"
+[[app]]
+name = "d"
+repository = "https://h/acme/mono"
+[[app]]
+name = "e"
+repository = "git@other:acme/mono.git"
+environment = "live"
+[app.environments.production]
+[[app]]
+name = "f"
+image = "x"
+project = "acme/mono"
+environment = "live"
+"#
+        ),
+        &[
+            (
+                5,
+                6,
+                "app \"a\": id is the id that app \"b\" gets from its name",
+            ),
+            (10, 8, "app \"b\": name is \"b\" a second time"),
+            (16, 6, "app \"c\": id is the id of app \"b\" too"),
+            (
+                20,
+                1,
+                "app \"e\" has environment \"production\" of project \"acme/mono\", as app \"d\" has",
+            ),
+            (
+                28,
+                11,
+                "app \"f\" has environment \"live\" of project \"acme/mono\", as app \"e\" has",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_port_of_the_host_belongs_to_one_environment() {
+    assert_faults(
+        r#"
+[[app]]
+name = "a"
+image = "x"
+publish = ["80:80", "127.0.0.1:80:81", "53:53/udp", "7470:1", "[::1]:7470:1"]
+[[app]]
+name = "b"
+image = "x"
+publish = ["127.0.0.1:80:80", "81:80"]
+[app.environments.staging]
+[app.environments.test]
+publish = ["10.0.0.1:81:1", "53:1"]
+"#,
+        &[
+            (
+                5,
+                21,
+                "publish[1] takes 127.0.0.1:80/tcp of the host, which app \"a\": publish[0] takes already, as 0.0.0.0:80/tcp",
+            ),
+            (
+                5,
+                53,
+                "takes 0.0.0.0:7470/tcp of the host, where longshore's own API listens",
+            ),
+            (
+                9,
+                12,
+                "app \"b\": publish[0] takes 127.0.0.1:80/tcp of the host, which app \"a\": publish[0]",
+            ),
+            (
+                9,
+                12,
+                "would publish 127.0.0.1:80/tcp of the host for more than one environment",
+            ),
+            (
+                9,
+                31,
+                "would publish 0.0.0.0:81/tcp of the host for more than one environment",
+            ),
+            (
+                12,
+                12,
+                "app \"b\", environment \"test\": publish[0] takes 10.0.0.1:81/tcp of the host, which app \"b\": publish[1]",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_host_path_or_external_volume_is_writable_in_one_environment() {
+    assert_faults(
+        r#"
+[[app]]
+name = "a"
+image = "x"
+volumes = ["/srv/a/:/a", "external:v:/v", "own:/own"]
+[[app]]
+name = "b"
+image = "x"
+volumes = ["/srv/./a:/b", "external:v:/v:ro", "/srv/c:/c"]
+[app.environments.staging]
+volumes = ["external:v:/v"]
+[app.environments.test]
+"#,
+        &[
+            (
+                9,
+                12,
+                "app \"b\": volumes[0] makes the host's \"/srv/a\" writable in more than one environment",
+            ),
+            (
+                9,
+                12,
+                "makes the host's \"/srv/a\" writable, which app \"a\": volumes[0] does for another environment",
+            ),
+            (
+                9,
+                47,
+                "makes the host's \"/srv/c\" writable in more than one environment",
+            ),
+            (
+                11,
+                12,
+                "app \"b\", environment \"staging\": volumes[0] makes the external volume \"v\" writable, which app \"a\": volumes[1]",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn an_environment_cannot_change_between_repository_and_image() {
+    assert_faults(
+        "[[app]]\nname = \"a\"\nrepository = \"/a/b\"\n[app.environments.s]\nimage = \"x\"\n[[app]]\nname = \"b\"\nimage = \"x\"\n[app.environments.s]\nrepository = \"/a/b\"\n",
+        &[
+            (
+                5,
+                9,
+                "app \"a\", environment \"s\": image cannot stand beside app \"a\": repository",
+            ),
+            (
+                10,
+                14,
+                "app \"b\", environment \"s\": repository cannot stand beside app \"b\": image",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn syntax_errors_are_named_together_with_the_faults_of_sound_lines() {
+    assert_faults(
+        "data_dir = x\nfoo = 1\n[api]\nlisten = \"x\"\nlisten = \"y\"\n[limits\nmax_concurrent = 500\n[docker]\nhost = 3\n[[app]]\n",
+        &[
+            (1, 12, "quoted"),
+            (2, 1, "foo is not a known key"),
+            (4, 10, "api.listen"),
+            (5, 1, "duplicate key"),
+            (6, 8, "unclosed table"),
+            // Not line 7: its table is unknown. Not the app without a name: it could be on a broken line.
+            (9, 8, "docker.host"),
+        ],
+    );
+    assert_faults(
+        "a = \"\"\"\nb\n",
+        &[(2, 2, "invalid multi-line basic string")],
+    );
+    for text in [
+        "[",
+        "=",
+        "a",
+        "a = [",
+        "\u{feff}=",
+        "[[app]\nname = \"x\"",
+        "\0",
+        "a = 1\ra = 2",
+    ] {
+        bad(text);
+    }
+}
+
+#[test]
+fn lines_and_columns_count_characters_whatever_the_line_ends_are() {
+    assert_faults("\u{feff}foo = 1", &[(1, 1, "foo")]);
+    assert_faults("# ü\r\n[api]\r\n  'fü' = 1\r\n", &[(3, 3, "api.\"fü\"")]);
+    assert_faults(
+        "docker = { 'ü' = 'ü', foo = 1 }",
+        &[(1, 12, "ü"), (1, 23, "foo")],
+    );
+}
+
+#[test]
+fn faults_print_one_a_line_with_the_files_name() {
+    let faults = parse("/etc/x.toml", "b = 1\na = 1")
+        .unwrap_err()
+        .to_string();
+    let lines: Vec<_> = faults.lines().collect();
+    assert_eq!(lines.len(), 2);
+    assert!(
+        lines[0].starts_with("/etc/x.toml:1:1: b is not"),
+        "{faults}"
+    );
+    assert!(
+        lines[1].starts_with("/etc/x.toml:2:1: a is not"),
+        "{faults}"
+    );
+}
+
+#[test]
+fn what_may_be_a_secret_is_never_repeated() {
+    let text = r#"
+[api]
+public_url = "https://u:hunter2@h"
+[docker]
+registries = [
+  { host = "r", username = "u", password = "hunter2" },
+  { host = "https://u:hunter2@h/x", username = "u:hunter2", password = "file:hunter2" },
+]
+[[app]]
+name = "a"
+repository = "https://u:hunter2@h/a/b"
+credentials = { token = "hunter2" }
+env = { A = "hunter2\u0000" }
+build_args = { A = "hunter2\u0000" }
+secrets = { A = "hunter2", B = "credential:hunter2/x", C = "file:hunter2" }
+command = ["hunter2\u0000"]
+[app.environments.b]
+repository = "u:hunter2@h:a/b"
+[app.environments.c]
+repository = "u:hunter2@h"
+credentials = "hunter2"
+[app.environments.d]
+repository = "ssh://u:hunter2@h/x"
+credentials = { ssh_key = "-----BEGIN hunter2" }
+"#;
+    let faults = parse("c", text).unwrap_err();
+    assert_eq!(faults.faults.len(), 18, "{faults}");
+    assert!(!faults.to_string().contains("hunter2"), "{faults}");
+    let syntax = parse("c", "password = hunter2\n").unwrap_err().to_string();
+    assert!(!syntax.contains("hunter2"), "{syntax}");
+}
+
+#[test]
+fn deep_nesting_is_an_error_and_no_crash() {
+    for text in [
+        format!("a = {}", "[".repeat(10_000)),
+        format!("a = {}", "{ a = ".repeat(10_000)),
+        format!("a{} = 1", ".a".repeat(10_000)),
+        format!("[a{}]", ".a".repeat(10_000)),
+    ] {
+        bad(&text);
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// The example, and the readers' own list of keys.
+
+/// `#key = …`, as opposed to prose.
+fn uncommented(line: &str) -> Option<&str> {
+    line.strip_prefix('#')
+        .filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()))
+}
+
+fn whole_example() -> String {
+    EXAMPLE
+        .lines()
+        .map(|line| uncommented(line).unwrap_or(line).to_owned() + "\n")
+        .collect()
+}
+
+#[test]
+fn the_example_is_good_with_its_comments_and_without() {
+    assert_eq!(good(EXAMPLE).apps.len(), 2);
+    good(&whole_example());
+}
+
+#[test]
+fn each_commented_line_of_the_example_is_good_alone_and_is_the_default_unless_it_says_example() {
+    let lines: Vec<&str> = EXAMPLE.lines().collect();
+    let default = good(EXAMPLE);
+    let mut tried = 0;
+    for (index, line) in lines.iter().enumerate() {
+        let Some(setting) = uncommented(line) else {
+            continue;
+        };
+        tried += 1;
+        let mut with = lines.clone();
+        with[index] = setting;
+        let config = good(&with.join("\n"));
+        let paragraph = lines[..index]
+            .iter()
+            .rev()
+            .take_while(|line| !line.is_empty());
+        let is_example = paragraph
+            .into_iter()
+            .any(|line| line.to_lowercase().contains("example"));
+        assert_eq!(config == default, !is_example, "{setting}");
+    }
+    assert!(tried > 30, "{tried}");
+}
+
+#[test]
+fn the_example_shows_every_key_there_is() {
+    let whole: toml::Table = whole_example().parse().unwrap();
+    let mut shown: BTreeSet<(String, String)> = BTreeSet::new();
+    for (name, value) in &whole {
+        shown.insert((String::new(), name.clone()));
+        for table in value
+            .as_array()
+            .into_iter()
+            .flatten()
+            .chain([value])
+            .filter_map(|v| v.as_table())
+        {
+            shown.extend(table.keys().map(|key| (name.clone(), key.clone())));
+        }
+    }
+    for (table, keys) in TABLES {
+        for key in keys.iter().copied().flatten() {
+            // The keys of tables inside tables may stand in prose: not all of them go together.
+            let is_shown = if table.contains('.') {
+                [format!("{{ {key} = "), format!(", {key} = ")]
+                    .iter()
+                    .any(|k| EXAMPLE.contains(k))
+            } else {
+                shown.contains(&((*table).to_owned(), (*key).to_owned()))
+            };
+            assert!(
+                is_shown,
+                "config.example.toml does not show '{key}' of [{table}]"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_key_that_is_listed_is_read() {
+    for (table, keys) in TABLES {
+        for key in keys.iter().copied().flatten() {
+            // No key takes a date.
+            let setting = format!("{key} = 2025-03-14");
+            let (text, line) = match *table {
+                "" => (setting, 1),
+                "app" => (format!("[[app]]\n{setting}"), 2),
+                "docker.registries" => (format!("[[docker.registries]]\n{setting}"), 2),
+                table => match table.strip_prefix("app.") {
+                    Some(inner) => (format!("[[app]]\n[app.{inner}]\n{setting}"), 3),
+                    None => (format!("[{table}]\n{setting}"), 2),
+                },
+            };
+            let column = key.len() + 4;
+            let is_read = bad(&text).iter().any(|fault| {
+                (fault.line, fault.column) == (line, column) && fault.message.contains("not a date")
+            });
+            assert!(is_read, "{text}\n{:?}", bad(&text));
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Nonsense.
+
+/// Whatever the text, there is an answer, and its faults are in order and inside the text.
+fn check_answer(text: &str) {
+    let answer = parse("c", text);
+    if let Ok(config) = &answer {
+        let tree: toml::Table = text.parse().expect("the text was taken");
+        let apps = tree.get("app").and_then(|apps| apps.as_array());
+        assert_eq!(config.apps.len(), apps.map_or(0, Vec::len), "{text}");
+    }
+    if let Err(faults) = answer {
+        assert!(!faults.faults.is_empty(), "{text}");
+        assert!(faults.faults.is_sorted(), "{faults}");
+        let lines: Vec<&str> = text.split('\n').collect();
+        for fault in &faults.faults {
+            let line = lines
+                .get(fault.line - 1)
+                .unwrap_or_else(|| panic!("{fault:?}\n{text}"));
+            assert!(
+                fault.column <= line.chars().count() + 1,
+                "{fault:?}\n{text}"
+            );
+        }
+    }
+}
+
+/// Values of all types and forms, good and bad.
+fn any_value() -> impl Strategy<Value = String> {
+    let words = [
+        "always",
+        "-x",
+        "",
+        "/",
+        "/a",
+        "a:/b",
+        "80:80",
+        "[::1]:1:1/udp",
+        "1s",
+        "1h 1m",
+        "256MiB",
+        "file:/x",
+        "credential:x",
+        "store",
+        "https://h/a/b",
+        "g@h:a/b",
+        "10.0.0.0/8",
+        "x/y",
+        "main",
+        "service",
+        "recreate",
+        "external:v:/x:ro",
+        "web",
+    ];
+    let leaf = prop_oneof![
+        prop::sample::select(words.to_vec()).prop_map(|word| format!("{word:?}")),
+        "[ -~äß\u{1F6A2}]{0,12}".prop_map(|text| toml::Value::String(text).to_string()),
+        any::<i64>().prop_map(|number| number.to_string()),
+        (-10i32..70000).prop_map(|number| number.to_string()),
+        any::<bool>().prop_map(|value| value.to_string()),
+        Just("1.5".to_owned()),
+        Just("nan".to_owned()),
+        Just("2025-03-14".to_owned()),
+    ];
+    leaf.prop_recursive(2, 8, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4)
+                .prop_map(|list| format!("[{}]", list.join(", "))),
+            prop::collection::btree_map(any_key(), inner, 0..4).prop_map(|table| {
+                let entries: Vec<_> = table.iter().map(|(k, v)| format!("{k} = {v}")).collect();
+                format!("{{ {} }}", entries.join(", "))
+            }),
+        ]
+    })
+}
+
+fn any_key() -> impl Strategy<Value = String> {
+    let known: Vec<String> = TABLES
+        .iter()
+        .flat_map(|(_, keys)| keys.iter().copied().flatten())
+        .map(|key| (*key).to_owned())
+        .collect();
+    prop_oneof![9 => prop::sample::select(known), 1 => "[a-zA-Z_]{1,8}"]
+}
+
+fn any_header() -> impl Strategy<Value = String> {
+    prop::sample::select(vec![
+        "[[app]]",
+        "[[app]]\nname = \"web\"",
+        "[app.environments.staging]",
+        "[api]",
+        "[docker]",
+        "[limits]",
+        "[app.health]",
+        "[[docker.registries]]",
+        "[app]",
+        "[x",
+    ])
+    .prop_map(str::to_owned)
+}
+
+proptest! {
+    #[test]
+    fn no_text_brings_the_parser_down(text in "\\PC{0,200}|[\\[\\]{}=\"'.,#\n\r\t a-c1\u{0}\u{feff}]{0,120}") {
+        check_answer(&text);
+    }
+
+    #[test]
+    fn no_mutilated_example_brings_the_parser_down(
+        cuts in prop::collection::vec((any::<prop::sample::Index>(), 0usize..40, "\\PC{0,3}|[\\[\\]{}=\"\n#]{0,3}"), 1..6),
+        uncomment in any::<bool>(),
+    ) {
+        let mut text: Vec<char> = if uncomment { whole_example() } else { EXAMPLE.to_owned() }.chars().collect();
+        for (at, length, put) in cuts {
+            let at = at.index(text.len());
+            let end = (at + length).min(text.len());
+            text.splice(at..end, put.chars());
+        }
+        check_answer(&text.into_iter().collect::<String>());
+    }
+
+    #[test]
+    fn no_mix_of_keys_and_values_brings_the_parser_down(
+        lines in prop::collection::vec(
+            prop_oneof![1 => any_header(), 4 => (any_key(), any_value()).prop_map(|(k, v)| format!("{k} = {v}"))],
+            0..30,
+        )
+    ) {
+        check_answer(&lines.join("\n"));
+    }
+}
