@@ -1,1 +1,230 @@
-//! The git program: resolving, mirroring, checking out.
+//! The git program: resolving, mirroring, checking out. The only place that runs a program.
+//!
+//! Nothing of the user's or the host's git configuration takes part, no hook runs, and what a repository says about
+//! itself (its `.gitmodules`, its paths) is read as a stranger's words.
+
+mod access;
+mod address;
+mod checkout;
+mod fault;
+mod lines;
+mod mirror;
+mod modules;
+mod place;
+mod program;
+mod resolve;
+mod tree;
+
+use crate::core::name::{Branch, Sha};
+use crate::core::ports::{
+    Checkout, RESOLVE_LIMIT, Remote, RemoteCredentials, Revision, Source, SourceError, Work,
+};
+use crate::core::redact::Redactor;
+use access::Access;
+use address::Address;
+use async_trait::async_trait;
+use checkout::{Walk, short};
+use fault::{Fault, redacted};
+use lines::Lines;
+use mirror::Mirror;
+use place::{Place, private_dir};
+use program::Program;
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Reads repositories with the git program. One of it per data directory.
+#[derive(Debug)]
+pub struct Git {
+    place: Place,
+    program: Program,
+    resolve_limit: Duration,
+    /// One call at a time per project: git's own locks make the second one fail instead of wait. Held across
+    /// waits on purpose, it stands for a directory and not for memory.
+    projects: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl Git {
+    /// Keeps mirrors in `<data_dir>/git` and trees in `<data_dir>/work`. Programs are found in the usual places.
+    #[must_use]
+    pub fn new(data_dir: &Path) -> Self {
+        // Git is run in other directories, where a relative path would mean something else.
+        let data_dir = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
+        let place = Place::new(data_dir);
+        Self {
+            program: Program::new(place.home()),
+            place,
+            resolve_limit: RESOLVE_LIMIT,
+            projects: Mutex::default(),
+        }
+    }
+
+    /// Passes on what git needs of the daemon's environment, and nothing else of it: PATH, the proxies, and where
+    /// the certificates are.
+    #[must_use]
+    pub fn with_environment(
+        mut self,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Self {
+        self.program.inherit(environment);
+        self
+    }
+
+    /// Another limit for `resolve` than [`RESOLVE_LIMIT`].
+    #[must_use]
+    pub fn with_resolve_limit(mut self, limit: Duration) -> Self {
+        self.resolve_limit = limit;
+        self
+    }
+
+    fn project(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
+        // A poisoned map is whole: nothing is done under the lock but this.
+        let mut projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(projects.entry(name.to_owned()).or_default())
+    }
+
+    fn access(&self, remote: &Remote) -> Result<Access, Fault> {
+        self.place.prepare()?;
+        access::remove_stale_keys(&self.place)?;
+        let address = Address::parse(&remote.url).map_err(SourceError::Failed)?;
+        let access = Access::new(&self.place, address, remote.credentials.as_ref())?;
+        Ok(access)
+    }
+
+    fn mirror(&self, project: &str) -> Mirror<'_> {
+        Mirror::at(&self.program, &self.place, self.place.mirror(project))
+    }
+
+    async fn find(&self, remote: &Remote, revision: &Revision) -> Result<Sha, Fault> {
+        let digits = match revision.commit.as_deref() {
+            Some(digits) if !resolve::is_commit_digits(digits) => {
+                return Err(SourceError::NoSuchCommit(digits.to_owned()).into());
+            }
+            digits => digits,
+        };
+        let access = self.access(remote)?;
+        let head = resolve::head(&self.program, &access, &revision.branch).await?;
+        supported(&head)?;
+        let sha = match digits {
+            None => head,
+            Some(digits) if digits == head => head,
+            Some(digits) => {
+                let project = self.project(&remote.project);
+                let _held = project.lock().await;
+                let mirror = self.mirror(&remote.project);
+                let patience = self.resolve_limit / 3;
+                resolve::commit_on_branch(&mirror, &access, &revision.branch, digits, patience)
+                    .await?
+            }
+        };
+        Sha::parse(&sha).map_err(|why| {
+            SourceError::Failed(format!("git named the commit '{sha}', which {why}")).into()
+        })
+    }
+
+    async fn bring(
+        &self,
+        remote: &Remote,
+        branch: &Branch,
+        sha: &Sha,
+        id: Uuid,
+        lines: &Lines,
+    ) -> Result<Checkout, Fault> {
+        supported(sha.as_str())?;
+        let access = self.access(remote)?;
+        let tree = self.place.tree(id);
+        let digits = short(sha.as_str());
+        if let Some(commit) = tree::proven(&self.place, id, sha) {
+            lines
+                .tell(format!("The tree of {digits} is there and whole"))
+                .await;
+            return Ok(Checkout { tree, commit });
+        }
+        let project = self.project(&remote.project);
+        let _held = project.lock().await;
+        tree::discard(&self.place, id).await?;
+        private_dir(&tree)?;
+        let walk = Walk {
+            program: &self.program,
+            place: &self.place,
+            project: &remote.project,
+            access: &access,
+            index: self.place.index(id),
+            lines,
+        };
+        let mirror = self.mirror(&remote.project);
+        walk.write(mirror, branch.as_str(), sha.as_str(), &tree)
+            .await?;
+        let commit = self.mirror(&remote.project).describe(sha.as_str()).await?;
+        tree::prove(&self.place, id, sha, &commit)?;
+        let subject = commit.message.lines().next().unwrap_or_default();
+        lines.tell(format!("Checked out {digits} {subject}")).await;
+        Ok(Checkout { tree, commit })
+    }
+}
+
+#[async_trait]
+impl Source for Git {
+    async fn resolve(&self, remote: &Remote, revision: &Revision) -> Result<Sha, SourceError> {
+        let found = tokio::time::timeout(self.resolve_limit, self.find(remote, revision)).await;
+        found
+            .unwrap_or_else(|_| Err(too_long(self.resolve_limit, revision).into()))
+            .map_err(|fault| rim(remote, fault))
+    }
+
+    fn checkout<'a>(
+        &'a self,
+        remote: &'a Remote,
+        branch: &'a Branch,
+        sha: &'a Sha,
+        tree: Uuid,
+    ) -> Work<'a, Checkout, SourceError> {
+        lines::work(move |lines| {
+            Box::pin(async move {
+                self.bring(remote, branch, sha, tree, &lines)
+                    .await
+                    .map_err(|fault| rim(remote, fault))
+            })
+        })
+    }
+
+    async fn discard(&self, tree: Uuid) -> Result<(), SourceError> {
+        tree::discard(&self.place, tree)
+            .await
+            .map_err(|error| SourceError::Failed(format!("the tree could not be removed: {error}")))
+    }
+}
+
+/// The error as the port has it, without the credentials' values.
+fn rim(remote: &Remote, fault: Fault) -> SourceError {
+    let secret = remote
+        .credentials
+        .as_ref()
+        .map(|credentials| match credentials {
+            RemoteCredentials::Token(secret) | RemoteCredentials::SshKey(secret) => secret,
+        });
+    redacted(fault.into(), &Redactor::new(secret))
+}
+
+fn supported(sha: &str) -> Result<(), SourceError> {
+    if sha.len() == 40 {
+        return Ok(());
+    }
+    Err(SourceError::Failed(
+        "the repository uses SHA-256 object ids, which longshore does not support; convert it to SHA-1".to_owned(),
+    ))
+}
+
+fn too_long(limit: Duration, revision: &Revision) -> SourceError {
+    let limit = humantime::format_duration(limit);
+    SourceError::Unreachable(match revision.commit {
+        None => format!("it took longer than {limit}"),
+        Some(_) => format!(
+            "it took longer than {limit}; looking for a commit needs the branch's history, so if the repository is \
+             large, deploy the branch's head once and try again"
+        ),
+    })
+}

@@ -1,0 +1,217 @@
+//! One checkout: the commit into the mirror, its tree into the scratch place, its submodules into the tree.
+
+use super::access::Access;
+use super::address::Address;
+use super::fault::Fault;
+use super::lines::Lines;
+use super::mirror::Mirror;
+use super::modules::{self, MOST, Module};
+use super::place::Place;
+use super::program::Program;
+use crate::core::ports::SourceError;
+use std::path::{Path, PathBuf};
+
+/// What all parts of a checkout share.
+pub(super) struct Walk<'a> {
+    pub(super) program: &'a Program,
+    pub(super) place: &'a Place,
+    pub(super) project: &'a str,
+    pub(super) access: &'a Access,
+    /// Where git's index is while a tree is written.
+    pub(super) index: PathBuf,
+    pub(super) lines: &'a Lines,
+}
+
+/// A commit, where it comes from and where its tree goes.
+struct Part<'a> {
+    mirror: Mirror<'a>,
+    origin: Origin,
+    sha: String,
+    tree: PathBuf,
+}
+
+enum Origin {
+    /// The remote itself; the commit should be on this branch.
+    Branch(String),
+    /// A submodule's remote. The path is for messages, from the root of the whole tree.
+    Module { path: String, address: Address },
+}
+
+impl<'a> Walk<'a> {
+    /// Writes the commit's tree and those of its submodules into `tree`, an empty directory.
+    pub(super) async fn write(
+        &self,
+        mirror: Mirror<'a>,
+        branch: &str,
+        sha: &str,
+        tree: &Path,
+    ) -> Result<(), Fault> {
+        let root = Part {
+            mirror,
+            origin: Origin::Branch(branch.to_owned()),
+            sha: sha.to_owned(),
+            tree: tree.to_owned(),
+        };
+        let mut pending = vec![root];
+        let mut found = 0;
+        while let Some(part) = pending.pop() {
+            self.write_part(&part)
+                .await
+                .map_err(|fault| part.name(fault))?;
+            for module in modules::of_commit(&part.mirror, &part.sha).await? {
+                found += 1;
+                if found > MOST {
+                    return Err(failed(format!(
+                        "the repository has more than {MOST} submodules"
+                    )));
+                }
+                pending.push(self.module(&part, module)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn module(&self, parent: &Part<'a>, module: Module) -> Result<Part<'a>, Fault> {
+        let (path, address) = match &parent.origin {
+            Origin::Branch(_) => (module.path.clone(), self.access.remote()),
+            Origin::Module { path, address } => (format!("{path}/{}", module.path), address),
+        };
+        let address = address
+            .submodule(&module.url)
+            .map_err(|why| failed(format!("submodule '{path}': {why}")))?;
+        if !modules::is_real_dir(&parent.tree, &module.path) {
+            return Err(failed(format!(
+                "the place of submodule '{path}' is not a directory of the tree"
+            )));
+        }
+        let dir = self.place.module_mirror(self.project, address.as_str());
+        Ok(Part {
+            mirror: Mirror::at(self.program, self.place, dir),
+            origin: Origin::Module { path, address },
+            sha: module.sha,
+            tree: parent.tree.join(module.path),
+        })
+    }
+
+    /// A mirror that git finds fault with for no reason we know is made anew, once.
+    async fn write_part(&self, part: &Part<'_>) -> Result<(), Fault> {
+        let was_there = part.mirror.open().await?;
+        match self.fetch_and_write(part).await {
+            Err(Fault::Unexplained(why)) if was_there => {
+                self.lines
+                    .tell(format!("The mirror seems damaged and is made anew: {why}"))
+                    .await;
+                part.mirror.make_anew().await?;
+                self.fetch_and_write(part).await
+            }
+            other => other,
+        }
+    }
+
+    async fn fetch_and_write(&self, part: &Part<'_>) -> Result<(), Fault> {
+        if !part.mirror.has(&part.sha).await? {
+            match &part.origin {
+                Origin::Branch(branch) => self.fetch_from_branch(part, branch).await?,
+                Origin::Module { path, address } => self.fetch_module(part, path, address).await?,
+            }
+            part.mirror.tidy(self.lines).await?;
+        }
+        part.mirror
+            .write_tree(&part.sha, &part.tree, &self.index)
+            .await
+    }
+
+    /// The branch may have been moved or deleted since the commit was resolved: then the commit itself is asked
+    /// for, which many remotes give out for a while.
+    async fn fetch_from_branch(&self, part: &Part<'_>, branch: &str) -> Result<(), Fault> {
+        let (access, mirror, sha) = (self.access, &part.mirror, &part.sha);
+        let remote = access.remote();
+        self.lines
+            .tell(format!("Fetching {branch} of {}", remote.as_str()))
+            .await;
+        let gone = match mirror.fetch_branch(access, branch, self.lines).await {
+            Ok(()) if mirror.has(sha).await? => return Ok(()),
+            Ok(()) => SourceError::NoSuchCommit(sha.clone()).into(),
+            Err(fault @ Fault::Known(SourceError::NoSuchBranch(_))) => fault,
+            Err(fault) => return Err(fault),
+        };
+        self.lines
+            .tell(format!(
+                "{} is not on {branch} any more; asking for the commit itself",
+                short(sha)
+            ))
+            .await;
+        match mirror.fetch_commit(access, remote, sha, self.lines).await {
+            Ok(()) if mirror.has(sha).await? => Ok(()),
+            Err(fault) if !is_absence(&fault) => Err(fault),
+            Ok(()) | Err(_) => Err(gone),
+        }
+    }
+
+    /// A submodule's commit may be on any branch or tag; most remotes give it out by its id.
+    async fn fetch_module(
+        &self,
+        part: &Part<'_>,
+        path: &str,
+        address: &Address,
+    ) -> Result<(), Fault> {
+        let (access, mirror, sha) = (self.access, &part.mirror, &part.sha);
+        self.lines
+            .tell(format!("Fetching submodule {path} of {}", address.as_str()))
+            .await;
+        match mirror.fetch_commit(access, address, sha, self.lines).await {
+            Err(fault) if is_absence(&fault) => {
+                mirror.fetch_everything(access, address, self.lines).await?;
+            }
+            result => result?,
+        }
+        if mirror.has(sha).await? {
+            Ok(())
+        } else {
+            Err(SourceError::NoSuchCommit(sha.clone()).into())
+        }
+    }
+}
+
+impl Part<'_> {
+    /// The fault with the submodule's name in it.
+    fn name(&self, fault: Fault) -> Fault {
+        let Origin::Module { path, .. } = &self.origin else {
+            return fault;
+        };
+        let named = |text: String| format!("submodule '{path}': {text}");
+        match fault {
+            Fault::Unexplained(text) => Fault::Unexplained(named(text)),
+            Fault::Known(SourceError::AccessDenied(text)) => {
+                SourceError::AccessDenied(named(text)).into()
+            }
+            Fault::Known(SourceError::Unreachable(text)) => {
+                SourceError::Unreachable(named(text)).into()
+            }
+            Fault::Known(SourceError::Failed(text)) => failed(named(text)),
+            Fault::Known(
+                error @ (SourceError::NoSuchBranch(_)
+                | SourceError::NoSuchCommit(_)
+                | SourceError::AmbiguousCommit(_)
+                | SourceError::NotOnBranch { .. }),
+            ) => failed(named(format!("{error}; was it pushed?"))),
+        }
+    }
+}
+
+/// The remote does not have it, or does not give it out by its id.
+fn is_absence(fault: &Fault) -> bool {
+    matches!(
+        fault,
+        Fault::Known(SourceError::NoSuchCommit(_) | SourceError::NoSuchBranch(_))
+    )
+}
+
+fn failed(text: String) -> Fault {
+    SourceError::Failed(text).into()
+}
+
+/// As many digits as a person reads.
+pub(super) fn short(sha: &str) -> &str {
+    sha.get(..12).unwrap_or(sha)
+}

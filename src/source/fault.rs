@@ -1,0 +1,298 @@
+//! What git's words mean. Git tells why it failed only in prose; here it is read, once.
+
+use crate::core::ports::SourceError;
+use crate::core::redact::Redactor;
+
+/// Why git did not do it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The cause is known, and lies outside the mirror.
+    Known(SourceError),
+    /// Git said something else: the mirror may be damaged, and making it anew may help.
+    Unexplained(String),
+}
+
+impl From<SourceError> for Fault {
+    fn from(error: SourceError) -> Self {
+        Self::Known(error)
+    }
+}
+
+impl From<std::io::Error> for Fault {
+    fn from(error: std::io::Error) -> Self {
+        Self::Known(SourceError::Failed(error.to_string()))
+    }
+}
+
+impl From<Fault> for SourceError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Known(error) => error,
+            Fault::Unexplained(text) => Self::Failed(text),
+        }
+    }
+}
+
+/// How many of git's last lines an error holds.
+const LAST_LINES: usize = 6;
+
+/// The remote says no, or says that it has no such thing, which forges answer where they would have to say no.
+const DENIED: [&str; 13] = [
+    "authentication failed",
+    "could not read username",
+    "could not read password",
+    "permission denied",
+    "returned error: 401",
+    "returned error: 403",
+    "returned error: 407",
+    "repository not found",
+    "could not be found or you don't have permission",
+    "access denied",
+    "unauthorized",
+    "too many authentication failures",
+    "not authorized",
+];
+
+/// Nothing answers, or it stopped answering.
+const UNREACHABLE: [&str; 24] = [
+    "could not resolve host",
+    "name or service not known",
+    "temporary failure in name resolution",
+    "connection refused",
+    "connection timed out",
+    "timed out",
+    "timeout was reached",
+    "couldn't connect to server",
+    "failed to connect",
+    "unable to connect",
+    "no route to host",
+    "network is unreachable",
+    "operation too slow",
+    "connection reset",
+    "connection closed",
+    "broken pipe",
+    "recv failure",
+    "empty reply from server",
+    "hung up unexpectedly",
+    "early eof",
+    "rpc failed",
+    "unexpected disconnect",
+    "returned error: 429",
+    "returned error: 5",
+];
+
+/// Faults of this host that a new mirror would only make worse.
+const NOT_THE_MIRROR: [&str; 7] = [
+    "no space left on device",
+    "disk quota exceeded",
+    "read-only file system",
+    "out of memory",
+    "mismatched algorithms",
+    "certificate",
+    "does not appear to be a git repository",
+];
+
+/// Reads what git said when it failed.
+pub(super) fn explain(lines: &[String]) -> Fault {
+    let text = quote(lines);
+    let lower = text.to_ascii_lowercase();
+    let says = |phrases: &[&str]| phrases.iter().any(|phrase| lower.contains(phrase));
+    // A path of this host or an object that may not be read is no matter of the remote.
+    let local = says(&["insufficient permission for adding", "cannot mkdir"])
+        || lower.contains("unable to create '") && !lower.contains("(publickey");
+    if let Some(at) = lower.find("couldn't find remote ref ") {
+        let name = text[at + "couldn't find remote ref ".len()..]
+            .split([' ', ';'])
+            .next()
+            .unwrap_or_default();
+        let branch = name.strip_prefix("refs/heads/").unwrap_or(name);
+        SourceError::NoSuchBranch(branch.to_owned()).into()
+    } else if lower.contains("host key verification failed")
+        || lower.contains("host identification has changed")
+    {
+        SourceError::Failed(format!(
+            "the host's ssh key is not the one it had when it was first seen; if it was really changed, remove \
+             the host's line from known_hosts in the data directory ({text})"
+        ))
+        .into()
+    } else if let Some(at) = lower.find("not our ref ") {
+        let commit = lower[at + "not our ref ".len()..].chars();
+        let commit = commit.take_while(char::is_ascii_hexdigit).collect();
+        SourceError::NoSuchCommit(commit).into()
+    } else if lower.contains("does not allow request for unadvertised object") {
+        SourceError::Failed(text).into()
+    } else if local {
+        Fault::Unexplained(text)
+    } else if says(&DENIED) || lower.contains("repository '") && lower.contains("' not found") {
+        SourceError::AccessDenied(text).into()
+    } else if says(&NOT_THE_MIRROR) {
+        SourceError::Failed(text).into()
+    } else if says(&UNREACHABLE) {
+        SourceError::Unreachable(text).into()
+    } else {
+        Fault::Unexplained(text)
+    }
+}
+
+/// Git's last lines as one, without its prefixes and without the advice it gives in every case.
+fn quote(lines: &[String]) -> String {
+    let said: Vec<&str> = lines
+        .iter()
+        .map(|line| line.trim())
+        .filter(|line| {
+            !line.is_empty()
+                && !line.starts_with("Please make sure you have the correct access rights")
+                && !line.starts_with("and the repository exists")
+                && !line.starts_with("From ")
+        })
+        .map(|line| line.strip_prefix("fatal: ").unwrap_or(line))
+        .map(|line| line.strip_prefix("error: ").unwrap_or(line))
+        .collect();
+    if said.is_empty() {
+        return "git failed without a word".to_owned();
+    }
+    said[said.len().saturating_sub(LAST_LINES)..].join("; ")
+}
+
+/// The error without secret values, should a remote have sent one back.
+pub(super) fn redacted(error: SourceError, redactor: &Redactor) -> SourceError {
+    let clear = |text| redactor.redact(text);
+    match error {
+        SourceError::NoSuchBranch(text) => SourceError::NoSuchBranch(clear(text)),
+        SourceError::NoSuchCommit(text) => SourceError::NoSuchCommit(clear(text)),
+        SourceError::AmbiguousCommit(text) => SourceError::AmbiguousCommit(clear(text)),
+        SourceError::NotOnBranch { commit, branch } => SourceError::NotOnBranch {
+            commit: clear(commit),
+            branch: clear(branch),
+        },
+        SourceError::AccessDenied(text) => SourceError::AccessDenied(clear(text)),
+        SourceError::Unreachable(text) => SourceError::Unreachable(clear(text)),
+        SourceError::Failed(text) => SourceError::Failed(clear(text)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word(lines: &str) -> &'static str {
+        let lines: Vec<String> = lines.lines().map(str::to_owned).collect();
+        match explain(&lines) {
+            Fault::Unexplained(_) => "unexplained",
+            Fault::Known(error) => match error {
+                SourceError::NoSuchBranch(_) => "no branch",
+                SourceError::NoSuchCommit(_) => "no commit",
+                SourceError::AmbiguousCommit(_) => "ambiguous",
+                SourceError::NotOnBranch { .. } => "not on branch",
+                SourceError::AccessDenied(_) => "denied",
+                SourceError::Unreachable(_) => "unreachable",
+                SourceError::Failed(_) => "failed",
+            },
+        }
+    }
+
+    #[test]
+    fn what_git_and_the_forges_say_is_understood() {
+        for (said, expected) in [
+            (
+                "fatal: couldn't find remote ref refs/heads/nope",
+                "no branch",
+            ),
+            ("fatal: Authentication failed for 'https://h/a/'", "denied"),
+            (
+                "fatal: could not read Username for 'https://h': terminal prompts disabled",
+                "denied",
+            ),
+            (
+                "git@h: Permission denied (publickey).\nfatal: Could not read from remote repository.\n\nPlease make sure you have the correct access rights\nand the repository exists.",
+                "denied",
+            ),
+            (
+                "remote: Repository not found.\nfatal: repository 'https://h/a/' not found",
+                "denied",
+            ),
+            (
+                "ERROR: Repository not found.\nfatal: Could not read from remote repository.",
+                "denied",
+            ),
+            (
+                "fatal: unable to access 'https://h/a/': The requested URL returned error: 403",
+                "denied",
+            ),
+            (
+                "fatal: unable to access 'https://h/a/': The requested URL returned error: 502",
+                "unreachable",
+            ),
+            (
+                "fatal: unable to access 'https://h/a/': Could not resolve host: h",
+                "unreachable",
+            ),
+            (
+                "fatal: unable to access 'http://127.0.0.1:1/x/': Failed to connect to 127.0.0.1 port 1 after 0 ms: Couldn't connect to server",
+                "unreachable",
+            ),
+            (
+                "ssh: connect to host h port 22: Connection refused\nfatal: Could not read from remote repository.",
+                "unreachable",
+            ),
+            (
+                "ssh: connect to host h port 22: Connection timed out",
+                "unreachable",
+            ),
+            (
+                "fatal: early EOF\nfatal: fetch-pack: invalid index-pack output",
+                "unreachable",
+            ),
+            (
+                "fatal: remote error: upload-pack: not our ref 1111111111111111111111111111111111111111",
+                "no commit",
+            ),
+            (
+                "error: Server does not allow request for unadvertised object 11",
+                "failed",
+            ),
+            (
+                "Host key verification failed.\nfatal: Could not read from remote repository.",
+                "failed",
+            ),
+            ("fatal: write error: No space left on device", "failed"),
+            (
+                "fatal: unable to access 'https://h/': SSL certificate problem: self-signed certificate",
+                "failed",
+            ),
+            (
+                "fatal: '/nowhere' does not appear to be a git repository",
+                "failed",
+            ),
+            ("fatal: not a git repository: 'x.git'", "unexplained"),
+            ("fatal: bad object refs/longshore/branch/ab", "unexplained"),
+            (
+                "error: unable to create 'x.lock': File exists",
+                "unexplained",
+            ),
+            (
+                "fatal: Unable to create 'x/HEAD.lock': Permission denied",
+                "unexplained",
+            ),
+            ("", "unexplained"),
+        ] {
+            assert_eq!(word(said), expected, "{said}");
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_branch_and_leaves_out_advice() {
+        assert_eq!(
+            explain(&["fatal: couldn't find remote ref refs/heads/a/b".to_owned()]),
+            Fault::Known(SourceError::NoSuchBranch("a/b".to_owned()))
+        );
+        assert_eq!(
+            quote(&[
+                "fatal: x".into(),
+                String::new(),
+                "and the repository exists.".into()
+            ]),
+            "x"
+        );
+    }
+}
