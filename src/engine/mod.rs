@@ -1,1 +1,103 @@
-//! The Docker engine, through bollard.
+//! The Docker engine, through bollard: the only place that talks to it. Every call can be repeated, and nothing
+//! that does not carry this instance's label is ever changed.
+
+mod build;
+mod connection;
+mod container;
+mod failure;
+mod image;
+mod labels;
+mod lifecycle;
+mod listening;
+mod network;
+mod observe;
+mod output;
+pub mod pool;
+mod pull;
+mod work;
+
+pub use connection::Docker;
+
+use crate::core::container::OutputCursor;
+use crate::core::name::ImageReference;
+use crate::core::ports::{
+    Build, ContainerSpec, Engine, EngineError, Network, Observed, OutputLine, RegistryCredential,
+    RestartPolicy, Work,
+};
+use crate::core::release::Image;
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+#[async_trait]
+impl Engine for Docker {
+    fn build<'a>(&'a self, build: &'a Build) -> Work<'a, Image, EngineError> {
+        work::talking(move |out| build::run(self, build, out))
+    }
+
+    fn pull<'a>(
+        &'a self,
+        image: &'a ImageReference,
+        credential: Option<&'a RegistryCredential>,
+    ) -> Work<'a, Image, EngineError> {
+        work::talking(move |out| pull::run(self, image, credential, out))
+    }
+
+    async fn find_image(&self, reference: &str) -> Result<Option<Image>, EngineError> {
+        image::find(self, reference).await
+    }
+
+    async fn tag(&self, image: &str, tag: &str) -> Result<(), EngineError> {
+        image::tag(self, image, tag).await
+    }
+
+    async fn untag(&self, tag: &str) -> Result<(), EngineError> {
+        image::untag(self, tag).await
+    }
+
+    async fn ensure_network(&self, network: &Network) -> Result<(), EngineError> {
+        network::ensure(self, network).await
+    }
+
+    async fn create(&self, container: &ContainerSpec) -> Result<(), EngineError> {
+        container::create(self, container).await
+    }
+
+    async fn start(&self, name: &str) -> Result<(), EngineError> {
+        lifecycle::start(self, name).await
+    }
+
+    async fn stop(&self, name: &str, grace: Duration) -> Result<(), EngineError> {
+        lifecycle::stop(self, name, grace).await
+    }
+
+    async fn set_restart(&self, name: &str, policy: RestartPolicy) -> Result<(), EngineError> {
+        lifecycle::set_restart(self, name, policy).await
+    }
+
+    async fn remove(&self, name: &str) -> Result<(), EngineError> {
+        lifecycle::remove(self, name).await
+    }
+
+    async fn inspect(&self, name: &str) -> Result<Option<Observed>, EngineError> {
+        observe::inspect(self, name).await
+    }
+
+    fn output<'a>(
+        &'a self,
+        name: &'a str,
+        after: Option<OutputCursor>,
+        follow: bool,
+    ) -> BoxStream<'a, Result<OutputLine, EngineError>> {
+        work::talking(move |out| output::read(self, name, after, follow, out))
+    }
+
+    async fn listening(&self, name: &str) -> Result<Vec<SocketAddr>, EngineError> {
+        listening::addresses(self, name).await
+    }
+
+    async fn list(&self) -> Result<Vec<String>, EngineError> {
+        observe::list(self).await
+    }
+}

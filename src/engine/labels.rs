@@ -1,0 +1,81 @@
+//! Whose an object is: the labels we put on everything, and the question that comes before every change.
+
+use crate::core::ports::{EngineError, Labels};
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// The instance that made an object; without this label, or with another value, an object is not ours.
+pub const INSTANCE: &str = "dev.longshore.instance";
+/// The deployment an object was made for.
+pub const DEPLOYMENT: &str = "dev.longshore.deployment";
+const APP: &str = "dev.longshore.app";
+const ENVIRONMENT: &str = "dev.longshore.environment";
+const SERIAL: &str = "dev.longshore.serial";
+const GENERATION: &str = "dev.longshore.generation";
+const ROLE: &str = "dev.longshore.role";
+
+/// The labels of a container or an image.
+pub fn of_deployment(instance: Uuid, labels: &Labels) -> HashMap<String, String> {
+    let mut all = of_environment(instance, &labels.app, &labels.environment);
+    all.extend([
+        (DEPLOYMENT.to_owned(), labels.deployment.to_string()),
+        (SERIAL.to_owned(), labels.serial.to_string()),
+        (GENERATION.to_owned(), labels.generation.to_string()),
+        (ROLE.to_owned(), labels.role.clone()),
+    ]);
+    all
+}
+
+/// The labels of what outlives a deployment: networks and volumes.
+pub fn of_environment(instance: Uuid, app: &str, environment: &str) -> HashMap<String, String> {
+    HashMap::from([
+        (INSTANCE.to_owned(), instance.to_string()),
+        (APP.to_owned(), app.to_owned()),
+        (ENVIRONMENT.to_owned(), environment.to_owned()),
+    ])
+}
+
+/// Whether an object with these labels is this instance's.
+pub fn is_ours(instance: Uuid, labels: Option<&HashMap<String, String>>) -> bool {
+    labels.and_then(|labels| labels.get(INSTANCE)) == Some(&instance.to_string())
+}
+
+/// Refuses an object that is not this instance's; `what` is `container 'x'`.
+pub fn must_be_ours(
+    instance: Uuid,
+    labels: Option<&HashMap<String, String>>,
+    what: &str,
+) -> Result<(), EngineError> {
+    if is_ours(instance, labels) {
+        return Ok(());
+    }
+    let whose = match labels.and_then(|labels| labels.get(INSTANCE)) {
+        Some(other) => format!("belongs to the longshore instance {other}"),
+        None => "was not made by longshore".to_owned(),
+    };
+    Err(EngineError::Refused(format!(
+        "{what} {whose} and was left alone; remove or rename it if it is in the way"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_own_instances_label_makes_an_object_ours() {
+        let (us, them) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let ours = of_environment(us, "web", "production");
+        assert!(is_ours(us, Some(&ours)));
+        for labels in [
+            None,
+            Some(&HashMap::new()),
+            Some(&of_environment(them, "web", "production")),
+        ] {
+            let refused = must_be_ours(us, labels, "container 'x'");
+            assert!(
+                matches!(refused, Err(EngineError::Refused(text)) if text.starts_with("container 'x'"))
+            );
+        }
+    }
+}

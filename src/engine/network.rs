@@ -1,0 +1,176 @@
+//! Networks of environments: a bridge with addresses of our own choosing.
+
+use super::connection::{Docker, UNARY};
+use super::labels;
+use crate::core::address::overlaps;
+use crate::core::ports::{EngineError, Network};
+use bollard::models::{
+    EndpointIpamConfig, EndpointSettings, Ipam, IpamConfig, NetworkCreateRequest, NetworkInspect,
+};
+use ipnet::Ipv4Net;
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+
+/// A network of anybody's, as far as addresses go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its name.
+    pub name: String,
+    /// Whether this instance made it.
+    pub ours: bool,
+    /// Its IPv4 subnets.
+    pub subnets: Vec<Ipv4Net>,
+}
+
+/// Makes the network if there is none; one of ours by that name and subnet is kept.
+pub async fn ensure(docker: &Docker, network: &Network) -> Result<(), EngineError> {
+    if let Some(found) = find(docker, &network.name).await? {
+        return must_fit(docker, network, &found);
+    }
+    let request = request(docker, network);
+    let made = docker
+        .call(UNARY, |client| async move {
+            client.create_network(request).await
+        })
+        .await;
+    match made {
+        Ok(_) => Ok(()),
+        Err(EngineError::Refused(said)) => {
+            // Somebody may have made the very same one between the look and the making.
+            if let Some(found) = find(docker, &network.name).await? {
+                return must_fit(docker, network, &found);
+            }
+            Err(why_refused(docker, network, said).await)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn request(docker: &Docker, network: &Network) -> NetworkCreateRequest {
+    NetworkCreateRequest {
+        name: network.name.clone(),
+        driver: Some("bridge".to_owned()),
+        ipam: Some(Ipam {
+            config: Some(vec![IpamConfig {
+                subnet: Some(network.subnet.to_string()),
+                ip_range: Some(network.engine_half.to_string()),
+                // Left out, the engine would take the first address of its own half.
+                gateway: network
+                    .subnet
+                    .hosts()
+                    .next()
+                    .map(|gateway| gateway.to_string()),
+                auxiliary_addresses: None,
+            }]),
+            ..Ipam::default()
+        }),
+        labels: Some(labels::of_environment(
+            docker.instance(),
+            &network.app,
+            &network.environment,
+        )),
+        ..NetworkCreateRequest::default()
+    }
+}
+
+/// The network of that name; the engine also finds one whose id begins with the text.
+async fn find(docker: &Docker, name: &str) -> Result<Option<NetworkInspect>, EngineError> {
+    let found = docker
+        .call(UNARY, |client| async move {
+            client.inspect_network(name, None).await
+        })
+        .await;
+    match found {
+        Ok(found) => Ok(Some(found).filter(|found| found.name.as_deref() == Some(name))),
+        Err(EngineError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn must_fit(docker: &Docker, wanted: &Network, found: &NetworkInspect) -> Result<(), EngineError> {
+    let what = format!("network '{}'", wanted.name);
+    labels::must_be_ours(docker.instance(), found.labels.as_ref(), &what)?;
+    let subnets = subnets(found.ipam.as_ref());
+    if subnets == [wanted.subnet] {
+        return Ok(());
+    }
+    let has = subnets
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
+    Err(EngineError::Refused(format!(
+        "{what} exists with the subnet {has} and not {}; remove it with `docker network rm {}` when nothing uses it",
+        wanted.subnet, wanted.name
+    )))
+}
+
+/// The engine's own text for a taken subnet names neither the subnet nor who has it.
+async fn why_refused(docker: &Docker, network: &Network, said: String) -> EngineError {
+    if !said.contains("overlap") {
+        return EngineError::Refused(said);
+    }
+    let others = match all(docker).await {
+        Ok(others) => others,
+        Err(error) => return error,
+    };
+    let holder = others
+        .iter()
+        .find(|other| {
+            other
+                .subnets
+                .iter()
+                .any(|subnet| overlaps(*subnet, network.subnet))
+        })
+        .map_or_else(
+            || "something else on this host".to_owned(),
+            |other| format!("the network '{}'", other.name),
+        );
+    EngineError::Refused(format!(
+        "the subnet {} of network '{}' is already used by {holder}; remove that, or choose another docker.address_pool",
+        network.subnet, network.name
+    ))
+}
+
+/// All networks of the engine.
+pub async fn all(docker: &Docker) -> Result<Vec<Known>, EngineError> {
+    let found = docker
+        .call(
+            UNARY,
+            |client| async move { client.list_networks(None).await },
+        )
+        .await?;
+    Ok(found
+        .into_iter()
+        .map(|network| Known {
+            name: network.name.unwrap_or_default(),
+            ours: labels::is_ours(docker.instance(), network.labels.as_ref()),
+            subnets: subnets(network.ipam.as_ref()),
+        })
+        .collect())
+}
+
+fn subnets(ipam: Option<&Ipam>) -> Vec<Ipv4Net> {
+    ipam.and_then(|ipam| ipam.config.as_deref())
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|config| config.subnet.as_deref()?.parse().ok())
+        .collect()
+}
+
+/// The one endpoint a container is made with: its network, its address there and the name others call it by.
+pub fn endpoints(
+    network: &str,
+    address: Ipv4Addr,
+    alias: &str,
+) -> HashMap<String, EndpointSettings> {
+    let endpoint = EndpointSettings {
+        ipam_config: Some(EndpointIpamConfig {
+            ipv4_address: Some(address.to_string()),
+            ..EndpointIpamConfig::default()
+        }),
+        aliases: Some(vec![alias.to_owned()]),
+        ..EndpointSettings::default()
+    };
+    HashMap::from([(network.to_owned(), endpoint)])
+}

@@ -1,0 +1,232 @@
+//! What a container printed, line by line, with a cursor by which reading goes on after any interruption.
+//!
+//! The engine only knows "since this second". So each line gets a position that is the same in every reading: the
+//! latest engine's time so far, and a number among the lines of that time. Two streams are written side by side, so
+//! that a line may be stored after one with a later time: it takes the later time too, and is neither lost nor
+//! doubled.
+
+use super::connection::Docker;
+use super::work::Out;
+use crate::core::container::OutputCursor;
+use crate::core::log::{LineSplitter, Stream};
+use crate::core::ports::{EngineError, OutputLine};
+use bollard::container::LogOutput;
+use bollard::query_parameters::LogsOptionsBuilder;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+
+/// How far before the cursor's second reading begins again, in seconds: more than two streams of one container can
+/// be out of order.
+const OVERLAP: i64 = 1;
+
+/// Reads what the container printed after `after`; with `follow` until it ends.
+pub async fn read(
+    docker: &Docker,
+    name: &str,
+    after: Option<OutputCursor>,
+    follow: bool,
+    out: Out<OutputLine>,
+) -> Result<(), EngineError> {
+    let options = LogsOptionsBuilder::new()
+        .follow(follow)
+        .stdout(true)
+        .stderr(true)
+        .timestamps(true)
+        .since(after.as_ref().map_or(0, since))
+        .build();
+    let client = docker.client().await?;
+    let mut stream = client.logs(name, Some(options));
+    let mut lines = Lines::new(after);
+    while let Some(item) = docker.next(&mut stream).await? {
+        for line in lines.take(item.map_err(|error| docker.explain(&error))?) {
+            out.say(line).await;
+        }
+    }
+    for line in lines.finish() {
+        out.say(line).await;
+    }
+    Ok(())
+}
+
+/// The second to begin at again; 0, the beginning, if the cursor is not one of ours.
+fn since(cursor: &OutputCursor) -> i32 {
+    let time = cursor
+        .0
+        .split_once('/')
+        .map_or(cursor.0.as_str(), |(time, _)| time);
+    OffsetDateTime::parse(time, &Rfc3339)
+        .ok()
+        .and_then(|time| i32::try_from((time.unix_timestamp() - OVERLAP).max(0)).ok())
+        .unwrap_or_default()
+}
+
+/// The engine's messages put together to lines.
+struct Lines {
+    after: Option<OutputCursor>,
+    time: String,
+    number: u32,
+    stdout: LineSplitter,
+    stderr: LineSplitter,
+}
+
+impl Lines {
+    fn new(after: Option<OutputCursor>) -> Self {
+        Self {
+            after,
+            time: String::new(),
+            number: 0,
+            stdout: LineSplitter::default(),
+            stderr: LineSplitter::default(),
+        }
+    }
+
+    /// Takes one message: a time, a space, and a line or a piece of a long one.
+    fn take(&mut self, message: LogOutput) -> Vec<OutputLine> {
+        let (stream, bytes) = match message {
+            LogOutput::StdOut { message } | LogOutput::Console { message } => {
+                (Stream::Stdout, message)
+            }
+            LogOutput::StdErr { message } => (Stream::Stderr, message),
+            LogOutput::StdIn { .. } => return Vec::new(),
+        };
+        let (time, text) = stamped(&bytes);
+        let splitter = match stream {
+            Stream::Stderr => &mut self.stderr,
+            Stream::Stdout | Stream::Agent => &mut self.stdout,
+        };
+        let texts = splitter.push(text);
+        texts
+            .into_iter()
+            .filter_map(|text| self.place(time.as_deref(), stream, text))
+            .collect()
+    }
+
+    /// What was printed last, if it had no line end.
+    fn finish(mut self) -> Vec<OutputLine> {
+        let (stdout, stderr) = (self.stdout.finish(), self.stderr.finish());
+        [(Stream::Stdout, stdout), (Stream::Stderr, stderr)]
+            .into_iter()
+            .filter_map(|(stream, text)| self.place(None, stream, text?))
+            .collect()
+    }
+
+    /// Gives a line its position; `None` if it was read before.
+    fn place(&mut self, time: Option<&str>, stream: Stream, text: String) -> Option<OutputLine> {
+        match time {
+            Some(time) if time > self.time.as_str() => {
+                time.clone_into(&mut self.time);
+                self.number = 0;
+            }
+            Some(_) | None => self.number += 1,
+        }
+        let cursor = OutputCursor(format!("{}/{:09}", self.time, self.number));
+        let is_new = self.after.as_ref().is_none_or(|after| cursor > *after);
+        is_new.then_some(OutputLine {
+            cursor,
+            stream,
+            text,
+        })
+    }
+}
+
+/// A message's time in a form of fixed width, and its text; no time if there is none, which no engine does.
+fn stamped(bytes: &[u8]) -> (Option<String>, &[u8]) {
+    let Some(space) = bytes.iter().position(|byte| *byte == b' ') else {
+        return (None, bytes);
+    };
+    let fixed =
+        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:9]Z");
+    let time = std::str::from_utf8(&bytes[..space])
+        .ok()
+        .and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok())
+        .and_then(|time| time.to_offset(time::UtcOffset::UTC).format(fixed).ok());
+    match time {
+        Some(time) => (Some(time), &bytes[space + 1..]),
+        None => (None, bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn out(text: &str) -> LogOutput {
+        LogOutput::StdOut {
+            message: text.to_owned().into(),
+        }
+    }
+
+    fn err(text: &str) -> LogOutput {
+        LogOutput::StdErr {
+            message: text.to_owned().into(),
+        }
+    }
+
+    fn all(messages: &[LogOutput], after: Option<OutputCursor>) -> Vec<OutputLine> {
+        let mut lines = Lines::new(after);
+        let mut all: Vec<_> = messages
+            .iter()
+            .cloned()
+            .flat_map(|m| lines.take(m))
+            .collect();
+        all.extend(lines.finish());
+        all
+    }
+
+    #[test]
+    fn pieces_of_a_long_line_become_one_line_and_streams_are_kept_apart() {
+        let messages = [
+            out("2026-01-01T00:00:00.1Z one "),
+            err("2026-01-01T00:00:00.2Z other\n"),
+            out("2026-01-01T00:00:00.3Z line\n"),
+            out("2026-01-01T01:00:00.4+01:00 last"),
+        ];
+        let lines = all(&messages, None);
+        let texts: Vec<_> = lines.iter().map(|l| (l.stream, l.text.as_str())).collect();
+        assert_eq!(
+            texts,
+            [
+                (Stream::Stderr, "other"),
+                (Stream::Stdout, "one line"),
+                (Stream::Stdout, "last")
+            ]
+        );
+        assert_eq!(
+            lines[0].cursor.0,
+            "2026-01-01T00:00:00.200000000Z/000000000"
+        );
+    }
+
+    #[test]
+    fn reading_begins_again_a_second_before_the_cursor() {
+        let cursor = |text: &str| OutputCursor(text.to_owned());
+        assert_eq!(
+            since(&cursor("1970-01-01T00:01:00.900000000Z/000000003")),
+            59
+        );
+        assert_eq!(
+            since(&cursor("1970-01-01T00:00:00.000000000Z/000000000")),
+            0
+        );
+        assert_eq!(since(&cursor("nonsense")), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn reading_on_from_any_line_gives_exactly_the_rest(
+            times in proptest::collection::vec((0u32..5, any::<bool>()), 1..40), stop in 0usize..40,
+        ) {
+            let messages: Vec<_> = times.iter().enumerate().map(|(n, (time, is_err))| {
+                let text = format!("2026-01-01T00:00:00.{time}Z line {n}\n");
+                if *is_err { err(&text) } else { out(&text) }
+            }).collect();
+            let whole = all(&messages, None);
+            prop_assert!(whole.is_sorted_by_key(|line| line.cursor.clone()));
+            let stop = stop.min(whole.len() - 1);
+            let rest = all(&messages, Some(whole[stop].cursor.clone()));
+            prop_assert_eq!(&rest, &whole[stop + 1..]);
+        }
+    }
+}
