@@ -1,0 +1,73 @@
+//! `longshore apps`.
+
+use super::document::{App, Apps, Environment};
+use super::exit::{Error, Exit};
+use super::{Session, table};
+
+/// Lists apps and environments.
+pub async fn run(session: &Session) -> Result<Exit, Error> {
+    let apps = session.client.get::<Apps>("/v1/apps").await?;
+    if session.json {
+        session.output.print(&apps.text)?;
+        return Ok(Exit::Success);
+    }
+    if apps.value.data.is_empty() {
+        session
+            .output
+            .say("no apps; add an [[app]] to the configuration");
+        return Ok(Exit::Success);
+    }
+    let header = [
+        "APP",
+        "ENVIRONMENT",
+        "STATE",
+        "RELEASE",
+        "VERSION",
+        "ADDRESS",
+        "PROJECT",
+    ];
+    let rows = apps.value.data.iter().flat_map(rows).collect();
+    session.output.print(&table::render(&header, rows))?;
+    Ok(Exit::Success)
+}
+
+/// One row for each environment, or one for an app that has none.
+fn rows(app: &App) -> Vec<Vec<String>> {
+    let name = if app.configured {
+        app.name.clone()
+    } else {
+        format!("{} (not in configuration)", app.name)
+    };
+    let row = |environment: Option<&Environment>| {
+        let text = |read: fn(&Environment) -> Option<String>| {
+            environment.and_then(read).unwrap_or_default()
+        };
+        vec![
+            name.clone(),
+            text(|e| Some(e.name.clone())),
+            text(|e| Some(e.desired.clone())),
+            text(|e| e.live_release.map(|number| number.to_string())),
+            text(|e| e.version.as_deref().map(short)),
+            text(|e| e.address.clone()),
+            app.project.clone(),
+        ]
+    };
+    if app.environments.is_empty() {
+        vec![row(None)]
+    } else {
+        app.environments
+            .iter()
+            .map(|environment| row(Some(environment)))
+            .collect()
+    }
+}
+
+/// A whole commit id in twelve digits; an image as it is.
+fn short(version: &str) -> String {
+    let is_sha = version.len() >= 40 && version.bytes().all(|b| b.is_ascii_hexdigit());
+    if is_sha {
+        version[..12].to_owned()
+    } else {
+        version.to_owned()
+    }
+}

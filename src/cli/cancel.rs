@@ -1,0 +1,32 @@
+//! `longshore cancel`.
+
+use super::exit::{Error, Exit};
+use super::{Session, find};
+use clap::Args;
+
+/// Arguments of `longshore cancel`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A deployment can be cancelled until its release is live; what ran before goes on running.
+
+Example:
+  longshore cancel dep_9x2m4p")]
+pub struct CancelArgs {
+    /// The deployment's id, or a beginning of it that no other has
+    id: String,
+}
+
+/// Cancels a deployment.
+pub async fn run(session: &Session, args: &CancelArgs) -> Result<Exit, Error> {
+    let id = find::deployment(session, &args.id).await?.value.id;
+    let cancelled = session.client.cancel(&id).await?;
+    if session.json {
+        session.output.print(&cancelled.text)?;
+    } else {
+        session.output.print(&format!(
+            "{} is cancelled",
+            super::table::clean(&cancelled.value.id)
+        ))?;
+    }
+    Ok(Exit::Success)
+}

@@ -1,0 +1,147 @@
+//! `longshore logs`.
+
+use super::exit::{Error, Exit};
+use super::output::{Output, Paint, Side};
+use super::patience::{DEFAULT_PATIENCE, Waiting, patiently};
+use super::{Session, find, follow};
+use crate::core::log::parse_line;
+use clap::Args;
+use std::time::Duration;
+
+/// Arguments of `longshore logs`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  longshore logs web              the newest deployment of web
+  longshore logs web -f           as it comes, until the deployment ends
+  longshore logs dep_9x2m4p | less")]
+pub struct LogsArgs {
+    /// A deployment's id, or an app's name for its newest deployment
+    #[arg(value_name = "ID|APP")]
+    of: String,
+    /// With an app: the newest deployment of this environment
+    #[arg(long, value_name = "E")]
+    environment: Option<String>,
+    /// Follow the log until the deployment ends
+    #[arg(short, long)]
+    follow: bool,
+    /// How long to wait for a daemon that went away
+    #[arg(long, value_name = "TIME", default_value = DEFAULT_PATIENCE, value_parser = humantime::parse_duration)]
+    patience: Duration,
+}
+
+/// Prints a log.
+pub async fn run(session: &Session, args: &LogsArgs) -> Result<Exit, Error> {
+    let environment = args.environment.as_deref();
+    let id = if find::is_id(&args.of) {
+        find::deployment(session, &args.of).await?.value.id
+    } else {
+        find::newest_of(session, &args.of, environment).await?.id
+    };
+    let mut printer = Printer::new(session);
+    let mut from = 0;
+    loop {
+        let ask = async || session.client.log(&id, from, args.follow).await;
+        let page = if args.follow {
+            patiently(args.patience, &session.output, ask).await?
+        } else {
+            ask().await?
+        };
+        printer.page(&page.text)?;
+        from = page.next;
+        let at_the_end = page.text.is_empty() && !args.follow;
+        if page.complete || at_the_end {
+            break;
+        }
+        if page.text.is_empty() {
+            tokio::time::sleep(follow::PAUSE).await;
+        }
+    }
+    printer.end(&id)?;
+    Ok(Exit::Success)
+}
+
+impl Waiting for Output {
+    fn away(&self) {
+        self.say("the daemon is not answering; waiting…");
+    }
+
+    fn back(&self) {
+        self.say("the daemon is back");
+    }
+}
+
+/// Prints lines as they are in the file, in columns for a person, or gathers them for one JSON document.
+struct Printer {
+    output: Output,
+    to_a_person: bool,
+    gathered: Option<Vec<serde_json::Value>>,
+}
+
+impl Printer {
+    fn new(session: &Session) -> Self {
+        Self {
+            output: session.output,
+            to_a_person: session.output.is_terminal(Side::Stdout),
+            gathered: session.json.then(Vec::new),
+        }
+    }
+
+    fn page(&mut self, text: &str) -> Result<(), Error> {
+        if let Some(gathered) = &mut self.gathered {
+            gathered.extend(text.lines().map(json));
+            return Ok(());
+        }
+        let paint = self.output.paint(Side::Stdout);
+        let lines: Vec<String> = text
+            .lines()
+            .map(|line| {
+                if self.to_a_person {
+                    for_a_person(line, paint)
+                } else {
+                    clean(line)
+                }
+            })
+            .collect();
+        if lines.is_empty() {
+            Ok(())
+        } else {
+            self.output.print(&lines.join("\n"))
+        }
+    }
+
+    fn end(self, id: &str) -> Result<(), Error> {
+        match self.gathered {
+            Some(lines) => {
+                let document = serde_json::json!({ "id": id, "data": lines });
+                self.output.print(&document.to_string())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn clean(line: &str) -> String {
+    crate::core::log::clean(line.as_bytes())
+}
+
+fn for_a_person(line: &str, paint: Paint) -> String {
+    match parse_line(line) {
+        Some(parts) => {
+            // `2025-03-14T10:32:00.045Z`: the time of day is enough where a person looks on.
+            let time = parts.timestamp.get(11..19).unwrap_or(parts.timestamp);
+            let label = paint.dim(&format!("{} {:<8}", clean(time), clean(parts.step)));
+            format!("{label} {}", clean(parts.text))
+        }
+        None => clean(line),
+    }
+}
+
+fn json(line: &str) -> serde_json::Value {
+    match parse_line(line) {
+        Some(parts) => serde_json::json!({
+            "timestamp": parts.timestamp, "step": parts.step, "stream": parts.stream, "message": parts.text,
+        }),
+        None => serde_json::json!({ "message": line }),
+    }
+}
