@@ -1,0 +1,47 @@
+# `make` lists what there is. Everything here also runs without make: the work is in scripts/, benches/ and cargo.
+
+# Debian keeps sshd and dockerd where an ordinary user's PATH does not look.
+export PATH := $(PATH):/usr/sbin:/sbin
+
+.PHONY: help demo clean-demo build test fmt lint bench
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## deploy an example app on this machine: a good version, one that fails, a good one
+	@scripts/demo
+
+clean-demo: ## remove what a demo that was killed left behind
+	@scripts/demo --clean
+
+build: ## the release program, target/release/longshore
+	cargo build --release --locked
+
+test: ## all tests; starts a Docker engine and installs test programs (Debian) if they are missing
+	scripts/engine-up --for-tests
+	@if cargo nextest --version >/dev/null 2>&1; then \
+		set -ex; \
+		cargo nextest run --all-targets --locked; \
+		cargo test --doc --locked; \
+	else \
+		echo "cargo-nextest is not installed: running the same tests with cargo test"; \
+		set -ex; \
+		cargo test --all-targets --locked; \
+		cargo test --doc --locked; \
+	fi
+
+fmt: ## format the Rust code
+	cargo fmt
+
+lint: ## clippy, and shellcheck where it is installed
+	cargo clippy --all-targets --locked -- -D warnings
+	@if command -v shellcheck >/dev/null; then \
+		set -x; \
+		shellcheck -x scripts/* benches/*.sh benches/*.bash .ci/run examples/hello/serve examples/hello/www/cgi-bin/*; \
+	else \
+		echo "shellcheck is not installed: the shell scripts were not checked"; \
+	fi
+
+bench: ## memory and start of an idle daemon; a first deployment beside the same made by hand
+	benches/footprint.sh
+	benches/first_deploy.sh

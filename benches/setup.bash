@@ -1,0 +1,74 @@
+# shellcheck shell=bash
+# What every bench needs: a release build, an engine, a directory of its own with the head of a configuration, and an end
+# that removes all of it. Sourced; sets `root`, `run`, `scratch`, `binary`, `image`, `socket`.
+unset LONGSHORE_SOCKET LONGSHORE_TOKEN
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=scripts/daemon.bash
+source "$root/scripts/daemon.bash"
+
+die() {
+    printf '%s: %s\n' "$(basename "$0")" "$@" >&2
+    exit 1
+}
+
+bench_end() {
+    local status=$? ids
+    trap '' INT TERM
+    daemon_stop "$scratch"
+    # The label says that it was made by hand in this run, by first_deploy.
+    docker ps --all --quiet --filter "label=longshore.bench=$run" | xargs --no-run-if-empty docker rm --force >/dev/null
+    docker network ls --quiet --filter "label=longshore.bench=$run" | xargs --no-run-if-empty docker network rm >/dev/null
+    daemon_remove_objects "$scratch" || status=1
+    # The image was imported for this run: every name it has, a release's tag too, is this run's.
+    ids=$(docker image inspect --format '{{.Id}}' "$image" 2>/dev/null || true)
+    if [[ -n $ids ]]; then docker rmi --force "$ids" >/dev/null || status=1; fi
+    rm -rf -- "$scratch"
+    exit "$status"
+}
+
+bench_begin() {
+    command -v python3 >/dev/null || die "the benches measure with python3, which is not here"
+    "$root/scripts/engine-up" --for-demo
+    if [[ -n ${LONGSHORE_BIN-} ]]; then
+        binary=$(realpath -- "$LONGSHORE_BIN")
+    else
+        printf '%s: cargo build --release --locked\n' "$(basename "$0")"
+        cd "$root" || exit
+        cargo build --release --locked
+        binary=$(realpath -- "${CARGO_TARGET_DIR:-target}/release/longshore")
+    fi
+    run=$(od -An -N4 -tx1 /dev/urandom | tr -d ' \n')
+    image=longshore-bench/busybox:$run
+    scratch=$(mktemp -d)
+    socket=$scratch/api.sock
+    trap bench_end EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    "$root/scripts/base-image" "$image"
+    cat >"$scratch/config.toml" <<CONFIG
+data_dir = "$scratch/data"
+
+[api]
+listen = "127.0.0.1:$("$root/scripts/free-port")"
+socket = "$socket"
+
+[docker]
+host = "$(docker context inspect --format '{{.Endpoints.docker.Host}}')"
+address_pool = "$("$root/scripts/free-pool")"
+CONFIG
+}
+
+# bench_app NAME: adds an app that serves files from the image made above.
+bench_app() {
+    cat >>"$scratch/config.toml" <<CONFIG
+
+[[app]]
+name = "$1"
+image = "$image"
+pull = "never"
+command = ["httpd", "-f", "-p", "8080", "-h", "/etc"]
+port = 8080
+health = { tcp = true }
+CONFIG
+}
