@@ -11,7 +11,6 @@ use crate::source::Git;
 use crate::store::{OpenWith, Store};
 use anyhow::{Context as _, bail};
 use axum::Router;
-use axum::serve::ListenerExt as _;
 use std::future::IntoFuture as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -27,6 +26,20 @@ const SOFT_SHUTDOWN: Duration = Duration::from_secs(3);
 /// The group whose members may use the unix socket.
 const GROUP: &str = "longshore";
 
+/// Writes what the daemon tells of itself to standard error, where systemd's journal takes it.
+///
+/// # Errors
+/// If the filter is not understood.
+pub fn start_logging(filter: &str) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::builder().parse(filter)?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+    Ok(())
+}
+
 /// Runs the daemon until it is told to stop.
 ///
 /// # Errors
@@ -35,9 +48,14 @@ pub async fn run(config_file: &Path, credentials_directory: Option<PathBuf>) -> 
     let config = read_config(config_file)?;
     let clock = Arc::new(SystemClock::start());
     let random = random();
-    let with =
-        OpenWith { now: clock.now(), random: random.clone(), credentials_directory, watch: None };
-    let store = Store::open(&config.data_dir, with).with_context(|| format!("cannot use data_dir {}", config.data_dir.display()))?;
+    let with = OpenWith {
+        now: clock.now(),
+        random: random.clone(),
+        credentials_directory,
+        watch: None,
+    };
+    let store = Store::open(&config.data_dir, with)
+        .with_context(|| format!("cannot use data_dir {}", config.data_dir.display()))?;
     let store = Arc::new(store);
     store.sync_apps(&config.apps, config.docker.address_pool, clock.now())?;
 
@@ -53,7 +71,11 @@ pub async fn run(config_file: &Path, credentials_directory: Option<PathBuf>) -> 
         random: random.clone(),
     };
     let agent = Arc::new(Agent::new(store, ports, settings(&config)));
-    let routes = api::routes(Api { agent: agent.clone(), random, public_url: config.api.public_url.clone() });
+    let routes = api::routes(Api {
+        agent: agent.clone(),
+        random,
+        public_url: config.api.public_url.clone(),
+    });
     serve_and_drive(&config, &agent, routes).await
 }
 
@@ -63,23 +85,35 @@ async fn serve_and_drive(config: &Config, agent: &Agent, routes: Router) -> anyh
     let unix = listen_unix(&config.api.socket).await?;
     let tcp = match config.api.listen {
         Some(address) => Some(
-            TcpListener::bind(address).await.with_context(|| format!("cannot listen on api.listen {address}"))?,
+            TcpListener::bind(address)
+                .await
+                .with_context(|| format!("cannot listen on api.listen {address}"))?,
         ),
         None => None,
     };
-    let shown = config.api.listen.map_or_else(String::new, |address| format!(" and http://{address}"));
-    tracing::info!("ready: the API is at {}{shown}", config.api.socket.display());
+    let shown = config
+        .api
+        .listen
+        .map_or_else(String::new, |address| format!(" and http://{address}"));
+    tracing::info!(
+        "ready: the API is at {}{shown}",
+        config.api.socket.display()
+    );
 
     let mut servers = tokio::task::JoinSet::new();
     let service = routes.clone().into_make_service_with_connect_info::<Peer>();
-    servers.spawn(axum::serve(unix, service).with_graceful_shutdown(until(stopped.clone())).into_future());
+    servers.spawn(
+        axum::serve(unix, service)
+            .with_graceful_shutdown(until(stopped.clone()))
+            .into_future(),
+    );
     if let Some(tcp) = tcp {
-        let tcp = tcp.tap_io(|stream| {
-            // Small answers should not wait for more to come.
-            let _ = stream.set_nodelay(true);
-        });
         let service = routes.into_make_service_with_connect_info::<Peer>();
-        servers.spawn(axum::serve(tcp, service).with_graceful_shutdown(until(stopped.clone())).into_future());
+        servers.spawn(
+            axum::serve(tcp, service)
+                .with_graceful_shutdown(until(stopped.clone()))
+                .into_future(),
+        );
     }
     let drive = agent.drive(until(stopped));
     tokio::pin!(drive);
@@ -104,8 +138,10 @@ async fn serve_and_drive(config: &Config, agent: &Agent, routes: Router) -> anyh
 
 /// Reads the configuration; every fault is named with its line.
 fn read_config(file: &Path) -> anyhow::Result<Config> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the configuration {}", file.display()))?;
-    config::parse(&file.display().to_string(), &text).map_err(|faults| anyhow::anyhow!("the configuration has faults:\n{faults}"))
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read the configuration {}", file.display()))?;
+    config::parse(&file.display().to_string(), &text)
+        .map_err(|faults| anyhow::anyhow!("the configuration has faults:\n{faults}"))
 }
 
 fn settings(config: &Config) -> Settings {
@@ -122,7 +158,10 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the one source of random bytes")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one source of random bytes"
+)]
 fn random() -> Random {
     Arc::new(|bytes| getrandom::fill(bytes).expect("the kernel gives random bytes after boot"))
 }
@@ -134,13 +173,19 @@ async fn listen_unix(path: &Path) -> anyhow::Result<UnixListener> {
             .recursive(true)
             .mode(0o755)
             .create(parent)
-            .with_context(|| format!("cannot make the directory of api.socket {}", path.display()))?;
+            .with_context(|| {
+                format!("cannot make the directory of api.socket {}", path.display())
+            })?;
     }
     if UnixStream::connect(path).await.is_ok() {
-        bail!("api.socket {} is answered by another program; stop it or choose another path", path.display());
+        bail!(
+            "api.socket {} is answered by another program; stop it or choose another path",
+            path.display()
+        );
     }
     remove_socket(path);
-    let listener = UnixListener::bind(path).with_context(|| format!("cannot listen on api.socket {}", path.display()))?;
+    let listener = UnixListener::bind(path)
+        .with_context(|| format!("cannot listen on api.socket {}", path.display()))?;
     if let Ok(Some(group)) = nix::unistd::Group::from_name(GROUP)
         && let Err(error) = nix::unistd::chown(path, None, Some(group.gid))
     {
@@ -171,7 +216,10 @@ struct Signals {
 
 impl Signals {
     fn new() -> anyhow::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     async fn next(&mut self) {

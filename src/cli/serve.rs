@@ -19,15 +19,29 @@ pub struct ServeArgs {
         default_value = "/etc/longshore/config.toml"
     )]
     config: PathBuf,
+    /// What the daemon tells of itself on standard error: error, warn, info, debug, or a filter per module
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        env = "LONGSHORE_LOG",
+        default_value = "info"
+    )]
+    log: String,
+    /// Where systemd puts the unit's credentials
+    #[arg(long, env = "CREDENTIALS_DIRECTORY", hide = true)]
+    credentials_directory: Option<PathBuf>,
 }
 
 /// Runs the daemon to its end.
 pub fn run(args: &ServeArgs) -> Result<Exit, Error> {
+    crate::daemon::start_logging(&args.log)
+        .map_err(|error| Error::failed(format!("--log {}: {error:#}", args.log)))?;
+    let directory = args.credentials_directory.clone();
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::failed(format!("cannot start: {error}")))?
-        .block_on(crate::daemon::run(&args.config))
+        .block_on(crate::daemon::run(&args.config, directory))
         .map_err(|error| Error::failed(format!("{error:#}")))?;
     Ok(Exit::Success)
 }
