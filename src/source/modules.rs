@@ -31,7 +31,16 @@ pub(super) async fn of_commit(mirror: &Mirror<'_>, sha: &str) -> Result<Vec<Modu
     }
     let blob = format!("{sha}:.gitmodules");
     let pattern = r"^submodule\..*\.(path|url|update)$";
-    let call = Call::new(["config", "--blob", &blob, "-z", "--get-regexp", pattern]);
+    // With `--blob` git would follow an `[include]` to a file of this host.
+    let call = Call::new([
+        "config",
+        "--no-includes",
+        "--blob",
+        &blob,
+        "-z",
+        "--get-regexp",
+        pattern,
+    ]);
     let answer = mirror.ask(call).await?;
     let described = match answer.code {
         // It describes nothing.
