@@ -43,9 +43,9 @@ pub(super) async fn of_commit(mirror: &Mirror<'_>, sha: &str) -> Result<Vec<Modu
     ]);
     let answer = mirror.ask(call).await?;
     let described = match answer.code {
-        // It describes nothing.
-        1 => return Ok(Vec::new()),
         0 => described(&answer.success()?),
+        // It describes nothing. A syntax error has the same status, and is told.
+        1 if answer.is_silent() => return Ok(Vec::new()),
         _ => {
             return Err(SourceError::Failed(
                 "the repository's .gitmodules is not a valid git configuration".to_owned(),
