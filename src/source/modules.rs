@@ -31,12 +31,21 @@ pub(super) async fn of_commit(mirror: &Mirror<'_>, sha: &str) -> Result<Vec<Modu
     }
     let blob = format!("{sha}:.gitmodules");
     let pattern = r"^submodule\..*\.(path|url|update)$";
-    let call = Call::new(["config", "--blob", &blob, "-z", "--get-regexp", pattern]);
+    // With `--blob` git would follow an `[include]` to a file of this host.
+    let call = Call::new([
+        "config",
+        "--no-includes",
+        "--blob",
+        &blob,
+        "-z",
+        "--get-regexp",
+        pattern,
+    ]);
     let answer = mirror.ask(call).await?;
     let described = match answer.code {
-        // It describes nothing.
-        1 => return Ok(Vec::new()),
         0 => described(&answer.success()?),
+        // It describes nothing. A syntax error has the same status, and is told.
+        1 if answer.is_silent() => return Ok(Vec::new()),
         _ => {
             return Err(SourceError::Failed(
                 "the repository's .gitmodules is not a valid git configuration".to_owned(),

@@ -114,6 +114,11 @@ impl Answer {
         }
     }
 
+    /// Whether it complained of nothing.
+    pub(super) fn is_silent(&self) -> bool {
+        self.last_lines.is_empty()
+    }
+
     /// Why it did not succeed.
     pub(super) fn fault(&self) -> Fault {
         explain(&self.last_lines)
