@@ -1,0 +1,3 @@
+//! What tests of the outside world stand on.
+
+pub mod docker;
