@@ -77,19 +77,19 @@ impl World {
             deployment: random(),
             run,
         };
-        world.import(&world.image).await;
+        world.import(&world.image, "").await;
         world
     }
 
-    /// Makes an image of the base image's files.
-    async fn import(&self, tag: &str) {
+    /// Makes an image of the base image's files, and one more with this text.
+    async fn import(&self, tag: &str, text: &str) {
         let (repository, tag) = tag.rsplit_once(':').unwrap();
         let options = CreateImageOptionsBuilder::new()
             .from_src("-")
             .repo(repository)
             .tag(tag)
             .build();
-        let body = bollard::body_full(root_file_system().into());
+        let body = bollard::body_full(root_file_system(text).into());
         let mut stream = self.client.create_image(Some(options), Some(body), None);
         while let Some(item) = stream.next().await {
             item.unwrap();
@@ -241,7 +241,7 @@ pub fn client() -> Client {
 }
 
 /// busybox under the names of its programs, as a tar. It must be a static one (Debian: busybox-static).
-fn root_file_system() -> Vec<u8> {
+fn root_file_system(text: &str) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     let busybox = std::fs::read("/bin/busybox").expect("the tests need busybox-static");
     let mut header = tar::Header::new_gnu();
@@ -264,6 +264,11 @@ fn root_file_system() -> Vec<u8> {
         tar.append_data(&mut header, directory, std::io::empty())
             .unwrap();
     }
+    let mut header = tar::Header::new_gnu();
+    header.set_size(text.len() as u64);
+    header.set_mode(0o644);
+    tar.append_data(&mut header, "text", text.as_bytes())
+        .unwrap();
     tar.into_inner().unwrap()
 }
 
@@ -380,10 +385,13 @@ fn program(name: &str) -> Command {
 }
 
 /// Builds the directory as the docker program does, which decides by itself what to leave out.
-pub async fn docker_build(tag: &str, directory: &Path) {
+pub async fn docker_build(world: &World, tag: &str, directory: &Path) {
+    let label = format!("dev.longshore.instance={}", world.instance);
     let mut command = tokio::process::Command::from(program("docker"));
     command
-        .args(["--host", HOST, "build", "--quiet", "--tag", tag])
+        .args([
+            "--host", HOST, "build", "--quiet", "--label", &label, "--tag", tag,
+        ])
         .arg(directory);
     let output = command
         .env("DOCKER_BUILDKIT", "0")
@@ -474,19 +482,13 @@ impl Registry {
         }
     }
 
-    /// Puts the base image there, takes its name off here, and returns the name.
+    /// Puts an image there that this host does not have afterwards, and returns its name.
     pub async fn push(&self, world: &World, credential: Option<&RegistryCredential>) -> String {
-        use bollard::query_parameters::{PushImageOptionsBuilder, TagImageOptions};
+        use bollard::query_parameters::PushImageOptionsBuilder;
         let repository = format!("{}/{}/web", self.host, world.run);
-        let options = TagImageOptions {
-            repo: Some(repository.clone()),
-            tag: Some("1".to_owned()),
-        };
         world
-            .client
-            .tag_image(&world.image, Some(options))
-            .await
-            .unwrap();
+            .import(&format!("{repository}:1"), &random().to_string())
+            .await;
         let credentials = credential.map(|credential| bollard::auth::DockerCredentials {
             username: Some(credential.username.clone()),
             password: Some(credential.password.expose().to_owned()),
