@@ -6,7 +6,8 @@
 
 #[path = "support/ssh_server.rs"]
 mod ssh_server;
-mod support;
+#[path = "support/git_server.rs"]
+mod git_server;
 
 use futures_util::{FutureExt, StreamExt};
 use longshore::core::name::{Branch, Sha};
@@ -20,7 +21,7 @@ use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use support::git_server::{Behaviour, GitServer, Repository};
+use git_server::{Behaviour, GitServer, Repository};
 use uuid::Uuid;
 
 const TOKEN: &str = "s3cret/t0ken+of=the;repository";

@@ -10,6 +10,11 @@ use bollard::models::{
 use ipnet::Ipv4Net;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
+use std::time::Duration;
+
+/// How often, and how far apart, it is looked for who has a subnet: making a network takes 0.1 s.
+const LOOKS: u32 = 20;
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// A network of anybody's, as far as addresses go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,15 +40,44 @@ pub async fn ensure(docker: &Docker, network: &Network) -> Result<(), EngineErro
         .await;
     match made {
         Ok(_) => Ok(()),
-        Err(EngineError::Refused(said)) => {
-            // Somebody may have made the very same one between the look and the making.
-            if let Some(found) = find(docker, &network.name).await? {
-                return must_fit(docker, network, &found);
-            }
-            Err(why_refused(docker, network, said).await)
-        }
+        Err(EngineError::Refused(said)) if said.contains("overlap") => taken(docker, network).await,
         Err(error) => Err(error),
     }
+}
+
+/// The subnet is taken: by the very same network, which an earlier call of ours that was cut off, or another one
+/// beside us, has made; else by somebody else. The engine's own text names neither the subnet nor who has it, and it
+/// takes the subnet some time before it shows the network.
+async fn taken(docker: &Docker, network: &Network) -> Result<(), EngineError> {
+    for _ in 0..LOOKS {
+        let holder = all(docker).await?.into_iter().find(|other| {
+            other
+                .subnets
+                .iter()
+                .any(|subnet| overlaps(*subnet, network.subnet))
+        });
+        match holder {
+            Some(holder) if holder.name == network.name => {
+                let found = find(docker, &network.name).await?;
+                return found.map_or(Ok(()), |found| must_fit(docker, network, &found));
+            }
+            Some(holder) => {
+                return Err(subnet_taken(
+                    network,
+                    &format!("the network '{}'", holder.name),
+                ));
+            }
+            None => tokio::time::sleep(LOOK_AGAIN).await,
+        }
+    }
+    Err(subnet_taken(network, "something else on this host"))
+}
+
+fn subnet_taken(network: &Network, holder: &str) -> EngineError {
+    EngineError::Refused(format!(
+        "the subnet {} of network '{}' is already used by {holder}; remove that, or choose another docker.address_pool",
+        network.subnet, network.name
+    ))
 }
 
 fn request(docker: &Docker, network: &Network) -> NetworkCreateRequest {
@@ -103,33 +137,6 @@ fn must_fit(docker: &Docker, wanted: &Network, found: &NetworkInspect) -> Result
         "{what} exists with the subnet {has} and not {}; remove it with `docker network rm {}` when nothing uses it",
         wanted.subnet, wanted.name
     )))
-}
-
-/// The engine's own text for a taken subnet names neither the subnet nor who has it.
-async fn why_refused(docker: &Docker, network: &Network, said: String) -> EngineError {
-    if !said.contains("overlap") {
-        return EngineError::Refused(said);
-    }
-    let others = match all(docker).await {
-        Ok(others) => others,
-        Err(error) => return error,
-    };
-    let holder = others
-        .iter()
-        .find(|other| {
-            other
-                .subnets
-                .iter()
-                .any(|subnet| overlaps(*subnet, network.subnet))
-        })
-        .map_or_else(
-            || "something else on this host".to_owned(),
-            |other| format!("the network '{}'", other.name),
-        );
-    EngineError::Refused(format!(
-        "the subnet {} of network '{}' is already used by {holder}; remove that, or choose another docker.address_pool",
-        network.subnet, network.name
-    ))
 }
 
 /// All networks of the engine.

@@ -21,6 +21,9 @@ use time::macros::format_description;
 const OVERLAP: i64 = 1;
 
 /// Reads what the container printed after `after`; with `follow` until it ends.
+///
+/// An engine that follows may end before it gave the last lines (20.10 does with a line that has no end), so what
+/// was stored is read once more after it.
 pub async fn read(
     docker: &Docker,
     name: &str,
@@ -28,23 +31,39 @@ pub async fn read(
     follow: bool,
     out: Out<OutputLine>,
 ) -> Result<(), EngineError> {
+    let mut lines = Lines::new(after);
+    if follow {
+        pass(docker, name, true, &mut lines, &out).await?;
+        lines = Lines::new(lines.reached);
+    }
+    pass(docker, name, false, &mut lines, &out).await?;
+    for line in lines.finish() {
+        out.say(line).await;
+    }
+    Ok(())
+}
+
+/// One reading, up to where the engine ends it.
+async fn pass(
+    docker: &Docker,
+    name: &str,
+    follow: bool,
+    lines: &mut Lines,
+    out: &Out<OutputLine>,
+) -> Result<(), EngineError> {
     let options = LogsOptionsBuilder::new()
         .follow(follow)
         .stdout(true)
         .stderr(true)
         .timestamps(true)
-        .since(after.as_ref().map_or(0, since))
+        .since(lines.reached.as_ref().map_or(0, since))
         .build();
     let client = docker.client().await?;
     let mut stream = client.logs(name, Some(options));
-    let mut lines = Lines::new(after);
     while let Some(item) = docker.next(&mut stream).await? {
         for line in lines.take(item.map_err(|error| docker.explain(&error))?) {
             out.say(line).await;
         }
-    }
-    for line in lines.finish() {
-        out.say(line).await;
     }
     Ok(())
 }
@@ -63,7 +82,8 @@ fn since(cursor: &OutputCursor) -> i32 {
 
 /// The engine's messages put together to lines.
 struct Lines {
-    after: Option<OutputCursor>,
+    /// The last line that was given, now or in an earlier reading.
+    reached: Option<OutputCursor>,
     time: String,
     number: u32,
     stdout: LineSplitter,
@@ -73,7 +93,7 @@ struct Lines {
 impl Lines {
     fn new(after: Option<OutputCursor>) -> Self {
         Self {
-            after,
+            reached: after,
             time: String::new(),
             number: 0,
             stdout: LineSplitter::default(),
@@ -121,8 +141,15 @@ impl Lines {
             Some(_) | None => self.number += 1,
         }
         let cursor = OutputCursor(format!("{}/{:09}", self.time, self.number));
-        let is_new = self.after.as_ref().is_none_or(|after| cursor > *after);
-        is_new.then_some(OutputLine {
+        if self
+            .reached
+            .as_ref()
+            .is_some_and(|reached| cursor <= *reached)
+        {
+            return None;
+        }
+        self.reached = Some(cursor.clone());
+        Some(OutputLine {
             cursor,
             stream,
             text,
