@@ -206,7 +206,7 @@ async fn a_deployment_is_followed_to_its_success() {
     assert_exit(&output, 0);
     assert_eq!(
         stdout(&output),
-        "dep_9x2m4p: deployment of main@a1b2c3d4e5f6 to production of web\n\
+        "dep_9x2m4p: deployment of main@a1b2c3d to production of web\n\
          build    > building\nbuild    | #1 a  b\nbuild    done in 30s\n\
          rollout  > starting\nrollout  done in 12s\n\
          success: release 12 is live in production of web after 42s\n  10.213.0.2:8080\n"
@@ -665,9 +665,9 @@ async fn deployments_are_listed_by_filter_with_absolute_times_for_programs() {
     assert_exit(&output, 0);
     assert_eq!(
         stdout(&output),
-        "ID          STATUS      APP  ENVIRONMENT  VERSION            RELEASE    CREATED               TOOK\n\
-         dep_9x2m4p  success     web  production   main@a1b2c3d4e5f6  12 (live)  2025-03-14T10:32:00Z  42s\n\
-         dep_aaaa11  superseded  web  production   nginx:1.27                    2025-03-13T10:00:00Z\n"
+        "ID          STATUS      APP  ENVIRONMENT  VERSION       RELEASE    CREATED               TOOK\n\
+         dep_9x2m4p  success     web  production   main@a1b2c3d  12 (live)  2025-03-14T10:32:00Z  42s\n\
+         dep_aaaa11  superseded  web  production   nginx:1.27               2025-03-13T10:00:00Z\n"
     );
     assert_says(stderr(&output), "2 of 7");
     assert_eq!(
@@ -700,7 +700,7 @@ async fn a_deployment_is_shown_with_its_steps_and_its_error() {
     assert_exit(&output, 0);
     for part in [
         "dep_9x2m4p failed\n",
-        "  version      main@a1b2c3d4e5f6\n",
+        "  branch       main\n  commit       a1b2c3d4e5f6a1b2c3d4e5f6a1b2c3d4e5f6a1b2\n",
         "  created      2025-03-14T10:32:00Z, manual by ann\n",
         "  build        30s\n",
         "  the container ended with status 1 (container_exited)\n  | starting\n",
@@ -849,10 +849,10 @@ async fn apps_are_listed_with_what_is_live() {
     assert_exit(&output, 0);
     assert_eq!(
         stdout(&output),
-        "APP                         ENVIRONMENT  STATE    RELEASE  VERSION       ADDRESS          PROJECT\n\
-         web                         production   running  12       a1b2c3d4e5f6  10.213.0.2:8080  acme/web\n\
-         web                         staging      stopped                                          acme/web\n\
-         old (not in configuration)                                                                acme/old\n"
+        "APP                         ENVIRONMENT  STATE    RELEASE  VERSION  ADDRESS          PROJECT\n\
+         web                         production   running  12       a1b2c3d  10.213.0.2:8080  acme/web\n\
+         web                         staging      stopped                                     acme/web\n\
+         old (not in configuration)                                                           acme/old\n"
     );
     let output = run(&daemon, &["apps", "--json"]).await;
     assert_eq!(

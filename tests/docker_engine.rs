@@ -878,7 +878,7 @@ async fn a_dockerignore_leaves_out_what_the_docker_program_leaves_out() {
     ] {
         write(tree.path(), &[(".dockerignore", patterns)]);
         let tag = format!("longshore-test/cli:{}", world.run);
-        support::docker::docker_build(&world, &tag, tree.path()).await;
+        docker::docker_build(&world, &tag, tree.path()).await;
         let (_, image) = build(&world.docker, &world.build(tree.path()))
             .await
             .unwrap();
@@ -928,7 +928,7 @@ async fn a_context_of_200_mb_is_never_whole_in_memory() {
         .unwrap();
     let grown = peak_memory() - before;
     assert!(grown < 64 * 1024, "memory grew by {grown} KiB");
-    support::docker::forget_context(SIZE).await;
+    docker::forget_context(SIZE).await;
 }
 
 /// The most memory this process ever had, in KiB.
@@ -1061,7 +1061,7 @@ async fn the_last_tag_of_an_image_in_use_is_taken_off_and_the_image_stays_while_
 #[tokio::test]
 async fn an_image_is_pulled_by_tag_and_by_digest_with_few_lines() {
     let world = World::new().await;
-    let registry = support::docker::Registry::open().await;
+    let registry = docker::Registry::open().await;
     let reference = registry.push(&world, None).await;
     let image = ImageReference::parse(&reference).unwrap();
     let (lines, pulled) = work(world.docker.pull(&image, None)).await.unwrap();
@@ -1107,13 +1107,13 @@ async fn an_image_is_pulled_by_tag_and_by_digest_with_few_lines() {
             .digest,
         Some(digest.clone())
     );
-    support::docker::remove_image(&world.client, &digest).await;
+    docker::remove_image(&world.client, &digest).await;
 }
 
 #[tokio::test]
 async fn an_image_that_is_not_there_or_not_for_us_is_denied() {
     let world = World::new().await;
-    let registry = support::docker::Registry::open().await;
+    let registry = docker::Registry::open().await;
     let reference = registry.push(&world, None).await;
     let missing = [
         format!("{}/nothing:1", registry.host),
@@ -1138,7 +1138,7 @@ async fn an_image_that_is_not_there_or_not_for_us_is_denied() {
 #[tokio::test]
 async fn a_private_registry_is_pulled_and_built_from_with_the_right_password_only() {
     let world = World::new().await;
-    let registry = support::docker::Registry::private("ann", "s3cret").await;
+    let registry = docker::Registry::private("ann", "s3cret").await;
     let credential = |password: &str| RegistryCredential {
         host: registry.host.clone(),
         username: "ann".to_owned(),
@@ -1168,7 +1168,7 @@ async fn a_private_registry_is_pulled_and_built_from_with_the_right_password_onl
     build(&world.docker, &request).await.unwrap();
     let right = credential("s3cret");
     let (_, pulled) = work(world.docker.pull(&image, Some(&right))).await.unwrap();
-    support::docker::remove_image(&world.client, &pulled.reference).await;
+    docker::remove_image(&world.client, &pulled.reference).await;
 }
 
 #[tokio::test]
@@ -1201,7 +1201,7 @@ async fn an_engine_that_is_not_there_is_unavailable_and_is_found_when_it_comes()
     let network = world.network().await;
     let spec = world.container("web", &network, "echo up; sleep 1000");
     world.run(&spec).await;
-    let engine = support::docker::Relay::open(&socket);
+    let engine = docker::Relay::open(&socket);
     assert_eq!(docker.list().await.unwrap(), [spec.name.as_str()]);
     let mut lines = docker.output(&spec.name, None, true);
     assert_eq!(lines.next().await.unwrap().unwrap().text, "up");
@@ -1229,7 +1229,7 @@ async fn an_engine_that_is_not_there_is_unavailable_and_is_found_when_it_comes()
 
 #[tokio::test]
 async fn a_socket_that_may_not_be_used_names_the_group_to_join() {
-    if support::docker::as_nobody("a_socket_that_may_not_be_used_names_the_group_to_join") {
+    if docker::as_nobody("a_socket_that_may_not_be_used_names_the_group_to_join") {
         return;
     }
     use std::os::unix::fs::PermissionsExt;

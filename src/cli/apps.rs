@@ -27,7 +27,9 @@ pub async fn run(session: &Session) -> Result<Exit, Error> {
         "PROJECT",
     ];
     let rows = apps.value.data.iter().flat_map(rows).collect();
-    session.output.print(&table::render(&header, rows))?;
+    session
+        .output
+        .print(&table::render(&header, rows, &["PROJECT", "VERSION"]))?;
     Ok(Exit::Success)
 }
 
@@ -62,11 +64,11 @@ fn rows(app: &App) -> Vec<Vec<String>> {
     }
 }
 
-/// A whole commit id in twelve digits; an image as it is.
+/// A commit as git shortens it; an image as it is.
 fn short(version: &str) -> String {
     let is_sha = version.len() >= 40 && version.bytes().all(|b| b.is_ascii_hexdigit());
     if is_sha {
-        version[..12].to_owned()
+        version[..7].to_owned()
     } else {
         version.to_owned()
     }

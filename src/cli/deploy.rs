@@ -3,6 +3,7 @@
 use super::client::{ClientError, Document};
 use super::display::Display;
 use super::document::{Apps, Deployment, Status};
+use super::echo::SilentInterrupt;
 use super::exit::{Error, Exit};
 use super::output::Side;
 use super::patience::{DEFAULT_PATIENCE, patiently};
@@ -87,6 +88,7 @@ pub async fn run(session: &Session, args: DeployArgs) -> Result<Exit, Error> {
     // From here on Ctrl-C is a question, before the first line invites it.
     let mut interrupts = signal(SignalKind::interrupt())
         .map_err(|error| Error::failed(format!("cannot listen for Ctrl-C: {error}")))?;
+    let silent = SilentInterrupt::begin(output);
     display.print(&opening(&created.value));
     let mut watch = Watch {
         client: &session.client,
@@ -97,6 +99,7 @@ pub async fn run(session: &Session, args: DeployArgs) -> Result<Exit, Error> {
     };
     let end = watch.run(&mut interrupts).await;
     display.clear();
+    drop(silent);
     if end == Ok(End::Over) {
         conclude(session, &display, &watch.last.value).await;
     }
@@ -159,7 +162,9 @@ fn key() -> String {
 }
 
 fn body(args: &DeployArgs) -> Result<serde_json::Value, Error> {
-    let mut body = serde_json::json!({ "project_id": args.app });
+    // What is not named comes from the configuration; the bare API wants a branch.
+    let from_config = args.branch.is_none() && args.image.is_none();
+    let mut body = serde_json::json!({ "project_id": args.app, "from_config": from_config });
     for (field, value) in [
         ("branch", &args.branch),
         ("commit_sha", &args.commit),

@@ -70,7 +70,11 @@ pub async fn run(session: &Session, args: &ListArgs) -> Result<Exit, Error> {
         "CREATED",
         "TOOK",
     ];
-    output.print(&table::render(&header, rows))?;
+    output.print(&table::render(
+        &header,
+        rows,
+        &["TOOK", "RELEASE", "VERSION"],
+    ))?;
     if page.value.meta.total > shown {
         output.say(&format!(
             "{shown} of {}; more with -n",
@@ -109,12 +113,12 @@ fn row(deployment: &Deployment, to_a_person: bool) -> Vec<String> {
     ]
 }
 
-/// What it deploys, in few characters: the branch and twelve digits of the commit, or the image.
+/// What it deploys, in few characters: the branch and the commit as git shortens it, or the image.
 pub fn version(deployment: &Deployment) -> String {
     let sha: Option<String> = deployment
         .commit_sha
         .as_deref()
-        .map(|sha| sha.chars().take(12).collect());
+        .map(|sha| sha.chars().take(7).collect());
     match (&deployment.image, &deployment.branch, sha) {
         (Some(image), _, None) => image.clone(),
         (_, Some(branch), Some(sha)) => format!("{branch}@{sha}"),

@@ -9,6 +9,7 @@ mod client;
 mod deploy;
 mod display;
 mod document;
+mod echo;
 mod environment;
 mod exit;
 mod find;

@@ -1,5 +1,6 @@
 //! What Ctrl-C means to somebody who watches a deployment.
 
+use super::echo::in_foreground;
 use super::output::Output;
 use std::io::{self, Write};
 use tokio::signal::unix::Signal;
@@ -18,7 +19,7 @@ pub enum Choice {
 
 /// Asks on the terminal; elsewhere, and at a second Ctrl-C, it means: stop watching.
 pub async fn ask(output: Output, interrupts: &mut Signal) -> Choice {
-    if !output.can_ask() {
+    if !output.can_ask() || !in_foreground() {
         return Choice::Stop;
     }
     loop {
@@ -35,6 +36,9 @@ pub async fn ask(output: Output, interrupts: &mut Signal) -> Choice {
                 return Choice::Stop;
             }
         };
+        if answer.is_none() {
+            output.say("");
+        }
         if let Some(choice) = understand(answer.as_deref()) {
             return choice;
         }

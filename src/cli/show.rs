@@ -1,10 +1,10 @@
 //! `longshore show`.
 
-use super::document::{Deployment, Status, Step};
+use super::document::{Commit, Deployment, Status, Step};
 use super::exit::{Error, Exit};
 use super::output::{Paint, Side};
 use super::table::clean;
-use super::{Session, find, list, moment, summary};
+use super::{Session, find, moment, summary};
 use crate::core::time::Timestamp;
 use clap::Args;
 
@@ -52,14 +52,11 @@ fn block(deployment: &Deployment, now: Option<Timestamp>, paint: Paint) -> Strin
     };
     row("app", Some(clean(&deployment.app)));
     row("environment", Some(clean(&deployment.environment)));
-    row("version", Some(clean(&list::version(deployment))));
-    row(
-        "commit",
-        deployment
-            .commit
-            .as_ref()
-            .map(|c| format!("{} ({})", clean(&c.message), clean(&c.author))),
-    );
+    row("image", deployment.image.as_deref().map(clean));
+    row("branch", deployment.branch.as_deref().map(clean));
+    row("commit", deployment.commit_sha.as_deref().map(clean));
+    let said = |c: &Commit| format!("{} ({})", clean(&c.message), clean(&c.author));
+    row("", deployment.commit.as_ref().map(said));
     let live = if deployment.live { ", live" } else { "" };
     row(
         "release",
@@ -149,7 +146,7 @@ mod tests {
         assert_eq!(
             block(&deployment, now, Paint(false)),
             "dep_9x2m4p building\n  app          web\n  environment  production\n  \
-             version      main@a1b2c3d4e5f6\n  commit       Fix it (Ann)\n  \
+             branch       main\n  commit       a1b2c3d4e5f6a1b2c3d4e5f6a1b2c3d4e5f6a1b2\n               Fix it (Ann)\n  \
              created      30s ago, manual by ci\n  checkout     1.5s\n  \
              build        running for 28s\n  rollout      to come"
         );
