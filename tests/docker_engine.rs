@@ -7,6 +7,7 @@ mod docker;
 
 use bollard::models::{ContainerCreateBody, NetworkCreateRequest, VolumeCreateRequest};
 use bollard::query_parameters::{CreateContainerOptions, InspectContainerOptions};
+use docker::{HOST, World, random};
 use futures_util::{StreamExt, TryStreamExt};
 use longshore::core::container::OutputCursor;
 use longshore::core::log::Stream;
@@ -22,7 +23,6 @@ use longshore::engine::Docker;
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
-use docker::{HOST, World, random};
 
 const RUNNING: ContainerState = ContainerState::Running { health: None };
 const GRACE: Duration = Duration::from_secs(10);

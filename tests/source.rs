@@ -4,12 +4,13 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
-#[path = "support/ssh_server.rs"]
-mod ssh_server;
 #[path = "support/git_server.rs"]
 mod git_server;
+#[path = "support/ssh_server.rs"]
+mod ssh_server;
 
 use futures_util::{FutureExt, StreamExt};
+use git_server::{Behaviour, GitServer, Repository};
 use longshore::core::name::{Branch, Sha};
 use longshore::core::ports::{
     Checkout, Progress, Remote, RemoteCredentials, Revision, Source, SourceError,
@@ -21,7 +22,6 @@ use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use git_server::{Behaviour, GitServer, Repository};
 use uuid::Uuid;
 
 const TOKEN: &str = "s3cret/t0ken+of=the;repository";

@@ -64,15 +64,15 @@ async fn get(address: SocketAddrV4, path: &str) -> Result<(), String> {
         .header(header::USER_AGENT, "longshore-probe")
         .body(Empty::<Bytes>::new())
         .map_err(|error| format!("health.path '{path}' is not a path ({error})"))?;
-    // The connection ends with this function: an answer's body is not waited for.
+    let answer = sender.send_request(request);
+    tokio::pin!(answer);
+    // The connection ends with this function: an answer's body is not waited for. A server that closes after its answer
+    // ends the connection in the moment the answer is there: it must still be taken.
     let answer = tokio::select! {
-        biased;
-        answer = sender.send_request(request) => answer.map_err(broken)?,
-        ended = connection => {
-            ended.map_err(broken)?;
-            return Err(format!("GET {path} on {address}: the connection was closed without an answer"));
-        }
+        answer = &mut answer => answer,
+        _ = connection => answer.await,
     };
+    let answer = answer.map_err(broken)?;
     let status = answer.status();
     if status.is_success() || status.is_redirection() {
         Ok(())

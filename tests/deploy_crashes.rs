@@ -1,0 +1,263 @@
+//! The process is made to end before and after every store commit and every port call of a deployment, once each; a new
+//! one must bring the world to where the first would have, with nothing lost and nothing left over.
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+#[path = "support/world.rs"]
+#[expect(dead_code, reason = "another test file uses the rest")]
+mod world;
+
+use longshore::core::action::Action;
+use longshore::core::deployment::{Phase, Step};
+use longshore::core::ports::{ContainerState, RestartPolicy};
+use std::time::Duration;
+use world::{Behaviour, Bench, Process, git_app, image_app, image_of, sha};
+
+/// What happens, and how it must end however often the process did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Story {
+    FirstFromImage,
+    SecondFromGit,
+    NeverReady,
+    ExitsAtOnce,
+    CancelledInRollout,
+    CancelledInBuild,
+}
+
+fn bench(story: Story) -> Bench {
+    match story {
+        Story::FirstFromImage => Bench::new(vec![image_app("web", "nginx:1")]),
+        Story::SecondFromGit
+        | Story::NeverReady
+        | Story::ExitsAtOnce
+        | Story::CancelledInRollout
+        | Story::CancelledInBuild => Bench::new(vec![git_app("web")]),
+    }
+}
+
+/// The world before the story: a version 1 that serves, where there is one.
+async fn before(story: Story, bench: &Bench) -> Process {
+    let process = bench.start();
+    if story != Story::FirstFromImage {
+        bench.world.state.lock().unwrap().head = Some(sha('1'));
+        process.deploy("web").await.unwrap();
+        process.drive().await;
+    }
+    let mut state = bench.world.state.lock().unwrap();
+    state.head = Some(sha('2'));
+    let behaviour = match story {
+        Story::FirstFromImage | Story::SecondFromGit | Story::CancelledInBuild => Behaviour::Serves,
+        Story::NeverReady | Story::CancelledInRollout => Behaviour::NeverReady,
+        Story::ExitsAtOnce => Behaviour::Exits(1),
+    };
+    state
+        .behaviours
+        .insert(image_of(sha('2').as_str()), behaviour);
+    drop(state);
+    process
+}
+
+/// The story itself, as far as the process gets.
+async fn tell(story: Story, bench: &Bench, process: &Process) {
+    let Ok(created) = process.deploy("web").await else {
+        return;
+    };
+    match story {
+        Story::CancelledInRollout => {
+            let second = format!("-{}-", created.deployment.serial);
+            process
+                .drive_until(&bench.world, |state| {
+                    let runs = |(name, made): (&String, &world::Made)| {
+                        name.contains(&second)
+                            && matches!(made.state, ContainerState::Running { .. })
+                    };
+                    state.containers.iter().any(runs)
+                })
+                .await;
+            let _ = process
+                .ask(Action::CancelDeployment(created.deployment.id))
+                .await;
+        }
+        Story::CancelledInBuild => {
+            process
+                .drive_until(&bench.world, |state| state.builds_now > 0)
+                .await;
+            let _ = process
+                .ask(Action::CancelDeployment(created.deployment.id))
+                .await;
+        }
+        Story::FirstFromImage | Story::SecondFromGit | Story::NeverReady | Story::ExitsAtOnce => {}
+    }
+    process.drive().await;
+}
+
+/// One run; `crash` is the point the process ends at. Returns how many points were passed before the end.
+fn run(story: Story, crash: Option<usize>) -> usize {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let bench = bench(story);
+        let process = before(story, &bench).await;
+        bench.world.count_from_here(crash);
+        tokio::select! {
+            () = tell(story, &bench, &process) => {}
+            () = bench.world.until_crash() => {}
+        }
+        let (points, crashed) = bench.world.points();
+        assert_eq!(
+            crashed,
+            crash.is_some(),
+            "{story:?}: point {crash:?} was never hit"
+        );
+        drop(process);
+        bench.world.count_from_here(None);
+        let process = bench.start();
+        tokio::time::timeout(Duration::from_secs(7200), process.drive())
+            .await
+            .expect("it ends");
+        let point = points.last().cloned().unwrap_or_default();
+        check(
+            story,
+            &bench,
+            &process,
+            &format!("{story:?} ended at {crash:?} ({point})"),
+        )
+        .await;
+        points.len()
+    })
+}
+
+/// The laws: the deployment is at an end that fits the story, exactly the live release runs, nothing is left over.
+async fn check(story: Story, bench: &Bench, process: &Process, at: &str) {
+    let created = process
+        .store
+        .deployment(longshore::core::id::DeploymentSerial(
+            if story == Story::FirstFromImage { 1 } else { 2 },
+        ));
+    let live = process
+        .store
+        .live(longshore::core::id::EnvironmentSerial(1))
+        .unwrap();
+    let second_is_live = match created.map(|deployment| deployment.phase) {
+        // The process ended before the row was on disk: nobody was told that it was accepted.
+        Err(_) => false,
+        Ok(Phase::Succeeded { .. }) => {
+            assert!(
+                !matches!(story, Story::NeverReady | Story::ExitsAtOnce),
+                "{at}"
+            );
+            true
+        }
+        Ok(Phase::Failed { step, failure, .. }) => {
+            assert!(
+                matches!(
+                    story,
+                    Story::NeverReady | Story::ExitsAtOnce | Story::CancelledInRollout
+                ),
+                "{at}: {failure:?}"
+            );
+            assert_eq!(step, Step::Rollout, "{at}");
+            assert!(
+                !failure.output.is_empty() && !failure.next.is_empty(),
+                "{at}: {failure:?}"
+            );
+            false
+        }
+        Ok(Phase::Cancelled { .. }) => {
+            assert!(
+                matches!(story, Story::CancelledInRollout | Story::CancelledInBuild),
+                "{at}"
+            );
+            false
+        }
+        Ok(
+            other @ (Phase::Queued
+            | Phase::Running(_)
+            | Phase::Committed(_)
+            | Phase::Superseded { .. }),
+        ) => {
+            panic!("{at}: it is still {other:?}")
+        }
+    };
+    let state = bench.world.state.lock().unwrap();
+    let names: Vec<&String> = state.containers.keys().collect();
+    match &live {
+        None => assert!(names.is_empty(), "{at}: {names:?}"),
+        Some(live) => {
+            assert_eq!(
+                names,
+                [&live.container.name],
+                "{at}: exactly the live container exists"
+            );
+            let made = &state.containers[&live.container.name];
+            assert!(
+                matches!(made.state, ContainerState::Running { .. }),
+                "{at}: {:?}",
+                made.state
+            );
+            assert_eq!(made.restart, RestartPolicy::UnlessStopped, "{at}");
+            assert_eq!(made.spec.image, live.release.content.image.id, "{at}");
+            assert_eq!(made.spec.address, live.container.address, "{at}");
+        }
+    }
+    let number = live.map(|live| live.release.number);
+    let expected = match (story, second_is_live) {
+        (Story::FirstFromImage, true) => Some(1),
+        (Story::FirstFromImage, false) => None,
+        (_, true) => Some(2),
+        (_, false) => Some(1),
+    };
+    assert_eq!(number, expected, "{at}");
+    let candidates: Vec<&String> = state
+        .tags
+        .keys()
+        .filter(|tag| tag.contains("candidate"))
+        .collect();
+    assert!(
+        candidates.is_empty() && state.trees.is_empty(),
+        "{at}: {candidates:?} {:?}",
+        state.trees
+    );
+    assert!(process.store.unfinished().unwrap().is_empty(), "{at}");
+}
+
+fn enumerate(story: Story) {
+    let points = run(story, None);
+    for point in 0..points {
+        run(story, Some(point));
+    }
+    println!("{story:?}: {points} crash points, each hit");
+    assert!(points > 20, "{story:?} counts too few points: {points}");
+}
+
+#[test]
+fn a_first_image_deployment_survives_an_end_at_every_point() {
+    enumerate(Story::FirstFromImage);
+}
+
+#[test]
+fn a_second_deployment_from_git_survives_an_end_at_every_point() {
+    enumerate(Story::SecondFromGit);
+}
+
+#[test]
+fn a_deployment_that_never_gets_ready_leaves_the_old_version_whatever_ends() {
+    enumerate(Story::NeverReady);
+}
+
+#[test]
+fn a_deployment_whose_container_exits_leaves_the_old_version_whatever_ends() {
+    enumerate(Story::ExitsAtOnce);
+}
+
+#[test]
+fn a_cancel_in_the_rollout_leaves_the_old_version_whatever_ends() {
+    enumerate(Story::CancelledInRollout);
+}
+
+#[test]
+fn a_cancel_in_the_build_leaves_the_old_version_whatever_ends() {
+    enumerate(Story::CancelledInBuild);
+}

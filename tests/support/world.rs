@@ -1,0 +1,773 @@
+//! A world in memory for the driver: an engine, a source and an ingress with state, a clock that jumps to the next
+//! timer, and a count of every store commit and every port call, at each of which the process can be made to end.
+
+use async_trait::async_trait;
+use futures_util::{FutureExt as _, StreamExt as _, stream, stream::BoxStream};
+use longshore::core::access::Caller;
+use longshore::core::action::{Action, AppRef, CreateDeployment, DeploymentView, Reply, Target};
+use longshore::core::app::{App, derived_id};
+use longshore::core::container::OutputCursor;
+use longshore::core::deployment::{CommitInfo, Trigger};
+use longshore::core::error::Error;
+use longshore::core::log::Stream;
+use longshore::core::name::{AppName, Branch, EnvironmentName, ImageReference, ProjectPath, Sha};
+use longshore::core::ports::*;
+use longshore::core::release::Image;
+use longshore::core::spec::*;
+use longshore::core::time::Timestamp;
+use longshore::deploy::{Agent, Ports, Settings};
+use longshore::store::{CommitWatch, Moment, OpenWith, Store};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// What an image does when it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behaviour {
+    /// Gets ready at once.
+    Serves,
+    /// Runs and never gets ready.
+    NeverReady,
+    /// Ends at once with this status.
+    Exits(i64),
+}
+
+#[derive(Clone, Debug)]
+pub struct Made {
+    pub spec: ContainerSpec,
+    pub state: ContainerState,
+    pub restart: RestartPolicy,
+    pub printed: Vec<String>,
+}
+
+/// Everything outside the process.
+#[derive(Default)]
+pub struct State {
+    pub containers: BTreeMap<String, Made>,
+    pub tags: BTreeMap<String, String>,
+    pub trees: BTreeSet<Uuid>,
+    pub behaviours: BTreeMap<String, Behaviour>,
+    pub head: Option<Sha>,
+    pub generation: i64,
+    /// How often the ingress will still refuse a table.
+    pub refused_tables: u32,
+    pub engine_is_gone: bool,
+    pub refuses_starts_of: BTreeSet<String>,
+    pub builds_hang: bool,
+    pub build_prints: Vec<String>,
+    /// How far each container's output was read when it was removed.
+    pub unread_at_removal: Vec<String>,
+    pub most_builds_at_once: usize,
+    pub builds_now: usize,
+}
+
+/// Where the process ends.
+#[derive(Default)]
+struct Crash {
+    points: Vec<String>,
+    at: Option<usize>,
+    happened: bool,
+}
+
+pub struct World {
+    pub state: Mutex<State>,
+    crash: Mutex<Crash>,
+    crashed: Notify,
+    pub changed: Notify,
+    started: Instant,
+    random: AtomicU64,
+}
+
+impl World {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::default(),
+            crash: Mutex::default(),
+            crashed: Notify::new(),
+            changed: Notify::new(),
+            started: Instant::now(),
+            random: AtomicU64::new(1),
+        })
+    }
+
+    /// Begins to count points; the process ends at the `at`th, counted from 0.
+    pub fn count_from_here(&self, at: Option<usize>) {
+        *self.crash.lock().unwrap() = Crash {
+            points: Vec::new(),
+            at,
+            happened: false,
+        };
+    }
+
+    /// The points passed since [`World::count_from_here`], and whether the process ended at the last.
+    pub fn points(&self) -> (Vec<String>, bool) {
+        let crash = self.crash.lock().unwrap();
+        (crash.points.clone(), crash.happened)
+    }
+
+    /// Passes a point; false when the process ends here, or has ended.
+    fn pass(&self, name: String) -> bool {
+        let mut crash = self.crash.lock().unwrap();
+        if crash.happened {
+            return false;
+        }
+        crash.points.push(name);
+        if crash.at.is_some_and(|at| crash.points.len() > at) {
+            crash.happened = true;
+            self.crashed.notify_waiters();
+            self.crashed.notify_one();
+            return false;
+        }
+        true
+    }
+
+    /// A call to a port: ends for ever where the process does.
+    async fn call<T>(&self, name: &str, effect: impl FnOnce(&mut State) -> T) -> T {
+        if !self.pass(format!("before {name}")) {
+            std::future::pending::<()>().await;
+        }
+        let value = effect(&mut self.state.lock().unwrap());
+        self.changed.notify_waiters();
+        if !self.pass(format!("after {name}")) {
+            std::future::pending::<()>().await;
+        }
+        value
+    }
+
+    async fn engine<T>(
+        &self,
+        name: &str,
+        effect: impl FnOnce(&mut State) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        self.call(&format!("engine.{name}"), |state| {
+            if state.engine_is_gone {
+                Err(EngineError::Unavailable("nobody answers".into()))
+            } else {
+                effect(state)
+            }
+        })
+        .await
+    }
+
+    pub async fn until_crash(&self) {
+        self.crashed.notified().await;
+    }
+
+    pub fn running(&self) -> Vec<String> {
+        let state = self.state.lock().unwrap();
+        let runs = |made: &&Made| matches!(made.state, ContainerState::Running { .. });
+        state
+            .containers
+            .values()
+            .filter(runs)
+            .map(|made| made.spec.name.clone())
+            .collect()
+    }
+}
+
+pub struct Fake(pub Arc<World>);
+
+#[async_trait]
+impl Clock for Fake {
+    fn now(&self) -> Timestamp {
+        Timestamp(1_741_948_320_000 + i64::try_from(self.monotonic().as_millis()).unwrap())
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.started.elapsed()
+    }
+
+    async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+}
+
+#[async_trait]
+impl Source for Fake {
+    async fn resolve(&self, _: &Remote, revision: &Revision) -> Result<Sha, SourceError> {
+        let head = self.0.state.lock().unwrap().head.clone();
+        head.ok_or_else(|| SourceError::NoSuchBranch(revision.branch.to_string()))
+    }
+
+    fn checkout<'a>(
+        &'a self,
+        _: &'a Remote,
+        _: &'a Branch,
+        sha: &'a Sha,
+        tree: Uuid,
+    ) -> Work<'a, Checkout, SourceError> {
+        let done = async move {
+            self.0
+                .call("source.checkout", |state| state.trees.insert(tree))
+                .await;
+            let commit = CommitInfo {
+                message: format!("commit {sha}"),
+                author: "Ann".into(),
+                author_email: String::new(),
+            };
+            Ok(Progress::Done(Checkout {
+                tree: PathBuf::from(sha.as_str()),
+                commit,
+            }))
+        };
+        stream::once(done).boxed()
+    }
+
+    async fn discard(&self, tree: Uuid) -> Result<(), SourceError> {
+        self.0
+            .call("source.discard", |state| state.trees.remove(&tree))
+            .await;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Ingress for Fake {
+    async fn publish(&self, table: &Table) -> Result<i64, IngressError> {
+        let generation = table.generation;
+        self.0
+            .call("ingress.publish", |state| {
+                if state.refused_tables > 0 {
+                    state.refused_tables -= 1;
+                    return Err(IngressError("it is restarting".into()));
+                }
+                state.generation = state.generation.max(generation);
+                Ok(state.generation)
+            })
+            .await
+    }
+
+    async fn probe(&self, probe: &Probe) -> ProbeAnswer {
+        let address = match probe {
+            Probe::Http { address, .. } | Probe::Tcp { address } => *address,
+        };
+        self.0
+            .call("ingress.probe", |state| {
+                let serves = |made: &&Made| {
+                    made.spec.address == *address.ip()
+                        && matches!(made.state, ContainerState::Running { .. })
+                        && behaviour(state, &made.spec.image) == Behaviour::Serves
+                };
+                match state.containers.values().find(serves) {
+                    Some(_) => ProbeAnswer::Ready,
+                    None => ProbeAnswer::NotReady(format!("nothing listens on {address}")),
+                }
+            })
+            .await
+    }
+}
+
+fn behaviour(state: &State, image: &str) -> Behaviour {
+    state
+        .behaviours
+        .get(image)
+        .copied()
+        .unwrap_or(Behaviour::Serves)
+}
+
+pub fn image_of(sha: &str) -> String {
+    format!("sha256:{sha}")
+}
+
+#[async_trait]
+impl Engine for Fake {
+    fn build<'a>(&'a self, build: &'a Build) -> Work<'a, Image, EngineError> {
+        let sha = build.tree.display().to_string();
+        let begin = async move {
+            let (hangs, lines) = self
+                .0
+                .engine("build", |state| {
+                    state.builds_now += 1;
+                    state.most_builds_at_once = state.most_builds_at_once.max(state.builds_now);
+                    Ok((state.builds_hang, state.build_prints.clone()))
+                })
+                .await?;
+            let guard = Building(self.0.clone());
+            let lines = lines
+                .into_iter()
+                .map(|line| Ok(Progress::Line(Stream::Stdout, line)));
+            let image = Image {
+                id: image_of(&sha),
+                digest: None,
+                reference: build.tag.clone(),
+            };
+            let end = async move {
+                let _guard = guard;
+                if hangs {
+                    std::future::pending::<()>().await;
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                self.0
+                    .engine("built", |state| {
+                        state.tags.insert(image.reference.clone(), image.id.clone());
+                        Ok(Progress::Done(image))
+                    })
+                    .await
+            };
+            Ok::<_, EngineError>(stream::iter(lines).chain(stream::once(end)))
+        };
+        begin
+            .map(|begun| match begun {
+                Ok(lines) => lines.boxed(),
+                Err(error) => stream::iter([Err(error)]).boxed(),
+            })
+            .flatten_stream()
+            .boxed()
+    }
+
+    fn pull<'a>(
+        &'a self,
+        image: &'a ImageReference,
+        _: Option<&'a RegistryCredential>,
+    ) -> Work<'a, Image, EngineError> {
+        let pulled = async move {
+            let reference = image.with_tag();
+            let id = format!("sha256:{reference}");
+            self.0
+                .engine("pull", |state| {
+                    state.tags.insert(reference.clone(), id.clone());
+                    Ok(Progress::Done(Image {
+                        id,
+                        digest: Some(format!("{image}@sha256:00")),
+                        reference,
+                    }))
+                })
+                .await
+        };
+        stream::once(pulled).boxed()
+    }
+
+    async fn find_image(&self, reference: &str) -> Result<Option<Image>, EngineError> {
+        self.0
+            .engine("find_image", |state| {
+                let found = state.tags.get(reference).cloned();
+                Ok(found.map(|id| Image {
+                    id,
+                    digest: None,
+                    reference: reference.to_owned(),
+                }))
+            })
+            .await
+    }
+
+    async fn tag(&self, image: &str, tag: &str) -> Result<(), EngineError> {
+        self.0
+            .engine("tag", |state| {
+                state.tags.insert(tag.to_owned(), image.to_owned());
+                Ok(())
+            })
+            .await
+    }
+
+    async fn untag(&self, tag: &str) -> Result<(), EngineError> {
+        self.0
+            .engine("untag", |state| {
+                state.tags.remove(tag);
+                Ok(())
+            })
+            .await
+    }
+
+    async fn ensure_network(&self, _: &Network) -> Result<(), EngineError> {
+        self.0.engine("ensure_network", |_| Ok(())).await
+    }
+
+    async fn create(&self, spec: &ContainerSpec) -> Result<(), EngineError> {
+        self.0
+            .engine("create", |state| {
+                let taken = state
+                    .containers
+                    .values()
+                    .any(|made| made.spec.address == spec.address && made.spec.name != spec.name);
+                assert!(!taken, "two containers have the address {}", spec.address);
+                state
+                    .containers
+                    .entry(spec.name.clone())
+                    .or_insert_with(|| Made {
+                        spec: spec.clone(),
+                        state: ContainerState::Created,
+                        restart: RestartPolicy::No,
+                        printed: vec!["hello".into()],
+                    });
+                Ok(())
+            })
+            .await
+    }
+
+    async fn start(&self, name: &str) -> Result<(), EngineError> {
+        self.0
+            .engine("start", |state| {
+                if state.refuses_starts_of.contains(name) {
+                    return Err(EngineError::Refused("the device is gone".into()));
+                }
+                let image = state
+                    .containers
+                    .get(name)
+                    .map(|made| made.spec.image.clone());
+                let image =
+                    image.ok_or_else(|| EngineError::NotFound(format!("no container {name}")))?;
+                let begun = match behaviour(state, &image) {
+                    Behaviour::Serves | Behaviour::NeverReady => {
+                        ContainerState::Running { health: None }
+                    }
+                    Behaviour::Exits(code) => ContainerState::Exited {
+                        code,
+                        out_of_memory: false,
+                        error: None,
+                    },
+                };
+                if let Some(made) = state.containers.get_mut(name) {
+                    made.state = begun;
+                    made.printed.push(format!("{image} begins"));
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn stop(&self, name: &str, _: Duration) -> Result<(), EngineError> {
+        self.0
+            .engine("stop", |state| {
+                if let Some(made) = state.containers.get_mut(name)
+                    && matches!(made.state, ContainerState::Running { .. })
+                {
+                    made.state = ContainerState::Exited {
+                        code: 143,
+                        out_of_memory: false,
+                        error: None,
+                    };
+                    made.printed.push("last words".into());
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn set_restart(&self, name: &str, policy: RestartPolicy) -> Result<(), EngineError> {
+        self.0
+            .engine("set_restart", |state| {
+                if let Some(made) = state.containers.get_mut(name) {
+                    made.restart = policy;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn remove(&self, name: &str) -> Result<(), EngineError> {
+        self.0
+            .engine("remove", |state| {
+                state.containers.remove(name);
+                Ok(())
+            })
+            .await
+    }
+
+    async fn inspect(&self, name: &str) -> Result<Option<Observed>, EngineError> {
+        self.0
+            .engine("inspect", |state| {
+                Ok(state.containers.get(name).map(|made| Observed {
+                    name: name.to_owned(),
+                    state: made.state.clone(),
+                }))
+            })
+            .await
+    }
+
+    fn output<'a>(
+        &'a self,
+        name: &'a str,
+        after: Option<OutputCursor>,
+        follow: bool,
+    ) -> BoxStream<'a, Result<OutputLine, EngineError>> {
+        let lines = async move {
+            let printed = self
+                .0
+                .engine("output", |state| {
+                    Ok(state
+                        .containers
+                        .get(name)
+                        .map(|made| made.printed.clone())
+                        .unwrap_or_default())
+                })
+                .await;
+            let printed = printed.unwrap_or_default().into_iter().enumerate();
+            let lines: Vec<_> = printed
+                .map(|(index, text)| OutputLine {
+                    cursor: OutputCursor(format!("{index:09}")),
+                    stream: Stream::Stdout,
+                    text,
+                })
+                .filter(|line| after.as_ref().is_none_or(|after| line.cursor > *after))
+                .map(Ok)
+                .collect();
+            let more = if follow {
+                stream::pending().boxed()
+            } else {
+                stream::empty().boxed()
+            };
+            stream::iter(lines).chain(more)
+        };
+        lines.flatten_stream().boxed()
+    }
+
+    async fn listening(&self, _: &str) -> Result<Vec<SocketAddr>, EngineError> {
+        Ok(vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, 9090))])
+    }
+
+    async fn list(&self) -> Result<Vec<String>, EngineError> {
+        self.0
+            .engine("list", |state| {
+                Ok(state.containers.keys().cloned().collect())
+            })
+            .await
+    }
+}
+
+/// Counts a build for as long as its stream lives.
+struct Building(Arc<World>);
+
+impl Drop for Building {
+    fn drop(&mut self) {
+        self.0.state.lock().unwrap().builds_now -= 1;
+    }
+}
+
+/// One life of the daemon.
+pub struct Process {
+    pub agent: Agent,
+    pub store: Arc<Store>,
+    pub caller: Caller,
+}
+
+/// A data directory and the world around it.
+pub struct Bench {
+    pub dir: tempfile::TempDir,
+    pub world: Arc<World>,
+    pub apps: Vec<App>,
+    pub max_concurrent: usize,
+}
+
+impl Bench {
+    pub fn new(apps: Vec<App>) -> Self {
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            world: World::new(),
+            apps,
+            max_concurrent: 2,
+        }
+    }
+
+    /// Begins a life of the daemon.
+    pub fn start(&self) -> Process {
+        let fake = Arc::new(Fake(self.world.clone()));
+        let counter = self.world.clone();
+        let random: Random = Arc::new(move |bytes: &mut [u8]| {
+            for chunk in bytes.chunks_mut(8) {
+                let next = counter
+                    .random
+                    .fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+                chunk.copy_from_slice(&next.to_be_bytes()[..chunk.len()]);
+            }
+        });
+        let watched = self.world.clone();
+        let watch: CommitWatch = Arc::new(move |moment, name| {
+            let word = match moment {
+                Moment::Before => "before",
+                Moment::After => "after",
+            };
+            watched.pass(format!("{word} store.{name}"))
+        });
+        let with = OpenWith {
+            now: fake.now(),
+            random: random.clone(),
+            credentials_directory: None,
+            watch: Some(watch),
+        };
+        let store = Arc::new(Store::open(self.dir.path(), with).unwrap());
+        store
+            .sync_apps(&self.apps, "10.213.0.0/16".parse().unwrap(), fake.now())
+            .unwrap();
+        let ports = Ports {
+            engine: fake.clone(),
+            source: fake.clone(),
+            ingress: fake.clone(),
+            clock: fake,
+            random,
+        };
+        let settings = Settings {
+            apps: self.apps.clone(),
+            registries: Vec::new(),
+            max_concurrent: self.max_concurrent,
+            unavailable_timeout: Duration::from_secs(120),
+        };
+        let agent = Agent::new(store.clone(), ports, settings);
+        let caller = agent.local_caller("ann").unwrap();
+        Process {
+            agent,
+            store,
+            caller,
+        }
+    }
+}
+
+impl Process {
+    pub async fn ask(&self, action: Action) -> Result<Reply, Error> {
+        self.agent.dispatch(&self.caller, action).await
+    }
+
+    pub async fn deploy(&self, app: &str) -> Result<DeploymentView, Error> {
+        self.deploy_as(app, Trigger::Manual).await
+    }
+
+    pub async fn deploy_as(&self, app: &str, trigger: Trigger) -> Result<DeploymentView, Error> {
+        self.create(create(app, trigger)).await
+    }
+
+    pub async fn create(&self, create: CreateDeployment) -> Result<DeploymentView, Error> {
+        match self.ask(Action::CreateDeployment(create)).await? {
+            Reply::Deployment(view) => Ok(*view),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn view(&self, id: Uuid) -> DeploymentView {
+        match self.ask(Action::GetDeployment(id)).await.unwrap() {
+            Reply::Deployment(view) => *view,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Drives until everything is done and settled.
+    pub async fn drive(&self) {
+        let done = async {
+            let mut changes = self.store.changes();
+            loop {
+                changes.borrow_and_update();
+                if self.store.unfinished().unwrap().is_empty() {
+                    return;
+                }
+                changes.changed().await.unwrap();
+            }
+        };
+        self.agent.drive(done).await.unwrap();
+    }
+
+    /// Drives until the world is as wanted.
+    pub async fn drive_until(&self, world: &World, wanted: impl Fn(&State) -> bool) {
+        let reached = async {
+            loop {
+                let changed = world.changed.notified();
+                if wanted(&world.state.lock().unwrap()) {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        self.agent.drive(reached).await.unwrap();
+    }
+
+    pub fn log(&self, id: Uuid) -> String {
+        self.store.read_log(id, 0, 1 << 20).unwrap().text
+    }
+}
+
+pub fn create(app: &str, trigger: Trigger) -> CreateDeployment {
+    CreateDeployment {
+        app: AppRef::Name(AppName::parse(app).unwrap()),
+        environment: None,
+        target: Target::Configured(None),
+        variables: BTreeMap::new(),
+        trigger,
+        key: None,
+    }
+}
+
+pub fn sha(digit: char) -> Sha {
+    Sha::parse(&digit.to_string().repeat(40)).unwrap()
+}
+
+pub fn git_app(name: &str) -> App {
+    let source = GitSource {
+        repository: Repository {
+            url: format!("https://git.example/acme/{name}.git"),
+            credentials: None,
+        },
+        branch: Branch::parse("main").unwrap(),
+        build: BuildSpec {
+            context: ".".into(),
+            dockerfile: "Dockerfile".into(),
+            target: None,
+            args: BTreeMap::new(),
+        },
+    };
+    app(name, SourceSpec::Git(source))
+}
+
+pub fn image_app(name: &str, image: &str) -> App {
+    let reference = ImageReference::parse(image).unwrap();
+    app(
+        name,
+        SourceSpec::Image(ImageSource {
+            reference,
+            pull: PullPolicy::Always,
+        }),
+    )
+}
+
+fn app(name: &str, source: SourceSpec) -> App {
+    let production = EnvironmentName::parse("production").unwrap();
+    let name = AppName::parse(name).unwrap();
+    App {
+        id: derived_id(&name),
+        project: ProjectPath::parse(&format!("acme/{name}")).unwrap(),
+        default_environment: production.clone(),
+        environments: BTreeMap::from([(production, spec(source))]),
+        name,
+    }
+}
+
+fn spec(source: SourceSpec) -> Spec {
+    Spec {
+        source,
+        run: RunSpec {
+            command: vec![],
+            entrypoint: vec![],
+            port: Some(8080),
+            publish: vec![],
+            env: BTreeMap::new(),
+            env_files: vec![],
+            secrets: BTreeMap::new(),
+            volumes: vec![],
+            memory: None,
+            millicpus: None,
+            stop_grace: Duration::from_secs(10),
+            logging: Logging {
+                driver: "json-file".into(),
+                options: BTreeMap::new(),
+            },
+        },
+        rollout: RolloutSpec {
+            strategy: Strategy::Recreate,
+            health: Health {
+                check: Check::Http {
+                    port: 8080,
+                    path: "/up".into(),
+                },
+                interval: Duration::from_secs(10),
+                timeout: Duration::from_secs(20),
+            },
+        },
+        deadlines: Deadlines {
+            checkout: Duration::from_secs(600),
+            build: Duration::from_secs(3600),
+            rollout: Duration::from_secs(600),
+        },
+    }
+}
