@@ -613,7 +613,7 @@ async fn branches_whose_names_exclude_each_other_share_a_mirror() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_checkouts_of_one_project_at_a_time_all_succeed() {
+async fn many_checkouts_of_one_project_take_turns_and_all_succeed() {
     let scene = Scene::new();
     let repository = scene.repository("web.git");
     let shas: Vec<String> = (0..6)
@@ -621,22 +621,33 @@ async fn many_checkouts_of_one_project_at_a_time_all_succeed() {
         .collect();
     let http = GitServer::start(&scene.repositories(), None).await;
     let remote = remote(http.url("web.git"));
+    // Each speaks while it works with the mirror; the order in which they spoke shows whether they took turns.
+    let spoke = std::sync::Mutex::new(Vec::new());
     let checkouts = shas.iter().enumerate().map(|(n, sha)| {
-        let (scene, remote) = (&scene, &remote);
+        let (scene, remote, spoke) = (&scene, &remote, &spoke);
         async move {
+            let (branch, parsed) = (branch(), Sha::parse(sha).unwrap());
             let id = Uuid::from_u128(n as u128);
+            let mut work = scene.git.checkout(remote, &branch, &parsed, id);
+            while let Some(progress) = work.next().await {
+                match progress.unwrap() {
+                    Progress::Line(_, text) => spoke.lock().unwrap().push((n, text)),
+                    Progress::Done(checkout) => assert_eq!(read(&checkout, "f"), n.to_string()),
+                }
+            }
             let found = scene.resolve(remote, Some(&sha[..10])).await;
             assert_eq!(found.as_ref(), Ok(sha));
-            scene.checkout_as(remote, sha, id).await.1.unwrap()
         }
     });
-    for (n, checkout) in futures_util::future::join_all(checkouts)
-        .await
-        .iter()
-        .enumerate()
-    {
-        assert_eq!(read(checkout, "f"), n.to_string());
-    }
+    futures_util::future::join_all(checkouts).await;
+    let spoke = spoke.into_inner().unwrap();
+    let mut turns: Vec<usize> = spoke.iter().map(|(n, _)| *n).collect();
+    turns.dedup();
+    assert_eq!(turns.len(), shas.len(), "{spoke:?}");
+    assert!(
+        !spoke.iter().any(|(_, text)| text.contains("damaged")),
+        "{spoke:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
