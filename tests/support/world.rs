@@ -16,7 +16,7 @@ use longshore::core::release::Image;
 use longshore::core::spec::*;
 use longshore::core::time::Timestamp;
 use longshore::deploy::{Agent, Ports, Settings};
-use longshore::store::{CommitWatch, Moment, OpenWith, Store};
+use longshore::store::{CommitWatch, Moment, OpenWith, Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -539,6 +539,11 @@ impl Drop for Building {
     }
 }
 
+/// A directory in memory where there is one: what is tested is the order of writes, not the disk.
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
+
 /// One life of the daemon.
 pub struct Process {
     pub agent: Agent,
@@ -557,7 +562,7 @@ pub struct Bench {
 impl Bench {
     pub fn new(apps: Vec<App>) -> Self {
         Self {
-            dir: tempfile::tempdir().unwrap(),
+            dir: scratch(),
             world: World::new(),
             apps,
             max_concurrent: 2,
@@ -656,7 +661,7 @@ impl Process {
                 changes.changed().await.unwrap();
             }
         };
-        self.agent.drive(done).await.unwrap();
+        or_dead(self.agent.drive(done).await).await;
     }
 
     /// Drives until the world is as wanted.
@@ -670,11 +675,20 @@ impl Process {
                 changed.await;
             }
         };
-        self.agent.drive(reached).await.unwrap();
+        or_dead(self.agent.drive(reached).await).await;
     }
 
     pub fn log(&self, id: Uuid) -> String {
         self.store.read_log(id, 0, 1 << 20).unwrap().text
+    }
+}
+
+/// A process that has ended does nothing more.
+async fn or_dead(driven: Result<(), StoreError>) {
+    match driven {
+        Ok(()) => {}
+        Err(StoreError::Closed) => std::future::pending().await,
+        Err(error) => panic!("{error}"),
     }
 }
 
