@@ -215,7 +215,7 @@ async fn a_deployment_is_followed_to_its_success() {
     let asked = &daemon.asked()[0];
     assert_eq!(
         asked.body,
-        json!({"project_id": "web", "environment": "production", "branch": "main",
+        json!({"project_id": "web", "from_config": false, "environment": "production", "branch": "main",
                "commit_sha": "a1b2c3d", "env_vars": {"LOG": "debug", "EMPTY": ""}})
     );
     assert!(asked.headers.contains_key("idempotency-key"));
@@ -246,7 +246,7 @@ async fn a_failed_deployment_exits_1_and_says_why_and_what_to_do() {
     );
     assert_eq!(
         daemon.asked()[0].body,
-        json!({"project_id": "web", "image": "nginx:1.27"})
+        json!({"project_id": "web", "from_config": false, "image": "nginx:1.27"})
     );
 }
 

@@ -4,7 +4,7 @@ use crate::api::RequestId;
 use crate::core::action::{AppRef, Reply};
 use crate::core::error::{Ended, Error};
 use axum::Json;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ pub(super) struct Refusal {
     code: &'static str,
     message: String,
     details: Value,
-    header: Option<(header::HeaderName, HeaderValue)>,
+    header: Option<(&'static str, &'static str)>,
 }
 
 impl Refusal {
@@ -114,7 +114,7 @@ impl Refusal {
     }
 
     fn unauthorized(code: &'static str, message: &str) -> Self {
-        let challenge = Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+        let challenge = Some(("www-authenticate", "Bearer"));
         Self {
             header: challenge,
             ..Self::new(StatusCode::UNAUTHORIZED, code, message, json!({}))
@@ -153,7 +153,9 @@ impl IntoResponse for Refusal {
         let body = json!({ "error": { "code": self.code, "message": self.message, "details": self.details } });
         let mut response = (self.status, super::render::json(&body)).into_response();
         if let Some((name, value)) = self.header {
-            response.headers_mut().insert(name, value);
+            response
+                .headers_mut()
+                .insert(name, HeaderValue::from_static(value));
         }
         if is_ours {
             response.extensions_mut().insert(OurFault(body));
@@ -233,7 +235,7 @@ fn refusal(error: Error, subject: &str) -> Refusal {
         ),
         Error::Unsupported(_) => Refusal::bad("unsupported", message, json!({})),
         Error::Unavailable(_) => {
-            let wait = Some((header::RETRY_AFTER, HeaderValue::from_static("5")));
+            let wait = Some(("retry-after", "5"));
             Refusal {
                 header: wait,
                 ..Refusal::new(
