@@ -1,5 +1,6 @@
 //! Building an image with BuildKit: the tree streamed as a tar, its progress as lines.
 
+mod apart;
 mod context;
 mod ignore;
 mod lines;
@@ -11,6 +12,7 @@ use super::{labels, pull};
 use crate::core::log::{Stream, clean};
 use crate::core::ports::{Build, EngineError, Progress, RegistryCredential};
 use crate::core::release::Image;
+use apart::Apart;
 use bollard::auth::DockerCredentials;
 use bollard::errors::Error;
 use bollard::models::{BuildInfo, BuildInfoAux};
@@ -32,7 +34,9 @@ pub async fn run(
     let (tar, fault) = context::stream(place);
     let client = docker.client().await?;
     let body = bollard::body_try_stream(tar);
-    let mut stream = client.build_image(options, Some(credentials(&build.registries)), Some(body));
+    let stream = client.build_image(options, Some(credentials(&build.registries)), Some(body));
+    let mut stream = Apart::new(stream)
+        .map_err(|err| EngineError::Refused(format!("no thread for the build: {err}")))?;
     let mut lines = lines::Lines::default();
     let mut id = None;
     let result = loop {
