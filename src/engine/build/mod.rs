@@ -62,7 +62,7 @@ pub async fn run(
     result?;
     let id = match id {
         Some(id) => id,
-        None => id_of(docker, &build.tag).await?,
+        None => id_of(docker, build).await?,
     };
     out.say(Progress::Done(Image {
         id,
@@ -137,16 +137,24 @@ fn explain(docker: &Docker, error: &Error) -> EngineError {
     }
 }
 
-/// The id behind the build's tag, for an engine that did not say it.
-async fn id_of(docker: &Docker, tag: &str) -> Result<String, EngineError> {
-    docker
-        .call(
-            UNARY,
-            |client| async move { client.inspect_image(tag).await },
-        )
-        .await?
-        .id
-        .ok_or_else(|| {
-            EngineError::Refused("the engine built the image and gave no id for it".to_owned())
+/// The id behind the build's tag, for an engine that did not say it. An engine that is going down may end its answer
+/// as if all were said: then the tag, if there is one, is on the image of another build.
+async fn id_of(docker: &Docker, build: &Build) -> Result<String, EngineError> {
+    let found = docker
+        .call(UNARY, |client| async move {
+            client.inspect_image(&build.tag).await
         })
+        .await;
+    let no_result = || EngineError::Unavailable("it ended the build without a result".to_owned());
+    let found = match found {
+        Ok(found) => found,
+        Err(EngineError::NotFound(_)) => return Err(no_result()),
+        Err(error) => return Err(error),
+    };
+    let labels = found
+        .config
+        .and_then(|config| config.labels)
+        .unwrap_or_default();
+    let is_this = labels.get(labels::DEPLOYMENT) == Some(&build.labels.deployment.to_string());
+    found.id.filter(|_| is_this).ok_or_else(no_result)
 }
