@@ -11,6 +11,7 @@ use crate::source::Git;
 use crate::store::{OpenWith, Store};
 use anyhow::{Context as _, bail};
 use axum::Router;
+use std::ffi::OsString;
 use std::future::IntoFuture as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -41,18 +42,27 @@ pub fn start_logging(filter: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What the process was started with.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// Where systemd puts the unit's credentials.
+    pub credentials_directory: Option<PathBuf>,
+    /// The environment's variables: git needs the path to its programs and the proxies.
+    pub environment: Vec<(OsString, OsString)>,
+}
+
 /// Runs the daemon until it is told to stop.
 ///
 /// # Errors
 /// If it cannot begin: a faulty configuration, a data directory in use, an address taken. Says what to do.
-pub async fn run(config_file: &Path, credentials_directory: Option<PathBuf>) -> anyhow::Result<()> {
+pub async fn run(config_file: &Path, around: Surroundings) -> anyhow::Result<()> {
     let config = read_config(config_file)?;
     let clock = Arc::new(SystemClock::start());
     let random = random();
     let with = OpenWith {
         now: clock.now(),
         random: random.clone(),
-        credentials_directory,
+        credentials_directory: around.credentials_directory,
         watch: None,
     };
     let store = Store::open(&config.data_dir, with)
@@ -66,7 +76,7 @@ pub async fn run(config_file: &Path, credentials_directory: Option<PathBuf>) -> 
     }
     let ports = Ports {
         engine: Arc::new(docker),
-        source: Arc::new(Git::new(&config.data_dir)),
+        source: Arc::new(Git::new(&config.data_dir).with_environment(around.environment)),
         ingress: Arc::new(NoRoutes),
         clock,
         random: random.clone(),

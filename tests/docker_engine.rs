@@ -832,7 +832,6 @@ async fn what_is_not_in_the_repository_is_known_before_the_engine_is_asked() {
 #[tokio::test]
 async fn a_dockerignore_leaves_out_what_the_docker_program_leaves_out() {
     let world = World::new().await;
-    let network = world.network().await;
     let tree = tempfile::tempdir().unwrap();
     let files = [
         "a/b/c.txt",
@@ -882,44 +881,58 @@ async fn a_dockerignore_leaves_out_what_the_docker_program_leaves_out() {
         let (_, image) = build(&world.docker, &world.build(tree.path()))
             .await
             .unwrap();
-        let ours = listing(&world, &network, &image.id).await;
-        let theirs = listing(&world, &network, &tag).await;
+        let ours = listing(&world, &image.id).await;
+        let theirs = listing(&world, &tag).await;
         assert_eq!(ours, theirs, "with the patterns {patterns:?}");
     }
 }
 
 /// What the image has under `/context`, but for the two files that we always send: the classic builder takes them
 /// away again if they are left out.
-async fn listing(
-    world: &World,
-    network: &longshore::core::ports::Network,
-    image: &str,
-) -> Vec<String> {
-    let mut spec = world.container(
-        &random().simple().to_string(),
-        network,
-        "find /context | sort",
-    );
-    spec.image = image.to_owned();
-    world.run(&spec).await;
-    let lines = output(&world.docker, &spec.name, None, true).await;
-    world.docker.remove(&spec.name).await.unwrap();
-    let always = ["/context/Dockerfile", "/context/.dockerignore"];
-    lines
+async fn listing(world: &World, image: &str) -> Vec<String> {
+    let files = support::docker::files(world, image).await;
+    let always = ["context/Dockerfile", "context/.dockerignore"];
+    files
         .into_iter()
-        .map(|line| line.text)
-        .filter(|path| !always.contains(&path.as_str()))
+        .filter(|path| path.starts_with("context/") && !always.contains(&path.as_str()))
         .collect()
 }
 
 #[tokio::test]
+async fn a_build_leaves_no_connection_behind() {
+    let world = World::new().await;
+    let tree = tempfile::tempdir().unwrap();
+    write(
+        tree.path(),
+        &[("Dockerfile", &format!("FROM {}\n", world.image))],
+    );
+    let request = world.build(tree.path());
+    build(&world.docker, &request).await.unwrap();
+    let sockets = || {
+        let files = std::fs::read_dir("/proc/self/fd")
+            .unwrap()
+            .filter_map(Result::ok);
+        let targets = files.filter_map(|file| std::fs::read_link(file.path()).ok());
+        targets
+            .filter(|target| target.to_string_lossy().starts_with("socket:"))
+            .count()
+    };
+    let before = sockets();
+    for _ in 0..5 {
+        build(&world.docker, &request).await.unwrap();
+    }
+    wait_for("the end of the connections", async || sockets() <= before).await;
+}
+
+#[tokio::test]
 async fn a_context_of_200_mb_is_never_whole_in_memory() {
-    const SIZE: u64 = 200 * 1024 * 1024;
+    // Of a length of its own, by which the build cache's records of it are found again.
+    let size = 200 * 1024 * 1024 + u64::from(random().as_fields().0) % (64 * 1024 * 1024);
     let world = World::new().await;
     let tree = tempfile::tempdir().unwrap();
     // A sparse file is read as zeros: as many bytes to send, none on the disk.
     let big = std::fs::File::create(tree.path().join("big")).unwrap();
-    big.set_len(SIZE).unwrap();
+    big.set_len(size).unwrap();
     let dockerfile = format!("FROM {}\nRUN echo {}\n", world.image, world.run);
     write(tree.path(), &[("Dockerfile", &dockerfile)]);
     let before = peak_memory();
@@ -928,7 +941,11 @@ async fn a_context_of_200_mb_is_never_whole_in_memory() {
         .unwrap();
     let grown = peak_memory() - before;
     assert!(grown < 64 * 1024, "memory grew by {grown} KiB");
+<<<<<<< HEAD
     docker::forget_context(SIZE).await;
+=======
+    support::docker::forget_context(&world, size).await;
+>>>>>>> h-engine
 }
 
 /// The most memory this process ever had, in KiB.

@@ -36,12 +36,15 @@ pub struct ServeArgs {
 pub fn run(args: &ServeArgs) -> Result<Exit, Error> {
     crate::daemon::start_logging(&args.log)
         .map_err(|error| Error::failed(format!("--log {}: {error:#}", args.log)))?;
-    let directory = args.credentials_directory.clone();
+    let around = crate::daemon::Surroundings {
+        credentials_directory: args.credentials_directory.clone(),
+        environment: std::env::vars_os().collect(),
+    };
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::failed(format!("cannot start: {error}")))?
-        .block_on(crate::daemon::run(&args.config, directory))
+        .block_on(crate::daemon::run(&args.config, around))
         .map_err(|error| Error::failed(format!("{error:#}")))?;
     Ok(Exit::Success)
 }

@@ -17,8 +17,9 @@ use uuid::Uuid;
 /// a busy disk and starting one after a reboot (0.1 s per network of the host): seconds, not half a minute.
 pub const UNARY: Duration = Duration::from_secs(30);
 
-/// What a stop may take beyond its grace: the kill and the unmounting.
-pub const AFTER_GRACE: Duration = Duration::from_secs(120);
+/// How long it may take for what moves data: a kill with its unmounting, deleting an image, copying an image's files
+/// into a new volume. A stop has this beyond its grace.
+pub const HEAVY: Duration = Duration::from_secs(120);
 
 /// How long a stream may be silent until the engine is asked whether it lives: a hung engine keeps its streams open
 /// and silent for ever.

@@ -1,6 +1,6 @@
 //! A container as the engine is asked to make it.
 
-use super::connection::{Docker, UNARY};
+use super::connection::{Docker, HEAVY, UNARY};
 use super::{labels, network, observe};
 use crate::core::ports::{ContainerSpec, EngineError, EngineMount};
 use crate::core::spec::{MountSource, Protocol, Publish};
@@ -32,7 +32,7 @@ pub async fn create(docker: &Docker, container: &ContainerSpec) -> Result<(), En
     };
     let body = body(docker.instance(), container, start_interval);
     let made = docker
-        .call(UNARY, |client| async move {
+        .call(HEAVY, |client| async move {
             client.create_container(Some(options), body).await
         })
         .await;

@@ -1,6 +1,6 @@
 //! Images on the host: found, and kept by tags of ours.
 
-use super::connection::{Docker, UNARY};
+use super::connection::{Docker, HEAVY, UNARY};
 use crate::core::ports::EngineError;
 use crate::core::release::Image;
 use bollard::models::ImageInspect;
@@ -123,7 +123,7 @@ async fn remove_tag(docker: &Docker, tag: &str, force: bool) -> Result<(), Engin
         platforms: None,
     };
     docker
-        .call(UNARY, |client| async move {
+        .call(HEAVY, |client| async move {
             client
                 .remove_image(tag, Some(options), None)
                 .await

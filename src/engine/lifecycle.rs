@@ -1,6 +1,6 @@
 //! What is done to a container of ours after it was made. Each call looks whose it is first.
 
-use super::connection::{AFTER_GRACE, Docker, UNARY};
+use super::connection::{Docker, HEAVY, UNARY};
 use super::container::whole_seconds;
 use super::{labels, observe};
 use crate::core::ports::{EngineError, RestartPolicy};
@@ -34,7 +34,7 @@ pub async fn stop(docker: &Docker, name: &str, grace: Duration) -> Result<(), En
         signal: None,
         t: Some(i32::try_from(whole_seconds(grace)).unwrap_or(i32::MAX)),
     };
-    let limit = grace.saturating_add(AFTER_GRACE);
+    let limit = grace.saturating_add(HEAVY);
     let stopped = docker
         .call(limit, |client| async move {
             client.stop_container(name, Some(options)).await
@@ -82,7 +82,7 @@ pub async fn remove(docker: &Docker, name: &str) -> Result<(), EngineError> {
         link: false,
     };
     let removed = docker
-        .call(AFTER_GRACE, |client| async move {
+        .call(HEAVY, |client| async move {
             client.remove_container(name, Some(options)).await
         })
         .await;

@@ -58,8 +58,9 @@ async fn taken(docker: &Docker, network: &Network) -> Result<(), EngineError> {
         });
         match holder {
             Some(holder) if holder.name == network.name => {
-                let found = find(docker, &network.name).await?;
-                return found.map_or(Ok(()), |found| must_fit(docker, network, &found));
+                if let Some(found) = find(docker, &network.name).await? {
+                    return must_fit(docker, network, &found);
+                }
             }
             Some(holder) => {
                 return Err(subnet_taken(

@@ -1,5 +1,6 @@
 //! Building an image with BuildKit: the tree streamed as a tar, its progress as lines.
 
+mod apart;
 mod context;
 mod ignore;
 mod lines;
@@ -11,6 +12,7 @@ use super::{labels, pull};
 use crate::core::log::{Stream, clean};
 use crate::core::ports::{Build, EngineError, Progress, RegistryCredential};
 use crate::core::release::Image;
+use apart::Apart;
 use bollard::auth::DockerCredentials;
 use bollard::errors::Error;
 use bollard::models::{BuildInfo, BuildInfoAux};
@@ -32,7 +34,9 @@ pub async fn run(
     let (tar, fault) = context::stream(place);
     let client = docker.client().await?;
     let body = bollard::body_try_stream(tar);
-    let mut stream = client.build_image(options, Some(credentials(&build.registries)), Some(body));
+    let stream = client.build_image(options, Some(credentials(&build.registries)), Some(body));
+    let mut stream = Apart::new(stream)
+        .map_err(|err| EngineError::Refused(format!("no thread for the build: {err}")))?;
     let mut lines = lines::Lines::default();
     let mut id = None;
     let result = loop {
@@ -58,7 +62,7 @@ pub async fn run(
     result?;
     let id = match id {
         Some(id) => id,
-        None => id_of(docker, &build.tag).await?,
+        None => id_of(docker, build).await?,
     };
     out.say(Progress::Done(Image {
         id,
@@ -133,16 +137,24 @@ fn explain(docker: &Docker, error: &Error) -> EngineError {
     }
 }
 
-/// The id behind the build's tag, for an engine that did not say it.
-async fn id_of(docker: &Docker, tag: &str) -> Result<String, EngineError> {
-    docker
-        .call(
-            UNARY,
-            |client| async move { client.inspect_image(tag).await },
-        )
-        .await?
-        .id
-        .ok_or_else(|| {
-            EngineError::Refused("the engine built the image and gave no id for it".to_owned())
+/// The id behind the build's tag, for an engine that did not say it. An engine that is going down may end its answer
+/// as if all were said: then the tag, if there is one, is on the image of another build.
+async fn id_of(docker: &Docker, build: &Build) -> Result<String, EngineError> {
+    let found = docker
+        .call(UNARY, |client| async move {
+            client.inspect_image(&build.tag).await
         })
+        .await;
+    let no_result = || EngineError::Unavailable("it ended the build without a result".to_owned());
+    let found = match found {
+        Ok(found) => found,
+        Err(EngineError::NotFound(_)) => return Err(no_result()),
+        Err(error) => return Err(error),
+    };
+    let labels = found
+        .config
+        .and_then(|config| config.labels)
+        .unwrap_or_default();
+    let is_this = labels.get(labels::DEPLOYMENT) == Some(&build.labels.deployment.to_string());
+    found.id.filter(|_| is_this).ok_or_else(no_result)
 }
