@@ -90,8 +90,14 @@ async fn tell(story: Story, bench: &Bench, process: &Process) {
     process.drive().await;
 }
 
-/// One run; `crash` is the point the process ends at. Returns how many points were passed before the end.
-fn run(story: Story, crash: Option<usize>) -> usize {
+/// How many points the first life and the second one passed.
+struct Passed {
+    first: usize,
+    second: usize,
+}
+
+/// One run: the first life ends at the point `crash`, the second at `again`, the third goes to the end.
+fn run(story: Story, crash: Option<usize>, again: Option<usize>) -> Passed {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -99,34 +105,47 @@ fn run(story: Story, crash: Option<usize>) -> usize {
         .unwrap();
     runtime.block_on(async {
         let bench = bench(story);
-        let process = before(story, &bench).await;
+        let mut process = before(story, &bench).await;
         bench.world.count_from_here(crash);
         tokio::select! {
             () = tell(story, &bench, &process) => {}
             () = bench.world.until_crash() => {}
         }
-        let (points, crashed) = bench.world.points();
+        let (first, crashed) = bench.world.points();
         assert_eq!(
             crashed,
             crash.is_some(),
             "{story:?}: point {crash:?} was never hit"
         );
-        drop(process);
-        bench.world.count_from_here(None);
-        let process = bench.start();
-        tokio::time::timeout(Duration::from_secs(7200), process.drive())
-            .await
-            .expect("it ends");
-        let point = points.last().cloned().unwrap_or_default();
-        check(
-            story,
-            &bench,
-            &process,
-            &format!("{story:?} ended at {crash:?} ({point})"),
-        )
-        .await;
-        points.len()
+        process = next_life(&bench, process, again).await;
+        let (second, crashed_again) = bench.world.points();
+        if crashed_again {
+            process = next_life(&bench, process, None).await;
+        }
+        let point = first.last().cloned().unwrap_or_default();
+        let at = format!(
+            "{story:?} ended at {crash:?} ({point}), then at {again:?} ({:?})",
+            second.last()
+        );
+        check(story, &bench, &process, &at).await;
+        Passed {
+            first: first.len(),
+            second: second.len(),
+        }
     })
+}
+
+/// The daemon is started again, and drives until everything is done or it ends again.
+async fn next_life(bench: &Bench, last: Process, crash: Option<usize>) -> Process {
+    drop(last);
+    bench.world.count_from_here(None);
+    let process = bench.start();
+    bench.world.count_from_here(crash);
+    tokio::select! {
+        driven = tokio::time::timeout(Duration::from_secs(7200), process.drive()) => driven.expect("it ends"),
+        () = bench.world.until_crash() => {}
+    }
+    process
 }
 
 /// The laws: the deployment is at an end that fits the story, exactly the live release runs, nothing is left over.
@@ -223,12 +242,20 @@ async fn check(story: Story, bench: &Bench, process: &Process, at: &str) {
     assert!(process.store.unfinished().unwrap().is_empty(), "{at}");
 }
 
+/// Ends the process at every point once, and at every third one again in the recovery, at every fourth of its points.
 fn enumerate(story: Story) {
-    let points = run(story, None);
+    let points = run(story, None, None).first;
+    let mut recoveries = 0;
     for point in 0..points {
-        run(story, Some(point));
+        let second = run(story, Some(point), None).second;
+        if point % 3 == 0 {
+            for again in (point % 4..second).step_by(4) {
+                run(story, Some(point), Some(again));
+                recoveries += 1;
+            }
+        }
     }
-    println!("{story:?}: {points} crash points, each hit");
+    println!("{story:?}: {points} crash points, each hit; {recoveries} more in recoveries");
     assert!(points > 20, "{story:?} counts too few points: {points}");
 }
 

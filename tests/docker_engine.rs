@@ -890,7 +890,7 @@ async fn a_dockerignore_leaves_out_what_the_docker_program_leaves_out() {
 /// What the image has under `/context`, but for the two files that we always send: the classic builder takes them
 /// away again if they are left out.
 async fn listing(world: &World, image: &str) -> Vec<String> {
-    let files = support::docker::files(world, image).await;
+    let files = docker::files(world, image).await;
     let always = ["context/Dockerfile", "context/.dockerignore"];
     files
         .into_iter()
@@ -941,11 +941,7 @@ async fn a_context_of_200_mb_is_never_whole_in_memory() {
         .unwrap();
     let grown = peak_memory() - before;
     assert!(grown < 64 * 1024, "memory grew by {grown} KiB");
-<<<<<<< HEAD
-    docker::forget_context(SIZE).await;
-=======
-    support::docker::forget_context(&world, size).await;
->>>>>>> h-engine
+    docker::forget_context(&world, size).await;
 }
 
 /// The most memory this process ever had, in KiB.

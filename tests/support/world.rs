@@ -61,8 +61,6 @@ pub struct State {
     pub refuses_starts_of: BTreeSet<String>,
     pub builds_hang: bool,
     pub build_prints: Vec<String>,
-    /// How far each container's output was read when it was removed.
-    pub unread_at_removal: Vec<String>,
     pub most_builds_at_once: usize,
     pub builds_now: usize,
 }
@@ -121,7 +119,6 @@ impl World {
         if crash.at.is_some_and(|at| crash.points.len() > at) {
             crash.happened = true;
             self.crashed.notify_waiters();
-            self.crashed.notify_one();
             return false;
         }
         true
@@ -156,7 +153,13 @@ impl World {
     }
 
     pub async fn until_crash(&self) {
-        self.crashed.notified().await;
+        loop {
+            let crashed = self.crashed.notified();
+            if self.crash.lock().unwrap().happened {
+                return;
+            }
+            crashed.await;
+        }
     }
 
     pub fn running(&self) -> Vec<String> {
