@@ -296,10 +296,13 @@ async fn a_container_that_appears_after_it_was_removed_is_removed_and_a_stranger
     let ghost = bench.world.state.lock().unwrap().containers[&old].clone();
     process.deploy("web").await.unwrap();
     process.drive().await;
-    let mut state = bench.world.state.lock().unwrap();
-    state.containers.insert(old.clone(), ghost.clone());
-    state.containers.insert("strangers".into(), ghost);
-    drop(state);
+    bench
+        .world
+        .state
+        .lock()
+        .unwrap()
+        .containers
+        .extend([(old.clone(), ghost.clone()), ("strangers".into(), ghost)]);
     process
         .drive_until(&bench.world, |state| !state.containers.contains_key(&old))
         .await;

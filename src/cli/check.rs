@@ -11,7 +11,7 @@ use std::path::PathBuf;
 All faults are listed, each with its place. Nothing is asked of the daemon, Docker or git.
 
 Example:
-  longshore check config.toml && sudo systemctl reload longshore")]
+  longshore check config.toml && sudo systemctl restart longshore")]
 pub struct CheckArgs {
     /// The configuration file
     #[arg(value_name = "FILE", default_value = "/etc/longshore/config.toml")]
@@ -33,7 +33,11 @@ pub fn run(args: &CheckArgs, output: Output, json: bool) -> Result<Exit, Error> 
                 });
                 document.to_string()
             } else {
-                format!("{name}: ok, {apps} apps, {environments} environments")
+                format!(
+                    "{name}: ok, {}, {}",
+                    count(apps, "app"),
+                    count(environments, "environment")
+                )
             })?;
             Ok(Exit::Success)
         }
@@ -48,5 +52,13 @@ pub fn run(args: &CheckArgs, output: Output, json: bool) -> Result<Exit, Error> 
             }
             Ok(Exit::Failed)
         }
+    }
+}
+
+fn count(number: usize, noun: &str) -> String {
+    if number == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{number} {noun}s")
     }
 }

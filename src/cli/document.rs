@@ -94,6 +94,8 @@ pub struct Deployment {
     pub error: Option<Failure>,
     /// Who cancelled it.
     pub cancelled_by: Option<String>,
+    /// The name of who cancelled it; an addition of longshore's.
+    pub cancelled_by_name: Option<String>,
     /// What could not be put back.
     #[serde(default)]
     pub restore_failed: Vec<String>,

@@ -72,7 +72,11 @@ fn block(deployment: &Deployment, now: Option<Timestamp>, paint: Paint) -> Strin
     row("ended", deployment.completed_at.map(time));
     row(
         "cancelled by",
-        deployment.cancelled_by.as_deref().map(clean),
+        deployment
+            .cancelled_by_name
+            .as_deref()
+            .or(deployment.cancelled_by.as_deref())
+            .map(clean),
     );
     row("url", deployment.deploy_url.as_deref().map(clean));
     for step in &deployment.steps {

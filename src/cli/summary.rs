@@ -46,7 +46,11 @@ pub fn of(deployment: &Deployment, address: Option<&str>, paint: Paint) -> Strin
             ));
         }
         Status::Cancelled => {
-            let by = match &deployment.cancelled_by {
+            let by = match deployment
+                .cancelled_by_name
+                .as_ref()
+                .or(deployment.cancelled_by.as_ref())
+            {
                 _ if deployment.superseded => "a newer deployment took its place".to_owned(),
                 Some(who) => format!("cancelled by {}", clean(who)),
                 None => "cancelled".to_owned(),

@@ -22,6 +22,16 @@ pub(super) fn make_private_dir(path: &Path) -> Result<(), StoreError> {
         .map_err(fault(path))
 }
 
+/// Makes an empty file that only this user can read; SQLite gives the files beside a database the database's mode.
+pub(super) fn make_private_file(path: &Path) -> Result<(), StoreError> {
+    let opened = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path);
+    opened.map(drop).map_err(fault(path))
+}
+
 /// Takes the data directory for this process. Two daemons on one database would each believe to be the only driver.
 pub(super) fn lock(data_dir: &Path) -> Result<File, StoreError> {
     let path = data_dir.join("lock");

@@ -125,6 +125,7 @@ impl Store {
         let database = data_dir.join("longshore.db");
         let known = database.exists();
         let seal = seal::Seal::open(&data_dir.join("key"), known, &with.random)?;
+        files::make_private_file(&database)?;
         let mut writer = schema::connect(&database)?;
         schema::migrate(&mut writer)?;
         let instance = schema::instance(&mut writer, &seal, &with)?;

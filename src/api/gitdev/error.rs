@@ -66,7 +66,7 @@ impl Refusal {
         Self::new(
             StatusCode::NOT_FOUND,
             "deployment_not_found",
-            "There is no such deployment",
+            format!("There is no deployment '{id}'"),
             json!({ "id": id }),
         )
     }
@@ -75,7 +75,7 @@ impl Refusal {
         Self::new(
             StatusCode::NOT_FOUND,
             "project_not_found",
-            "There is no such project",
+            format!("There is no project '{id}'"),
             json!({ "id": id }),
         )
     }

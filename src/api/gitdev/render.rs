@@ -101,6 +101,7 @@ pub(super) fn deployment(view: &DeploymentView, base: &str) -> Response {
         "completed_at": time(deployment.phase.ended_at()),
         "cancelled_at": cancelled.as_ref().and(deployment.phase.ended_at()).map(Timestamp::to_seconds_string),
         "cancelled_by": cancelled,
+        "cancelled_by_name": view.cancelled_by.as_ref().map(|by| &by.name),
         "error": failure(&deployment.phase),
         "app": view.app.as_str(),
         "environment": view.environment.as_str(),
