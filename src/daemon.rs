@@ -5,6 +5,7 @@ use crate::clock::SystemClock;
 use crate::config::{self, Config};
 use crate::core::ports::{Clock as _, Random};
 use crate::deploy::{Agent, Ports, Registry, Settings};
+use crate::engine::pool::PoolError;
 use crate::engine::{Docker, pool};
 use crate::ingress::NoRoutes;
 use crate::source::Git;
@@ -71,8 +72,15 @@ pub async fn run(config_file: &Path, around: Surroundings) -> anyhow::Result<()>
     store.sync_apps(&config.apps, config.docker.address_pool, clock.now())?;
 
     let docker = Docker::new(&config.docker.host, store.instance())?;
-    if let Err(conflict) = pool::check_pool(&docker, config.docker.address_pool).await {
-        bail!("{conflict}");
+    match pool::check_pool(&docker, config.docker.address_pool).await {
+        Ok(()) => {}
+        Err(conflict @ PoolError::Conflict { .. }) => bail!("{conflict}"),
+        // An engine that starts later is waited for by what needs it, and refuses a network that overlaps.
+        Err(PoolError::Engine(error)) => {
+            tracing::warn!(
+                "the engine could not be asked whether docker.address_pool is free: {error}"
+            );
+        }
     }
     let ports = Ports {
         engine: Arc::new(docker),

@@ -365,7 +365,7 @@ async fn sweep(run: &str, instance: Uuid) {
 }
 
 /// Gone is gone, whoever did it.
-fn gone<T>(result: Result<T, bollard::errors::Error>) {
+pub fn gone<T>(result: Result<T, bollard::errors::Error>) {
     match result {
         Ok(_)
         | Err(bollard::errors::Error::DockerResponseServerError {
