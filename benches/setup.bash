@@ -31,12 +31,12 @@ bench_begin() {
     command -v python3 >/dev/null || die "the benches measure with python3, which is not here"
     "$root/scripts/engine-up" --for-demo
     if [[ -n ${LONGSHORE_BIN-} ]]; then
-        binary=$(realpath -- "$LONGSHORE_BIN")
+        binary=$(realpath -e -- "$LONGSHORE_BIN")
     else
         printf '%s: cargo build --release --locked\n' "$(basename "$0")"
         cd "$root" || exit
         cargo build --release --locked
-        binary=$(realpath -- "${CARGO_TARGET_DIR:-target}/release/longshore")
+        binary=$(realpath -e -- "${CARGO_TARGET_DIR:-target}/release/longshore")
     fi
     run=$(od -An -N4 -tx1 /dev/urandom | tr -d ' \n')
     image=longshore-bench/busybox:$run
