@@ -49,7 +49,7 @@ struct Look {
 
 /// What comes first.
 enum Event {
-    Look(Look),
+    Look(Box<Look>),
     Interrupt,
     /// The clean-up has been watched long enough.
     Enough,
@@ -65,7 +65,7 @@ impl Watch<'_> {
         loop {
             let event = tokio::select! {
                 // An interrupted look is thrown away whole and its part of the log asked for again.
-                look = self.look(from) => Event::Look(look?),
+                look = self.look(from) => Event::Look(Box::new(look?)),
                 _ = interrupts.recv() => Event::Interrupt,
                 () = until(&mut enough) => Event::Enough,
             };
