@@ -9,8 +9,14 @@ use super::follow::{self, Follow};
 use super::output::Output;
 use super::patience::patiently;
 use super::question::{self, Choice};
+use std::pin::Pin;
 use std::time::Duration;
 use tokio::signal::unix::Signal;
+use tokio::time::Sleep;
+
+/// How long after a deployment's end its clean-up is watched: time for a container to stop and the old one to start.
+/// An engine that is gone would take it longer, and the user waits for the cause.
+const CLEANING_UP: Duration = Duration::from_secs(20);
 
 /// How watching ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,22 +47,38 @@ struct Look {
     document: Option<Document<Deployment>>,
 }
 
+/// What comes first.
+enum Event {
+    Look(Box<Look>),
+    Interrupt,
+    /// The clean-up has been watched long enough.
+    Enough,
+}
+
 impl Watch<'_> {
     /// Watches until the deployment ends or the user stops.
     pub async fn run(&mut self, interrupts: &mut Signal) -> Result<End, Error> {
         let mut follow = Follow::default();
         let mut from = 0;
         self.display.doing(follow::doing(&self.last.value));
+        let mut enough = None;
         loop {
-            let look = tokio::select! {
+            let event = tokio::select! {
                 // An interrupted look is thrown away whole and its part of the log asked for again.
-                look = self.look(from) => Some(look?),
-                _ = interrupts.recv() => None,
+                look = self.look(from) => Event::Look(Box::new(look?)),
+                _ = interrupts.recv() => Event::Interrupt,
+                () = until(&mut enough) => Event::Enough,
             };
-            let Some(look) = look else {
-                match self.interrupted(interrupts).await {
+            let look = match event {
+                Event::Look(look) => look,
+                Event::Interrupt => match self.interrupted(interrupts).await {
                     End::Over => continue,
                     End::Stopped => return Ok(End::Stopped),
+                },
+                Event::Enough => {
+                    self.display
+                        .tell(&follow.advance("", &self.last.value, true));
+                    return Ok(End::Over);
                 }
             };
             from = look.page.next;
@@ -69,8 +91,11 @@ impl Watch<'_> {
             self.display
                 .tell(&follow.advance(&look.page.text, deployment, complete));
             self.display.doing(follow::doing(deployment));
-            if complete && deployment.status.is_end() {
-                return Ok(End::Over);
+            if deployment.status.is_end() {
+                if complete {
+                    return Ok(End::Over);
+                }
+                enough.get_or_insert_with(|| Box::pin(tokio::time::sleep(CLEANING_UP)));
             }
         }
     }
@@ -116,5 +141,13 @@ impl Watch<'_> {
         }
         self.display.doing(follow::doing(&self.last.value));
         End::Over
+    }
+}
+
+/// Returns when that time is over, if it has begun.
+async fn until(time: &mut Option<Pin<Box<Sleep>>>) {
+    match time {
+        Some(time) => time.await,
+        None => std::future::pending().await,
     }
 }

@@ -5,9 +5,9 @@ use crate::docker::{self, client};
 use crate::git_server::{GitServer, Repository};
 use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::{
-    InspectContainerOptions, ListContainersOptionsBuilder, ListImagesOptionsBuilder,
-    ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveContainerOptions,
-    RemoveImageOptions, RemoveVolumeOptions,
+    InspectContainerOptions, ListContainersOptionsBuilder, ListImagesOptions,
+    ListImagesOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
+    RemoveContainerOptions, RemoveImageOptions, RemoveVolumeOptions,
 };
 use ipnet::Ipv4Net;
 use longshore::core::address::overlaps;
@@ -528,7 +528,9 @@ async fn sweep(instance: &str) {
     }
     let filters = labelled(instance);
     let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
+    let mut environments = Vec::new();
     for network in client.list_networks(Some(options)).await.unwrap() {
+        environments.extend(network.name);
         docker::gone(client.remove_network(&network.id.unwrap()).await);
     }
     let options = ListVolumesOptionsBuilder::new().filters(&filters).build();
@@ -537,12 +539,21 @@ async fn sweep(instance: &str) {
         let options = None::<RemoveVolumeOptions>;
         docker::gone(client.remove_volume(&volume.name, options).await);
     }
-    for id in images(instance).await {
+    let mut images = images(instance).await;
+    // An image that was not built here carries no label, but is kept by tags that name the environment.
+    let all = client.list_images(None::<ListImagesOptions>).await.unwrap();
+    let tags = all.into_iter().flat_map(|image| image.repo_tags);
+    images.extend(tags.filter(|tag| {
+        environments
+            .iter()
+            .any(|name| tag.starts_with(&format!("longshore/{name}:")))
+    }));
+    for image in images {
         let options = RemoveImageOptions {
             force: true,
             noprune: false,
             platforms: None,
         };
-        docker::gone(client.remove_image(&id, Some(options), None).await);
+        docker::gone(client.remove_image(&image, Some(options), None).await);
     }
 }
