@@ -465,10 +465,8 @@ fn judge(path: &str, names: &BTreeSet<String>) -> Vec<String> {
             let broken = match &rule.names {
                 OnlyOurs(ours) => {
                     let lawful = |ours: &&str| is_below(name, &format!("crate::{ours}"));
-                    (is_ours(name)
-                        && !is_below(name, &own)
-                        && !ours.iter().any(|ours| lawful(ours)))
-                    .then(|| format!("of ours it may name [{}]", ours.join(", ")))
+                    (is_ours(name) && !is_below(name, &own) && !ours.iter().any(lawful))
+                        .then(|| format!("of ours it may name [{}]", ours.join(", ")))
                 }
                 OnlyCrates(crates) => {
                     let known = first(name) == "std" || crates.contains(&first(name));

@@ -28,8 +28,11 @@ pub struct Api {
 
 /// All routes. The listener must give each connection's [`Peer`] as `ConnectInfo`.
 pub fn routes(api: Api) -> Router {
+    let gitdev = gitdev::routes(&api);
     Router::new()
-        .nest("/v1", gitdev::routes(&api))
+        .nest("/v1", gitdev.clone())
+        // A nest does not answer for its own path with a slash.
+        .route_service("/v1/", gitdev.with_state(api.clone()))
         .fallback(unknown)
         .layer(from_fn_with_state(api.clone(), request_id))
         .layer(from_fn(log_request))

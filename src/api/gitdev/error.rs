@@ -1,9 +1,8 @@
 //! Errors in git.dev's shape: `{"error":{"code","message","details"}}`. All validation is 400.
 
 use crate::api::RequestId;
-use crate::core::action::{AppRef, Reply};
+use crate::core::action::Reply;
 use crate::core::error::{Ended, Error};
-use axum::Json;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -174,7 +173,7 @@ pub(super) fn with_request_id(mut response: Response, id: Option<RequestId>) -> 
         (response.extensions_mut().remove::<OurFault>(), id)
     {
         body["error"]["details"]["request_id"] = Value::String(id);
-        return (response.status(), Json(body)).into_response();
+        return (response.status(), super::render::json(&body)).into_response();
     }
     response
 }
@@ -252,24 +251,11 @@ fn refusal(error: Error, subject: &str) -> Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        let subject = match &error {
-            Error::AppNotFound(app) => app.clone(),
-            _ => String::new(),
-        };
-        refusal(error, &subject)
+        refusal(error, "")
     }
 }
 
-/// An error of a request about one deployment.
-pub(super) fn about(error: Error, id: &str) -> Refusal {
-    refusal(error, id)
-}
-
-/// An error of a create, whose subject is the project as the caller wrote it.
-pub(super) fn in_create(error: Error, app: &AppRef) -> Refusal {
-    let subject = match app {
-        AppRef::Id(id) => super::id::project(*id),
-        AppRef::Name(name) => name.to_string(),
-    };
-    refusal(error, &subject)
+/// An error of a request about something, named as the caller wrote it.
+pub(super) fn about(error: Error, subject: &str) -> Refusal {
+    refusal(error, subject)
 }

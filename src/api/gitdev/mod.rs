@@ -12,13 +12,15 @@ use crate::core::access::Caller;
 use crate::core::action::{Action, Reply};
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Path, Query, Request, State};
+use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::{HeaderMap, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, http::Method};
 use error::Refusal;
+use parse::Named;
+use serde_json::Value;
 use std::collections::HashMap;
 
 /// The largest request body, in bytes: a hundred variables of 32 KiB do not fit, and no real request has them.
@@ -78,12 +80,12 @@ async fn create(
 ) -> Result<Response, Refusal> {
     let body = parse::object(body, MAX_BODY).await?;
     let create = parse::create(&body, &headers)?;
-    let asked = create.app.clone();
+    let asked = body.get("project_id").and_then(Value::as_str);
     match api
         .agent
         .dispatch(&caller, Action::CreateDeployment(create))
         .await
-        .map_err(|error| error::in_create(error, &asked))?
+        .map_err(|error| error::about(error, asked.unwrap_or_default()))?
     {
         Reply::Deployment(view) => Ok(render::created(&view, &render::base(&api, &headers, &uri))),
         other => Err(Refusal::unexpected(&other)),
@@ -99,10 +101,12 @@ async fn list(
 ) -> Result<Response, Refusal> {
     let list = parse::list(&params)?;
     let (limit, offset) = (list.limit, list.offset);
+    let asked = params.get("project_id");
     match api
         .agent
         .dispatch(&caller, Action::ListDeployments(list))
-        .await?
+        .await
+        .map_err(|error| error::about(error, asked.map_or("", String::as_str)))?
     {
         Reply::Deployments { items, total } => Ok(render::list(
             &items,
@@ -120,14 +124,13 @@ async fn show(
     Extension(caller): Extension<Caller>,
     uri: Uri,
     headers: HeaderMap,
-    Path(id): Path<String>,
+    named: Named,
 ) -> Result<Response, Refusal> {
-    let deployment = parse::deployment_id(&id)?;
     match api
         .agent
-        .dispatch(&caller, Action::GetDeployment(deployment))
+        .dispatch(&caller, Action::GetDeployment(named.deployment))
         .await
-        .map_err(|error| error::about(error, &id))?
+        .map_err(|error| error::about(error, &named.text))?
     {
         Reply::Deployment(view) => Ok(render::deployment(
             &view,
@@ -140,14 +143,13 @@ async fn show(
 async fn cancel(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    named: Named,
 ) -> Result<Response, Refusal> {
-    let deployment = parse::deployment_id(&id)?;
     match api
         .agent
-        .dispatch(&caller, Action::CancelDeployment(deployment))
+        .dispatch(&caller, Action::CancelDeployment(named.deployment))
         .await
-        .map_err(|error| error::about(error, &id))?
+        .map_err(|error| error::about(error, &named.text))?
     {
         Reply::Deployment(view) => Ok(render::cancelled(&view)),
         other => Err(Refusal::unexpected(&other)),
@@ -157,11 +159,11 @@ async fn cancel(
 async fn logs(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    named: Named,
     headers: HeaderMap,
     Query(params): Params,
 ) -> Result<Response, Refusal> {
-    let deployment = parse::deployment_id(&id)?;
+    let Named { deployment, text } = named;
     let wanted = parse::log(&params, &headers)?;
     match wanted {
         parse::LogForm::Piece { from, wait } => {
@@ -175,7 +177,7 @@ async fn logs(
                 .agent
                 .dispatch(&caller, Action::ReadLog(read))
                 .await
-                .map_err(|error| error::about(error, &id))?
+                .map_err(|error| error::about(error, &text))?
             {
                 Reply::Log(page) => Ok(render::log_piece(page)),
                 other => Err(Refusal::unexpected(&other)),
@@ -185,12 +187,12 @@ async fn logs(
             // The first piece is read before the answer begins, so that a missing deployment is a 404.
             let first = render::read_piece(&api, &caller, deployment, 0)
                 .await
-                .map_err(|error| error::about(error, &id))?;
+                .map_err(|error| error::about(error, &text))?;
             Ok(render::whole_log(api, caller, deployment, first))
         }
         parse::LogForm::Lines { limit, offset } => {
             let lines = render::log_lines(&api, &caller, deployment, limit, offset).await;
-            lines.map_err(|error| error::about(error, &id))
+            lines.map_err(|error| error::about(error, &text))
         }
     }
 }
@@ -213,10 +215,12 @@ async fn create_token(
     let body = parse::object(body, MAX_BODY).await?;
     let create = parse::token(&body)?;
     let scope = create.scope;
+    let asked = body.get("app").and_then(Value::as_str);
     match api
         .agent
         .dispatch(&caller, Action::CreateToken(create))
-        .await?
+        .await
+        .map_err(|error| error::about(error, asked.unwrap_or_default()))?
     {
         Reply::Token { principal, secret } => Ok(render::token(&principal, scope, &secret)),
         other => Err(Refusal::unexpected(&other)),

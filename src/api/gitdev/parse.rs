@@ -2,6 +2,7 @@
 
 use super::error::Refusal;
 use super::{id, words};
+use crate::api::Api;
 use crate::core::access::Scope;
 use crate::core::action::{
     AppRef, CreateDeployment, CreateToken, ListDeployments, RequestKey, Target,
@@ -10,10 +11,13 @@ use crate::core::deployment::Trigger;
 use crate::core::name::{AppName, Branch, EnvironmentName, ImageReference, VariableName};
 use crate::core::secret::Secret;
 use axum::body::Body;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
 use uuid::Uuid;
 
 /// The contract's limits on `env_vars`.
@@ -26,6 +30,9 @@ const MAX_LOG_LINES: u64 = 1000;
 const DEFAULT_LOG_LINES: u64 = 100;
 /// The longest idempotency key: a UUID or a digest fits, a document does not.
 const MAX_KEY: usize = 255;
+
+/// The id of nothing: no UUID that was made or derived is all ones.
+const NOTHING: Uuid = Uuid::max();
 
 pub(super) type Object = Map<String, Value>;
 
@@ -50,7 +57,7 @@ pub(super) async fn object(body: Body, max: usize) -> Result<Object, Refusal> {
 }
 
 pub(super) fn create(body: &Object, headers: &HeaderMap) -> Result<CreateDeployment, Refusal> {
-    let app = app(&required(body, "project_id")?)?;
+    let app = app(&required(body, "project_id")?);
     let branch = match text(body, "branch")? {
         Some(branch) => Some(Branch::parse(&branch).map_err(|fault| {
             Refusal::bad(
@@ -119,7 +126,7 @@ pub(super) fn list(params: &HashMap<String, String>) -> Result<ListDeployments, 
             Some(parsed.map_err(|fault| Refusal::parameter("environment", &fault.to_string()))?)
         }
     };
-    let app = params.get("project_id").map(|text| app(text)).transpose()?;
+    let app = params.get("project_id").map(|text| app(text));
     Ok(ListDeployments {
         app,
         environment,
@@ -129,9 +136,25 @@ pub(super) fn list(params: &HashMap<String, String>) -> Result<ListDeployments, 
     })
 }
 
-/// A path id that is none of ours is a 404, not a 400.
-pub(super) fn deployment_id(text: &str) -> Result<Uuid, Refusal> {
-    id::parse("dep_", text).ok_or_else(|| Refusal::no_deployment(text))
+/// The deployment a path names. One that cannot be ours is asked for all the same, by an id that nothing has: it is a
+/// 404 like any other, after the scope was looked at.
+pub(super) struct Named {
+    pub(super) deployment: Uuid,
+    /// As the caller wrote it; empty if that is no text.
+    pub(super) text: String,
+}
+
+impl FromRequestParts<Api> for Named {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Infallible> {
+        let text = match Path::from_request_parts(parts, api).await {
+            Ok(Path(text)) => text,
+            Err(_) => String::new(),
+        };
+        let deployment = id::parse("dep_", &text).unwrap_or(NOTHING);
+        Ok(Self { deployment, text })
+    }
 }
 
 /// In which form a log is asked for.
@@ -175,7 +198,7 @@ pub(super) fn token(body: &Object) -> Result<CreateToken, Refusal> {
     let scope = Scope::parse(&scope).ok_or_else(|| {
         Refusal::field("scope", "must be deploy:read, deploy:write or deploy:admin")
     })?;
-    let app = text(body, "app")?.map(|text| app(&text)).transpose()?;
+    let app = text(body, "app")?.map(|text| app(&text));
     Ok(CreateToken {
         name,
         scope,
@@ -185,11 +208,12 @@ pub(super) fn token(body: &Object) -> Result<CreateToken, Refusal> {
 }
 
 /// An app by git.dev's id or, as an addition, by its name: a name holds no underscore, so the two cannot be confused.
-fn app(text: &str) -> Result<AppRef, Refusal> {
+/// What can be neither is an app there is not: a 404, after everything that is checked before.
+fn app(text: &str) -> AppRef {
     id::parse("proj_", text)
         .map(AppRef::Id)
         .or_else(|| AppName::parse(text).ok().map(AppRef::Name))
-        .ok_or_else(|| Refusal::no_project(text))
+        .unwrap_or(AppRef::Id(NOTHING))
 }
 
 fn environment(body: &Object) -> Result<Option<EnvironmentName>, Refusal> {

@@ -1,0 +1,106 @@
+//! Each dialect through the real router, against pairs of request and answer that were written from its contract.
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+#[path = "dialects/golden.rs"]
+mod golden;
+#[path = "dialects/stage.rs"]
+mod stage;
+#[path = "support/world.rs"]
+#[expect(dead_code, reason = "another test file uses the rest")]
+mod world;
+
+use golden::Bound;
+use serde_json::{Value, json};
+use stage::Stage;
+use std::path::Path;
+
+/// Plays one file: requests in order, with what happens in the world between them.
+fn play(file: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/dialects/{file}.json"));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let scenes: Vec<Value> = serde_json::from_str(&text).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut stage = Stage::set().await;
+        for (index, scene) in scenes.iter().enumerate() {
+            let at = format!("{file} {index}");
+            match scene.get("world") {
+                Some(event) => stage.happen(event.as_str().unwrap()).await,
+                None => stage.exchange(&at, scene).await,
+            }
+        }
+    });
+}
+
+macro_rules! play {
+    ($($name:ident: $file:literal,)*) => {
+        $(#[test] fn $name() { play($file); })*
+
+        #[test]
+        fn every_golden_file_is_played() {
+            let mut played = vec![$(concat!($file, ".json")),*];
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialects/gitdev");
+            let mut there: Vec<String> = std::fs::read_dir(folder)
+                .unwrap()
+                .map(|entry| format!("gitdev/{}", entry.unwrap().file_name().to_str().unwrap()))
+                .collect();
+            played.sort_unstable();
+            there.sort_unstable();
+            assert_eq!(there, played);
+        }
+    };
+}
+
+play! {
+    gitdev_creates_a_deployment: "gitdev/create",
+    gitdev_refuses_a_body_that_breaks_a_rule: "gitdev/create_refused",
+    gitdev_shows_a_deployment_in_every_state: "gitdev/get",
+    gitdev_lists_deployments_in_pages: "gitdev/list",
+    gitdev_gives_logs_in_each_form: "gitdev/logs",
+    gitdev_cancels_until_the_commit: "gitdev/cancel",
+    gitdev_asks_who_it_is_and_what_they_may: "gitdev/access",
+    gitdev_answers_in_its_own_shape_where_there_is_nothing: "gitdev/routes",
+    gitdev_says_when_something_outside_is_away: "gitdev/unavailable",
+}
+
+#[test]
+fn an_answer_that_differs_from_the_contract_is_noticed() {
+    let expected = json!({
+        "id": "{dep:one}", "same": "{dep:one}", "at": "{time}", "none": null, "list": [1, "..."], "open": {"a": 1, "...": true},
+    });
+    let good = json!({
+        "id": "dep_0123456789", "same": "dep_0123456789", "at": "2025-03-14T10:32:00Z", "none": null, "list": [1, 2],
+        "open": {"a": 1, "b": 2},
+    });
+    let compare = |found: &Value| Bound::default().compare("body", &expected, found);
+    assert_eq!(compare(&good), Ok(()));
+    let mutations: [(&str, Value); 9] = [
+        ("/id", json!("dep_0")),
+        ("/id", json!("proj_0123456789")),
+        ("/same", json!("dep_1123456789")),
+        ("/at", json!("2025-03-14 10:32:00")),
+        ("/none", json!("")),
+        ("/list", json!([])),
+        ("/list/0", json!("1")),
+        ("/open/a", json!(2)),
+        ("/open", json!({})),
+    ];
+    for (place, value) in mutations {
+        let mut bad = good.clone();
+        *bad.pointer_mut(place).unwrap() = value;
+        assert!(compare(&bad).is_err(), "{place}: {bad}");
+    }
+    let mut more = good.clone();
+    more["more"] = json!(1);
+    assert!(compare(&more).is_err(), "a key the contract does not have");
+    let mut less = good;
+    less.as_object_mut().unwrap().remove("none");
+    assert!(
+        compare(&less).is_err(),
+        "a key that is absent instead of null"
+    );
+}

@@ -1,0 +1,308 @@
+//! A daemon without sockets: the router over a real agent and a real store, the world around it in memory.
+
+use super::golden::Bound;
+use super::world::{Behaviour, Bench, Fake, Process, git_app, image_of, sha};
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderMap, Request, StatusCode};
+use longshore::api::{Api, Peer, routes};
+use longshore::core::name::{Branch, Sha};
+use longshore::core::ports::*;
+use longshore::deploy::{Agent, Ports, Settings};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+/// A repository with three branches: `main` holds 1…, 2… and 3…, the last its head, `develop` holds 4…, `letters`
+/// holds abcdef12….
+struct Repository {
+    world: Fake,
+    reachable: AtomicBool,
+}
+
+const MAIN: [char; 3] = ['1', '2', '3'];
+const DEVELOP: [char; 1] = ['4'];
+
+#[async_trait]
+impl Source for Repository {
+    async fn resolve(&self, _: &Remote, revision: &Revision) -> Result<Sha, SourceError> {
+        if !self.reachable.load(Ordering::Relaxed) {
+            return Err(SourceError::Unreachable("no route to host".into()));
+        }
+        if revision.branch.as_str() == "letters" {
+            return Ok(Sha::parse(&"abcdef12".repeat(5)).unwrap());
+        }
+        let commits: &[char] = match revision.branch.as_str() {
+            "main" => &MAIN,
+            "develop" => &DEVELOP,
+            other => return Err(SourceError::NoSuchBranch(other.into())),
+        };
+        let head = sha(commits[commits.len() - 1]);
+        let Some(asked) = &revision.commit else {
+            return Ok(head);
+        };
+        let is_asked = |digit: &&char| sha(**digit).as_str().starts_with(asked.as_str());
+        if let Some(digit) = commits.iter().find(is_asked) {
+            return Ok(sha(*digit));
+        }
+        Err(match MAIN.iter().chain(&DEVELOP).find(is_asked) {
+            Some(_) => SourceError::NotOnBranch {
+                commit: asked.clone(),
+                branch: revision.branch.to_string(),
+            },
+            None => SourceError::NoSuchCommit(asked.clone()),
+        })
+    }
+
+    fn checkout<'a>(
+        &'a self,
+        remote: &'a Remote,
+        branch: &'a Branch,
+        sha: &'a Sha,
+        tree: Uuid,
+    ) -> Work<'a, Checkout, SourceError> {
+        self.world.checkout(remote, branch, sha, tree)
+    }
+
+    async fn discard(&self, tree: Uuid) -> Result<(), SourceError> {
+        self.world.discard(tree).await
+    }
+}
+
+pub struct Stage {
+    bench: Bench,
+    process: Process,
+    agent: Arc<Agent>,
+    repository: Arc<Repository>,
+    router: Router,
+    bound: Bound,
+}
+
+impl Stage {
+    /// Two apps, `web` and `other`, with tokens: `{token:web-read}`, `{token:web-write}`, `{token:other-write}`; their
+    /// owners are `{user:web-write}` and so on, the projects `{proj:web}` and `{proj:other}`.
+    pub async fn set() -> Self {
+        let bench = Bench::new(vec![git_app("web"), git_app("other")]);
+        let process = bench.start();
+        let fake = || Arc::new(Fake(bench.world.clone()));
+        let repository = Arc::new(Repository {
+            world: Fake(bench.world.clone()),
+            reachable: AtomicBool::new(true),
+        });
+        let ports = Ports {
+            engine: fake(),
+            source: repository.clone(),
+            ingress: fake(),
+            clock: fake(),
+            random: random(),
+        };
+        let settings = Settings {
+            apps: bench.apps.clone(),
+            registries: Vec::new(),
+            max_concurrent: 2,
+            unavailable_timeout: Duration::from_secs(120),
+        };
+        let agent = Arc::new(Agent::new(process.store.clone(), ports, settings));
+        let router = routes(Api {
+            agent: agent.clone(),
+            random: random(),
+            public_url: Some("https://deploy.example".into()),
+        });
+        let mut stage = Self {
+            bench,
+            process,
+            agent,
+            repository,
+            router,
+            bound: Bound::default(),
+        };
+        stage.issue_tokens().await;
+        stage
+    }
+
+    async fn issue_tokens(&mut self) {
+        for (app, scope) in [("web", "read"), ("web", "write"), ("other", "write")] {
+            let body = json!({ "name": format!("{app}-{scope}"), "scope": format!("deploy:{scope}"), "app": app });
+            let request =
+                json!({ "method": "POST", "path": "/v1/tokens", "as": "ann", "body": body });
+            let (_, _, made) = self.send(&request).await;
+            let made: Value = serde_json::from_str(&made).unwrap();
+            for (kind, key) in [("token", "token"), ("user", "id")] {
+                let value = made[key].as_str().unwrap().to_owned();
+                self.bound.0.insert(format!("{kind}:{app}-{scope}"), value);
+            }
+        }
+        let (_, _, apps) = self.send(&json!({ "path": "/v1/apps", "as": "ann" })).await;
+        let apps: Value = serde_json::from_str(&apps).unwrap();
+        for app in apps["data"].as_array().unwrap() {
+            let name = format!("proj:{}", app["name"].as_str().unwrap());
+            let id = app["id"].as_str().unwrap().to_owned();
+            self.bound.0.insert(name, id);
+        }
+    }
+
+    /// Something that happens outside the API.
+    pub async fn happen(&mut self, event: &str) {
+        match event {
+            "everything is done" => {
+                let store = self.process.store.clone();
+                let mut changes = store.changes();
+                let done = async {
+                    loop {
+                        changes.borrow_and_update();
+                        if store.unfinished().unwrap().is_empty() {
+                            return;
+                        }
+                        changes.changed().await.unwrap();
+                    }
+                };
+                self.agent.drive(done).await.unwrap();
+            }
+            "builds hang" => self.bench.world.state.lock().unwrap().builds_hang = true,
+            "builds go on" => self.bench.world.state.lock().unwrap().builds_hang = false,
+            "builds print a secret" => {
+                let mut state = self.bench.world.state.lock().unwrap();
+                state.build_prints = vec!["the password is hunter2hunter2".into()];
+            }
+            "what is built serves" => self.behave(Behaviour::Serves),
+            "what is built is not ready" => self.behave(Behaviour::NeverReady),
+            "what is built exits at once" => self.behave(Behaviour::Exits(1)),
+            "the ingress is away" => self.bench.world.state.lock().unwrap().refused_tables = 1000,
+            "the ingress has refused a table" => {
+                let refused = async {
+                    loop {
+                        let changed = self.bench.world.changed.notified();
+                        if self.bench.world.state.lock().unwrap().refused_tables < 1000 {
+                            return;
+                        }
+                        changed.await;
+                    }
+                };
+                self.agent.drive(refused).await.unwrap();
+            }
+            "the repository is away" => self.repository.reachable.store(false, Ordering::Relaxed),
+            "a second passes" => tokio::time::advance(Duration::from_secs(1)).await,
+            _ => match event.strip_prefix("the newest is ") {
+                Some(status) => self.drive_until(status).await,
+                None => panic!("nobody knows how '{event}' happens"),
+            },
+        }
+    }
+
+    fn behave(&self, behaviour: Behaviour) {
+        let mut state = self.bench.world.state.lock().unwrap();
+        state
+            .behaviours
+            .insert(image_of(sha('3').as_str()), behaviour);
+    }
+
+    async fn drive_until(&self, status: &str) {
+        let mut changes = self.process.store.changes();
+        let reached = async {
+            loop {
+                changes.borrow_and_update();
+                let request = json!({ "path": "/v1/deployments?limit=1", "as": "ann" });
+                let (_, _, page) = self.send(&request).await;
+                let page: Value = serde_json::from_str(&page).unwrap();
+                if page["data"][0]["status"] == status {
+                    return;
+                }
+                changes.changed().await.unwrap();
+            }
+        };
+        let driven = tokio::time::timeout(Duration::from_secs(600), self.agent.drive(reached));
+        driven.await.unwrap().unwrap();
+    }
+
+    /// One request and its answer, compared with what the contract says.
+    pub async fn exchange(&mut self, at: &str, scene: &Value) {
+        let request = &scene["request"];
+        let at = format!("{at} ({} {})", request["method"], request["path"]);
+        let (status, headers, body) = self.send(request).await;
+        let expected = &scene["response"];
+        let shown = format!("{at}: {status} {headers:?} {body}");
+        assert_eq!(
+            Some(u64::from(status.as_u16())),
+            expected["status"].as_u64(),
+            "{shown}"
+        );
+        assert!(
+            headers.get("x-request-id").is_some_and(|id| !id.is_empty()),
+            "{shown}: X-Request-Id is on every answer"
+        );
+        for (name, value) in expected["headers"].as_object().into_iter().flatten() {
+            let found = headers.get(name).map(|value| value.to_str().unwrap());
+            let fits = match (value.as_str(), found) {
+                (Some(wanted), Some(found)) => self.bound.text(name, wanted, found),
+                (None, None) => Ok(()),
+                (wanted, found) => Err(format!("{name} is {found:?}, not {wanted:?}")),
+            };
+            fits.unwrap_or_else(|fault| panic!("{shown}: {fault}"));
+        }
+        let fits = match &expected["body"] {
+            Value::String(text) => self.bound.text("body", text, &body),
+            wanted => {
+                let kind = headers
+                    .get("content-type")
+                    .map(|kind| kind.to_str().unwrap());
+                assert_eq!(kind, Some("application/json; charset=utf-8"), "{shown}");
+                let found = serde_json::from_str(&body).unwrap();
+                self.bound.compare("body", wanted, &found)
+            }
+        };
+        fits.unwrap_or_else(|fault| panic!("{shown}: {fault}"));
+    }
+
+    async fn send(&self, request: &Value) -> (StatusCode, HeaderMap, String) {
+        let method = request["method"].as_str().unwrap_or("GET");
+        let path = self.bound.fill(request["path"].as_str().unwrap());
+        let mut built = Request::builder().method(method).uri(path);
+        for (name, value) in request["headers"].as_object().into_iter().flatten() {
+            built = built.header(name, self.bound.fill(value.as_str().unwrap()));
+        }
+        let peer = match request["as"].as_str() {
+            Some("ann") => Peer::Local("ann".into()),
+            Some(token) => {
+                let value = self.bound.fill(&format!("Bearer {{token:{token}}}"));
+                built = built.header("authorization", value);
+                Peer::Remote
+            }
+            None => Peer::Remote,
+        };
+        let body = match (&request["body"], &request["text"], &request["bytes"]) {
+            (Value::Null, Value::String(text), _) => text.clone(),
+            (Value::Null, _, Value::Number(bytes)) => {
+                "x".repeat(usize::try_from(bytes.as_u64().unwrap()).unwrap())
+            }
+            (Value::Null, ..) => String::new(),
+            (body, ..) => self.bound.fill(&body.to_string()),
+        };
+        let mut request = built.body(Body::from(body)).unwrap();
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, 1 << 24).await.unwrap();
+        (
+            parts.status,
+            parts.headers,
+            String::from_utf8(bytes.to_vec()).unwrap(),
+        )
+    }
+}
+
+fn random() -> Random {
+    let counter = AtomicU64::new(1);
+    Arc::new(move |bytes: &mut [u8]| {
+        for chunk in bytes.chunks_mut(8) {
+            let next = counter
+                .fetch_add(1, Ordering::Relaxed)
+                .wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            chunk.copy_from_slice(&next.to_be_bytes()[..chunk.len()]);
+        }
+    })
+}

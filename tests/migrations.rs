@@ -1,0 +1,162 @@
+//! Every migration, over a database that holds what a program of that schema wrote. `migrations/N.sql` is a whole
+//! database of schema N; who appends a migration adds the one it begins from, taken with `.dump` from a real run.
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+use longshore::core::access::Reach;
+use longshore::core::deployment::Phase;
+use longshore::core::id::{DeploymentSerial, EnvironmentSerial};
+use longshore::core::time::Timestamp;
+use longshore::store::{ListFilter, OpenWith, Store};
+use rusqlite::Connection;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+fn open(data_dir: &Path) -> Store {
+    let with = OpenWith {
+        now: Timestamp(1_741_948_400_000),
+        random: Arc::new(|bytes: &mut [u8]| bytes.fill(5)),
+        credentials_directory: None,
+        watch: None,
+    };
+    Store::open(data_dir, with).unwrap()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test makes a database that today's program would not"
+)]
+fn connect(data_dir: &Path) -> Connection {
+    Connection::open(data_dir.join("longshore.db")).unwrap()
+}
+
+fn version(connection: &Connection) -> u32 {
+    connection
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .unwrap()
+}
+
+/// The newest schema's number.
+fn newest() -> u32 {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()));
+    version(&connect(dir.path()))
+}
+
+fn sample(number: u32) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/migrations/{number}.sql"))
+}
+
+/// A data directory as a program of that schema left it, but for the instance.
+fn begin_from(number: u32) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("key"), [3; 32]).unwrap();
+    let connection = connect(dir.path());
+    let sql = std::fs::read_to_string(sample(number)).unwrap();
+    connection.execute_batch(&sql).unwrap();
+    connection
+        .pragma_update(None, "user_version", number)
+        .unwrap();
+    dir
+}
+
+/// How many rows each table has.
+fn counts(connection: &Connection) -> BTreeMap<String, i64> {
+    let sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('sqlite_sequence', 'instance')";
+    let mut statement = connection.prepare(sql).unwrap();
+    let names: Vec<String> = statement
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    let count = |name: String| {
+        let sql = format!("SELECT count(*) FROM \"{name}\"");
+        let rows = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
+        (name, rows)
+    };
+    names.into_iter().map(count).collect()
+}
+
+fn schema(connection: &Connection) -> BTreeMap<String, Option<String>> {
+    let mut statement = connection
+        .prepare("SELECT name, sql FROM sqlite_master")
+        .unwrap();
+    statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap()
+}
+
+#[test]
+fn every_schema_has_a_database_to_migrate_from() {
+    for number in 1..=newest() {
+        assert!(
+            sample(number).exists(),
+            "there is no {}: add a database of that schema",
+            sample(number).display()
+        );
+    }
+}
+
+#[test]
+fn every_older_database_becomes_a_new_one_and_keeps_its_rows() {
+    let fresh = tempfile::tempdir().unwrap();
+    drop(open(fresh.path()));
+    for number in 1..=newest() {
+        let dir = begin_from(number);
+        let before = counts(&connect(dir.path()));
+        drop(open(dir.path()));
+        let connection = connect(dir.path());
+        assert_eq!(version(&connection), newest(), "from {number}");
+        let after = counts(&connection);
+        for (table, rows) in &before {
+            assert!(
+                after.get(table) >= Some(rows),
+                "from {number}: {table} had {rows} rows and has {:?}",
+                after.get(table)
+            );
+        }
+        assert_eq!(
+            schema(&connection),
+            schema(&connect(fresh.path())),
+            "from {number}: the schema differs from a fresh one; was a migration changed instead of appended?"
+        );
+        let whole: String = connection
+            .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(whole, "ok", "from {number}");
+        let mut dangling = connection.prepare("PRAGMA foreign_key_check").unwrap();
+        assert!(!dangling.exists([]).unwrap(), "from {number}");
+    }
+}
+
+/// Schema 1's database: web succeeded, db succeeded, web failed in its rollout, web waits.
+#[test]
+fn what_schema_1_wrote_can_still_be_read() {
+    let dir = begin_from(1);
+    let store = open(dir.path());
+    let phase = |serial| store.deployment(DeploymentSerial(serial)).unwrap().phase;
+    assert!(matches!(phase(1), Phase::Succeeded { .. }));
+    assert!(matches!(phase(2), Phase::Succeeded { .. }));
+    assert!(matches!(phase(3), Phase::Failed { .. }));
+    assert_eq!(phase(4), Phase::Queued);
+    let filter = ListFilter {
+        reach: Reach::All,
+        app: None,
+        environment: None,
+        states: Vec::new(),
+        limit: 100,
+        offset: 0,
+    };
+    let (views, total) = store.list(&filter).unwrap();
+    assert_eq!((views.len(), total), (4, 4));
+    let live = store.live(EnvironmentSerial(1)).unwrap().unwrap();
+    assert_eq!(live.release.number, 1);
+    assert_eq!(live.container.name, "web-production-f1bbcdcb-1-1");
+    for serial in 1..=3 {
+        assert!(store.spec(DeploymentSerial(serial)).unwrap().is_some());
+    }
+    assert_eq!(store.unfinished().unwrap().len(), 1);
+    assert_eq!(store.apps(Reach::All).unwrap().len(), 2);
+}
