@@ -920,7 +920,7 @@ async fn a_configuration_is_checked_without_a_daemon() {
     assert_exit(&output, 0);
     assert_eq!(
         stdout(&output),
-        format!("{good}: ok, 1 apps, 1 environments\n")
+        format!("{good}: ok, 1 app, 1 environment\n")
     );
     let output = longshore(&["check", &good, "--json"])
         .output()

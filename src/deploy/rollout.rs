@@ -225,7 +225,8 @@ impl Walk<'_> {
             never = async { self.listen(row, None, true, &read).await; std::future::pending().await } => never,
         };
         let so_far = read.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if matches!(outcome, Err(Stop::Failed(_))) {
+        // Ready or failed: what it has printed until now belongs to the log; it may have been quicker than the listener.
+        if matches!(outcome, Ok(()) | Err(Stop::Failed(_))) {
             self.listen(row, so_far, false, &read).await;
         }
         if let Some(cursor) = read.into_inner().unwrap_or_else(PoisonError::into_inner) {
