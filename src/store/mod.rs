@@ -12,13 +12,15 @@ mod rows;
 mod schema;
 mod seal;
 mod secrets;
+mod views;
 
 pub use apps::{Place, PlaceError};
-pub use deployments::{Created, ListFilter, NewDeployment, StepResult};
+pub use deployments::{Created, NewDeployment, StepResult};
 pub use logs::DeploymentLog;
 pub use operations::{StepRow, Unfinished};
 pub use rollouts::{Committing, Live};
 pub use secrets::{ContainerEnv, SecretError};
+pub use views::ListFilter;
 
 use crate::core::ports::Random;
 use crate::core::time::Timestamp;
