@@ -79,6 +79,25 @@ pub enum ClientError {
     },
 }
 
+/// What to do about a refusal, where the daemon's sentence alone does not tell a person at a terminal.
+fn next_step(code: &str) -> Option<&'static str> {
+    match code {
+        "invalid_branch" => {
+            Some("push the branch to the app's repository, or name another with --branch")
+        }
+        "invalid_commit" => Some(
+            "push the commit, or give more of its digits, and the branch it is on with --branch",
+        ),
+        "project_not_found" => Some("`longshore apps` lists the apps there are"),
+        "deployment_not_found" => Some("`longshore ls` lists the deployments there are"),
+        "insufficient_scope" => {
+            Some("use a token with that scope: `longshore token create NAME --scope …`")
+        }
+        "deployment_not_cancellable" => Some("`longshore show` tells how it stands"),
+        _ => None,
+    }
+}
+
 /// An error the daemon answered with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -94,6 +113,9 @@ impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let clean = |text: &str| crate::core::log::clean(text.as_bytes());
         write!(f, "{} ({})", clean(&self.message), clean(&self.code))?;
+        if let Some(next) = next_step(&self.code) {
+            write!(f, "\nnext: {next}")?;
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             write!(
                 f,
