@@ -4,7 +4,6 @@
 use super::access::{Principal, Scope};
 use super::admission::Desired;
 use super::deployment::{Deployment, Step, Trigger};
-use super::log::Stream;
 use super::name::{AppName, Branch, EnvironmentName, ImageReference, ProjectPath, VariableName};
 use super::secret::Secret;
 use super::time::Timestamp;
@@ -249,6 +248,3 @@ pub struct EnvironmentView {
     /// The image or commit that is live.
     pub live_version: Option<String>,
 }
-
-/// A line for a log, before time and step are put to it.
-pub type LogLine = (Stream, String);

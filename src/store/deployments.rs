@@ -14,6 +14,7 @@ use crate::core::release::Image;
 use crate::core::spec::Spec;
 use crate::core::time::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, params};
+use serde::de::DeserializeOwned;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -255,15 +256,7 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub fn spec(&self, deployment: DeploymentSerial) -> Result<Option<Spec>, StoreError> {
-        let text: Option<String> = self.read(|tx| {
-            Ok(tx.query_row(
-                "SELECT spec FROM deployment WHERE serial = ?1",
-                [deployment.0],
-                |row| row.get(0),
-            )?)
-        })?;
-        text.map(|text| from_json("deployment", deployment.0, &text))
-            .transpose()
+        self.kept(deployment, "spec")
     }
 
     /// The image a deployment built or pulled.
@@ -271,13 +264,18 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub fn result_image(&self, deployment: DeploymentSerial) -> Result<Option<Image>, StoreError> {
-        let text: Option<String> = self.read(|tx| {
-            Ok(tx.query_row(
-                "SELECT result FROM deployment WHERE serial = ?1",
-                [deployment.0],
-                |row| row.get(0),
-            )?)
-        })?;
+        self.kept(deployment, "result")
+    }
+
+    /// What a column of JSON keeps of a deployment.
+    fn kept<T: DeserializeOwned>(
+        &self,
+        deployment: DeploymentSerial,
+        column: &'static str,
+    ) -> Result<Option<T>, StoreError> {
+        let sql = format!("SELECT {column} FROM deployment WHERE serial = ?1");
+        let text: Option<String> =
+            self.read(|tx| Ok(tx.query_row(&sql, [deployment.0], |row| row.get(0))?))?;
         text.map(|text| from_json("deployment", deployment.0, &text))
             .transpose()
     }
