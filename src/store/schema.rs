@@ -7,7 +7,10 @@ use std::path::Path;
 use uuid::Uuid;
 
 /// In order; appended to, never changed.
-const MIGRATIONS: &[M<'_>] = &[M::up(include_str!("schema.sql"))];
+const MIGRATIONS: &[M<'_>] = &[
+    M::up(include_str!("schema.sql")),
+    M::up(include_str!("schema_2.sql")),
+];
 
 /// Opens a connection with the settings every connection has.
 #[expect(
