@@ -12,6 +12,7 @@ use crate::core::spec::{GitCredentials, Repository, SourceSpec, Spec};
 use crate::store::{DeploymentLog, Place, SecretError, StoreError};
 use futures_util::StreamExt as _;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How many lines of output an error shows.
@@ -22,6 +23,7 @@ pub(super) struct Journal {
     redactor: Redactor,
     clock: Arc<dyn Clock>,
     last: Mutex<VecDeque<String>>,
+    printed: AtomicU64,
 }
 
 impl Journal {
@@ -33,11 +35,17 @@ impl Journal {
     /// A line a program printed.
     pub(super) fn output(&self, step: impl Into<Option<Step>>, stream: Stream, text: String) {
         let text = self.write(step.into(), stream, text);
+        self.printed.fetch_add(1, Ordering::Relaxed);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.len() == LAST_LINES {
             last.pop_front();
         }
         last.push_back(text);
+    }
+
+    /// How many lines programs printed: where it grew, something was at work.
+    pub(super) fn printed(&self) -> u64 {
+        self.printed.load(Ordering::Relaxed)
     }
 
     /// The last lines programs printed.
@@ -111,6 +119,7 @@ impl Agent {
             redactor: Redactor::new(hidden),
             clock: self.ports.clock.clone(),
             last: Mutex::new(VecDeque::new()),
+            printed: AtomicU64::new(0),
         })
     }
 

@@ -19,6 +19,7 @@ mod readiness;
 mod rollout;
 mod settle;
 mod walk;
+mod watch;
 
 use crate::core::app::App;
 use crate::core::id::DeploymentSerial;
@@ -79,6 +80,7 @@ pub struct Agent {
     permits: Semaphore,
     /// Deployments that were at work when this process began and were not resumed yet.
     interrupted: Mutex<HashSet<DeploymentSerial>>,
+    watch: watch::Watch,
 }
 
 impl Agent {
@@ -91,6 +93,7 @@ impl Agent {
             permits: Semaphore::new(settings.max_concurrent),
             settings: RwLock::new(Arc::new(settings)),
             interrupted: Mutex::new(HashSet::new()),
+            watch: watch::Watch::default(),
         }
     }
 

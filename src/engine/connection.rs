@@ -13,17 +13,21 @@ use std::time::Duration;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-/// How long the engine may take for anything that is not a stop and not a stream. Slow are creating a container on
-/// a busy disk and starting one after a reboot (0.1 s per network of the host): seconds, not half a minute.
-pub const UNARY: Duration = Duration::from_secs(30);
+/// How long an engine that is alive may take for anything that is not a stop and not a stream. Slow are creating a
+/// container on a busy disk and starting one after a reboot (0.1 s per network of the host): seconds, not a minute.
+pub const UNARY: Duration = Duration::from_secs(60);
 
 /// How long it may take for what moves data: a kill with its unmounting, deleting an image, copying an image's files
 /// into a new volume. A stop has this beyond its grace.
 pub const HEAVY: Duration = Duration::from_secs(120);
 
-/// How long a stream may be silent until the engine is asked whether it lives: a hung engine keeps its streams open
-/// and silent for ever.
-const SILENCE: Duration = Duration::from_secs(30);
+/// How long an answer or a stream may be silent until the engine is asked whether it lives: a hung engine keeps its
+/// connections open and silent for ever.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// How long it may take to say that it lives. It needs no lock and no disk for that, half a millisecond as a rule; an
+/// engine that is only slow manages it in this time on any host that still does anything.
+const PING: Duration = Duration::from_secs(10);
 
 /// bollard's own limit for the head of an answer, in seconds. Ours are stricter where there is one; a pull or a
 /// build may rightly be silent for a day.
@@ -71,7 +75,7 @@ impl Docker {
         matches!(self.host, Host::Unix { .. })
     }
 
-    /// Asks the engine something that is answered at once.
+    /// Asks the engine something that has one answer.
     pub(super) async fn call<T, F>(
         &self,
         limit: Duration,
@@ -81,9 +85,13 @@ impl Docker {
         F: Future<Output = Result<T, Error>>,
     {
         let client = self.client().await?;
-        match timeout(limit, ask(client)).await {
-            Ok(answer) => answer.map_err(|error| self.explain(&error)),
-            Err(_) => Err(self.explain(&Error::RequestTimeoutError)),
+        tokio::select! {
+            biased;
+            answer = timeout(limit, ask(client)) => match answer {
+                Ok(answer) => answer.map_err(|error| self.explain(&error)),
+                Err(_) => Err(self.explain(&Error::RequestTimeoutError)),
+            },
+            lost = self.lost() => Err(lost),
         }
     }
 
@@ -93,14 +101,31 @@ impl Docker {
         &self,
         stream: &mut (impl Stream<Item = Result<T, Error>> + Unpin),
     ) -> Result<Option<Result<T, Error>>, EngineError> {
+        tokio::select! {
+            biased;
+            item = stream.next() => Ok(item),
+            lost = self.lost() => Err(lost),
+        }
+    }
+
+    /// Watches over an answer that does not come: returns when the engine does not say that it lives. Some builds
+    /// and pulls are rightly silent for hours, and so is a hung engine.
+    async fn lost(&self) -> EngineError {
         loop {
-            match timeout(SILENCE, stream.next()).await {
-                Ok(item) => return Ok(item),
-                Err(_) => {
-                    self.call(UNARY, |client| async move { client.ping().await })
-                        .await?
-                }
-            };
+            tokio::time::sleep(SILENCE).await;
+            if let Err(lost) = self.ping().await {
+                return lost;
+            }
+        }
+    }
+
+    /// Asks the engine whether it lives.
+    pub(super) async fn ping(&self) -> Result<(), EngineError> {
+        let client = self.client().await?;
+        match timeout(PING, client.ping()).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(self.explain(&error)),
+            Err(_) => Err(self.explain(&Error::RequestTimeoutError)),
         }
     }
 
@@ -110,7 +135,7 @@ impl Docker {
             return Ok(client);
         }
         let client = self.host.connect()?;
-        let client = match timeout(UNARY, client.negotiate_version()).await {
+        let client = match timeout(PING, client.negotiate_version()).await {
             Ok(Ok(client)) => client,
             Ok(Err(error)) => return Err(self.explain(&error)),
             Err(_) => return Err(self.explain(&Error::RequestTimeoutError)),

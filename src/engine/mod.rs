@@ -4,6 +4,7 @@
 mod build;
 mod connection;
 mod container;
+mod events;
 mod failure;
 mod image;
 mod labels;
@@ -21,8 +22,8 @@ pub use connection::Docker;
 use crate::core::container::OutputCursor;
 use crate::core::name::ImageReference;
 use crate::core::ports::{
-    Build, ContainerSpec, Engine, EngineError, Network, Observed, OutputLine, RegistryCredential,
-    RestartPolicy, Work,
+    Build, ContainerSpec, Engine, EngineError, EngineEvent, Network, Observed, OutputLine,
+    RegistryCredential, RestartPolicy, Work,
 };
 use crate::core::release::Image;
 use async_trait::async_trait;
@@ -99,5 +100,13 @@ impl Engine for Docker {
 
     async fn list(&self) -> Result<Vec<String>, EngineError> {
         observe::list(self).await
+    }
+
+    async fn tags(&self) -> Result<Vec<String>, EngineError> {
+        image::tags(self).await
+    }
+
+    fn events(&self) -> BoxStream<'_, Result<EngineEvent, EngineError>> {
+        work::talking(move |out| events::tell(self, out))
     }
 }

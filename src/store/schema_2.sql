@@ -38,3 +38,6 @@ CREATE TABLE secret (
     set_at      INTEGER NOT NULL,
     PRIMARY KEY (environment, name)
 ) STRICT, WITHOUT ROWID;
+
+-- Tags that appear although they were taken off.
+CREATE INDEX settlement_image ON settlement (object) WHERE kind = 'retire_image';
