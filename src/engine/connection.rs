@@ -247,6 +247,7 @@ impl Host {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     #[test]
     fn addresses_are_a_path_a_unix_url_or_a_tcp_url() {
@@ -273,5 +274,104 @@ mod tests {
                 "{bad}"
             );
         }
+    }
+
+    /// An engine that answers in this time, and to `slowly` in that one; `None` is never.
+    fn engine(at: &std::path::Path, usually: Option<Duration>, slowly: Option<Duration>) -> Docker {
+        let listener = tokio::net::UnixListener::bind(at).unwrap();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(answer(stream, usually, slowly));
+            }
+        });
+        Docker::new(&at.to_string_lossy(), Uuid::nil()).unwrap()
+    }
+
+    async fn answer(
+        mut stream: tokio::net::UnixStream,
+        usually: Option<Duration>,
+        slowly: Option<Duration>,
+    ) {
+        let mut request = [0; 4096];
+        let read = stream.read(&mut request).await.unwrap();
+        let request = String::from_utf8_lossy(&request[..read]).into_owned();
+        let body = r#"{"ApiVersion":"1.41","MinAPIVersion":"1.12"}"#;
+        let time = if request.contains("/containers/") {
+            slowly
+        } else {
+            usually
+        };
+        match time {
+            Some(time) => tokio::time::sleep(time).await,
+            None => std::future::pending().await,
+        }
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+
+    /// What an engine of that kind answers, and after how long.
+    async fn ask(usually: Option<u64>, slowly: Option<u64>) -> (Result<(), EngineError>, Duration) {
+        let directory = tempfile::tempdir().unwrap();
+        let seconds = |time: Option<u64>| time.map(Duration::from_secs);
+        let docker = engine(
+            &directory.path().join("s"),
+            seconds(usually),
+            seconds(slowly),
+        );
+        let began = began();
+        let asked = docker.call(UNARY, |client| async move {
+            client.inspect_container("x", None).await.map(|_| ())
+        });
+        let answer = asked.await;
+        (answer, began.elapsed())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the test's clock")]
+    fn began() -> tokio::time::Instant {
+        tokio::time::Instant::now()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_that_is_only_slow_is_waited_for() {
+        let (answer, took) = ask(Some(4), Some(50)).await;
+        assert_eq!(answer, Ok(()));
+        assert!(took >= Duration::from_secs(50), "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_that_hangs_is_unavailable_in_seconds_whatever_it_was_asked() {
+        for (usually, slowly) in [(None, None), (None, Some(0))] {
+            let (answer, took) = ask(usually, slowly).await;
+            assert!(
+                matches!(answer, Err(EngineError::Unavailable(_))),
+                "{answer:?}"
+            );
+            assert!(took <= Duration::from_secs(16), "{took:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_answer_that_never_comes_from_an_engine_that_lives_is_given_up_too() {
+        let (answer, took) = ask(Some(0), None).await;
+        assert!(
+            matches!(answer, Err(EngineError::Unavailable(_))),
+            "{answer:?}"
+        );
+        assert!(took >= UNARY && took < UNARY * 2, "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_is_left_only_when_the_engine_behind_it_hangs() {
+        let directory = tempfile::tempdir().unwrap();
+        let lives = engine(&directory.path().join("l"), Some(Duration::ZERO), None);
+        let hangs = engine(&directory.path().join("h"), None, None);
+        let mut silent = futures_util::stream::pending::<Result<(), Error>>();
+        let hour = Duration::from_secs(60 * 60);
+        assert!(timeout(hour, lives.next(&mut silent)).await.is_err());
+        let left = timeout(hour, hangs.next(&mut silent)).await.unwrap();
+        assert!(matches!(left, Err(EngineError::Unavailable(_))), "{left:?}");
     }
 }

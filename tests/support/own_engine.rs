@@ -341,6 +341,15 @@ impl Host {
             .await;
     }
 
+    /// Waits until there is exactly one container, which runs and whose name ends like this.
+    pub async fn only_one(&self, ending: &str) {
+        let what = format!("nothing but a container …{ending} to run");
+        self.until(&what, async || {
+            matches!(&self.containers().await[..], [(name, true)] if name.ends_with(ending))
+        })
+        .await;
+    }
+
     /// Waits until the image of no candidate and no scratch tree is left.
     pub async fn no_leftovers(&self) {
         self.until("the leftovers to go", async || {
