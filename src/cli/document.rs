@@ -79,6 +79,11 @@ pub struct Deployment {
     /// Whether a newer deployment took its place.
     #[serde(default)]
     pub superseded: bool,
+    /// Whether it ran the live image again.
+    #[serde(default)]
+    pub restart: bool,
+    /// What it went back to.
+    pub rollback: Option<Rollback>,
     /// `manual` or `automatic`.
     pub trigger: Option<String>,
     /// Who asked.
@@ -99,6 +104,13 @@ pub struct Deployment {
     /// What could not be put back.
     #[serde(default)]
     pub restore_failed: Vec<String>,
+}
+
+/// What a rollback went back to.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Rollback {
+    /// The release's number.
+    pub of: i64,
 }
 
 /// What git says of a commit.
