@@ -6,6 +6,7 @@ use super::patience::Backoff;
 use super::rollout::{container_spec, network};
 use crate::core::deployment::Deployment;
 use crate::core::ports::{ContainerState, EngineError, RestartPolicy, Table};
+use crate::core::redact::Redactor;
 use crate::core::release::release_tag;
 use crate::store::{Live, Place, SecretError, StoreError};
 use std::time::Duration;
@@ -104,8 +105,20 @@ impl Agent {
         Ok(())
     }
 
-    /// The live container runs and comes back after a reboot; a missing one is made again from its release.
+    /// The live container runs and comes back after a reboot; a missing one is made again from its release. Many
+    /// people read why it does not: the engine may quote what it was given, so its words are cleaned here.
     pub(super) async fn ensure_running(&self, place: &Place, live: &Live) -> Result<(), NotYet> {
+        match self.start_or_make(place, live).await {
+            Err(NotYet::Engine(error)) => {
+                let hidden = self.store.hidden_values(live.container.serial)?;
+                let redactor = Redactor::new(&hidden);
+                Err(error.map_text(|text| redactor.redact(text)).into())
+            }
+            other => other,
+        }
+    }
+
+    async fn start_or_make(&self, place: &Place, live: &Live) -> Result<(), NotYet> {
         let engine = &self.ports.engine;
         let name = &live.container.name;
         match engine.inspect(name).await?.map(|observed| observed.state) {
@@ -131,7 +144,8 @@ impl Agent {
         variables.extend(deployment.request.variables.clone());
         let env = self
             .store
-            .container_env(&live.release.content.run, &variables)?;
+            .container_env(place, &live.release.content.run, &variables)?;
+        self.store.hide_too(live.container.serial, &env.hidden)?;
         let labels = self.labels(place, &deployment, &live.container.process)?;
         if let Some(network) = network(place) {
             self.ports.engine.ensure_network(&network).await?;

@@ -38,6 +38,11 @@ impl Agent {
                 self.store.apps(caller.reach).map_err(internal)?,
             )),
             Action::CreateToken(create) => self.create_token(caller, &create),
+            Action::SetSecret(which, value) => self.set_secret(caller, &which, &value),
+            Action::RemoveSecret(which) => self.remove_secret(caller, &which),
+            Action::ListSecrets(app, environment) => {
+                self.list_secrets(caller, &app, environment.as_ref())
+            }
         }
     }
 
@@ -194,9 +199,10 @@ fn needed_scope(action: &Action) -> Scope {
         Action::GetDeployment(_)
         | Action::ListDeployments(_)
         | Action::ReadLog(_)
+        | Action::ListSecrets(..)
         | Action::ListApps => Scope::Read,
         Action::CreateDeployment(_) | Action::CancelDeployment(_) => Scope::Write,
-        Action::CreateToken(_) => Scope::Admin,
+        Action::CreateToken(_) | Action::SetSecret(..) | Action::RemoveSecret(_) => Scope::Admin,
     }
 }
 

@@ -17,6 +17,7 @@ mod journal;
 mod patience;
 mod readiness;
 mod rollout;
+mod secrets;
 mod settle;
 mod walk;
 

@@ -3,7 +3,7 @@
 
 use super::failures;
 use super::interrupt::{Interrupt, Stop};
-use super::journal::unreadable;
+use super::secrets::unreadable;
 use super::walk::Walk;
 use crate::core::address::engine_half;
 use crate::core::container::{ContainerRow, OutputCursor, WEB};
@@ -152,8 +152,10 @@ impl Walk<'_> {
         made.map_err(|error| failures::engine("make the environment's network", error))?;
         let env = agent
             .store
-            .container_env(&content.run, &self.deployment.request.variables);
-        let env = env.map_err(|error| unreadable(&error))?;
+            .container_env(self.place, &content.run, &self.deployment.request.variables);
+        let env = env.map_err(unreadable)?;
+        // They may have changed since the deployment began.
+        self.journal.hide(&env.hidden);
         let now = agent.ports.clock.now();
         let row = agent.store.intend_candidate(
             &self.deployment,

@@ -5,6 +5,7 @@ mod error;
 mod id;
 mod parse;
 mod render;
+mod secrets;
 mod words;
 
 use super::{Api, RequestId, auth, auth::Peer};
@@ -41,6 +42,7 @@ pub(super) fn routes(api: &Api) -> Router<Api> {
             .route(&format!("/tokens{slash}"), post(create_token));
     }
     routes
+        .merge(secrets::routes())
         .fallback(async || Refusal::no_route())
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(api.clone(), authenticate))

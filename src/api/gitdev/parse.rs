@@ -209,7 +209,7 @@ pub(super) fn token(body: &Object) -> Result<CreateToken, Refusal> {
 
 /// An app by git.dev's id or, as an addition, by its name: a name holds no underscore, so the two cannot be confused.
 /// What can be neither is an app there is not: a 404, after everything that is checked before.
-fn app(text: &str) -> AppRef {
+pub(super) fn app(text: &str) -> AppRef {
     id::parse("proj_", text)
         .map(AppRef::Id)
         .or_else(|| AppName::parse(text).ok().map(AppRef::Name))
@@ -304,7 +304,7 @@ fn text(body: &Object, field: &str) -> Result<Option<String>, Refusal> {
     }
 }
 
-fn required(body: &Object, field: &str) -> Result<String, Refusal> {
+pub(super) fn required(body: &Object, field: &str) -> Result<String, Refusal> {
     text(body, field)?.ok_or_else(|| Refusal::missing(field))
 }
 
