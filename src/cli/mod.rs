@@ -21,14 +21,16 @@ mod output;
 mod patience;
 mod place;
 mod question;
+mod secret;
 mod serve;
 mod show;
 mod summary;
 mod table;
 mod token;
+mod value;
 mod watch;
 
-use arguments::{AskCommand, Cli, Command, Connection, TokenCommand};
+use arguments::{AskCommand, Cli, Command, Connection, SecretCommand, TokenCommand};
 use clap::Parser;
 use client::Client;
 use environment::Environment;
@@ -94,6 +96,9 @@ async fn ask(session: &Session, command: AskCommand) -> Result<Exit, Error> {
         AskCommand::Cancel(args) => cancel::run(session, &args).await,
         AskCommand::Apps => apps::run(session).await,
         AskCommand::Token(TokenCommand::Create(args)) => token::run(session, &args).await,
+        AskCommand::Secret(SecretCommand::Set(args)) => secret::set(session, &args).await,
+        AskCommand::Secret(SecretCommand::Ls(args)) => secret::list(session, &args).await,
+        AskCommand::Secret(SecretCommand::Rm(args)) => secret::remove(session, &args).await,
     }
 }
 

@@ -150,9 +150,10 @@ impl Walk<'_> {
             .call(async || engine.ensure_network(&network).await)
             .await?;
         made.map_err(|error| failures::engine("make the environment's network", error))?;
-        let env = agent
-            .store
-            .container_env(self.place, &content.run, &self.deployment.request.variables);
+        let env =
+            agent
+                .store
+                .container_env(self.place, &content.run, &self.deployment.request.variables);
         let env = env.map_err(unreadable)?;
         // They may have changed since the deployment began.
         self.journal.hide(&env.hidden);

@@ -50,7 +50,10 @@ impl Key {
         }
         let bytes = match File::open(&file) {
             Ok(opened) => {
-                let mode = opened.metadata().map_err(files::fault(&file))?.permissions();
+                let mode = opened
+                    .metadata()
+                    .map_err(files::fault(&file))?
+                    .permissions();
                 check_mode(&file, mode.mode())?;
                 read(opened, &file)?
             }

@@ -134,8 +134,8 @@ impl Store {
         files::make_private_file(&database)?;
         let mut writer = schema::connect(&database)?;
         schema::migrate(&mut writer)?;
-        let instance = schema::instance(&mut writer, &seal, &with)?
-            .ok_or_else(|| key.wrong(&database))?;
+        let instance =
+            schema::instance(&mut writer, &seal, &with)?.ok_or_else(|| key.wrong(&database))?;
         files::write_text(&data_dir.join("instance"), &format!("{instance}\n"))?;
         for name in ["logs", "git", "work"] {
             files::make_private_dir(&data_dir.join(name))?;

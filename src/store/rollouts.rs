@@ -298,11 +298,7 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails, or the earlier ones cannot be opened.
-    pub fn hide_too(
-        &self,
-        serial: ContainerSerial,
-        values: &[Secret],
-    ) -> Result<(), StoreError> {
+    pub fn hide_too(&self, serial: ContainerSerial, values: &[Secret]) -> Result<(), StoreError> {
         let mut hidden = self.hidden_values(serial)?;
         let before = hidden.len();
         for value in values {

@@ -17,8 +17,9 @@ pub(super) struct Seal {
 impl Seal {
     /// Seals and opens with this key.
     pub(super) fn new(key: &Key, random: &Random) -> Result<Self, StoreError> {
-        let key = UnboundKey::new(&CHACHA20_POLY1305, &key.bytes)
-            .map_err(|_| StoreError::Key("the encryption key has not the cipher's length".into()))?;
+        let key = UnboundKey::new(&CHACHA20_POLY1305, &key.bytes).map_err(|_| {
+            StoreError::Key("the encryption key has not the cipher's length".into())
+        })?;
         Ok(Self {
             key: LessSafeKey::new(key),
             random: random.clone(),

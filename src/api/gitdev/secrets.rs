@@ -51,7 +51,8 @@ impl FromRequestParts<Api> for Named {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refusal> {
-        let mut named = match Path::<HashMap<String, String>>::from_request_parts(parts, api).await {
+        let mut named = match Path::<HashMap<String, String>>::from_request_parts(parts, api).await
+        {
             Ok(Path(named)) => named,
             // What is no text names no app.
             Err(_) => HashMap::new(),
