@@ -32,6 +32,9 @@ pub enum Error {
         /// What was asked for.
         name: String,
     },
+    /// No such change of an environment, or none the caller can see.
+    #[error("there is no such operation")]
+    OperationNotFound,
     /// The caller's rights are too small.
     #[error("this needs the scope {}", .0.as_str())]
     Forbidden(Scope),

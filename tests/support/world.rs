@@ -4,8 +4,12 @@
 use async_trait::async_trait;
 use futures_util::{FutureExt as _, StreamExt as _, stream, stream::BoxStream};
 use longshore::core::access::Caller;
-use longshore::core::action::{Action, AppRef, CreateDeployment, DeploymentView, Reply, Target};
+use longshore::core::action::{
+    Action, AppRef, ChangeEnvironment, ChangeView, CreateDeployment, DeploymentView, Environments,
+    Reply, Target,
+};
 use longshore::core::app::{App, derived_id};
+use longshore::core::change::Change;
 use longshore::core::container::OutputCursor;
 use longshore::core::deployment::{CommitInfo, Trigger};
 use longshore::core::error::Error;
@@ -51,6 +55,9 @@ pub struct Made {
 pub struct State {
     pub containers: BTreeMap<String, Made>,
     pub tags: BTreeMap<String, String>,
+    pub digests: BTreeMap<String, String>,
+    pub networks: BTreeSet<String>,
+    pub volumes: BTreeSet<String>,
     pub trees: BTreeSet<Uuid>,
     pub behaviours: BTreeMap<String, Behaviour>,
     pub head: Option<Sha>,
@@ -274,6 +281,13 @@ fn behaviour(state: &State, image: &str) -> Behaviour {
         .unwrap_or(Behaviour::Serves)
 }
 
+/// A number that stands for a text.
+fn fold(text: &str) -> u128 {
+    text.bytes().fold(1, |sum: u128, byte| {
+        sum.wrapping_mul(257).wrapping_add(byte.into())
+    })
+}
+
 pub fn image_of(sha: &str) -> String {
     format!("sha256:{sha}")
 }
@@ -331,13 +345,17 @@ impl Engine for Fake {
     ) -> Work<'a, Image, EngineError> {
         let pulled = async move {
             let reference = image.with_tag();
-            let id = format!("sha256:{reference}");
             self.0
                 .engine("pull", |state| {
+                    // A digest names the same image for ever.
+                    let known = state.digests.get(&reference).cloned();
+                    let id = known.unwrap_or_else(|| format!("sha256:{reference}"));
+                    let digest = format!("registry.example/image@sha256:{:064x}", fold(&id));
+                    state.digests.insert(digest.clone(), id.clone());
                     state.tags.insert(reference.clone(), id.clone());
                     Ok(Progress::Done(Image {
                         id,
-                        digest: Some(format!("{image}@sha256:00")),
+                        digest: Some(digest),
                         reference,
                     }))
                 })
@@ -349,7 +367,8 @@ impl Engine for Fake {
     async fn find_image(&self, reference: &str) -> Result<Option<Image>, EngineError> {
         self.0
             .engine("find_image", |state| {
-                let found = state.tags.get(reference).cloned();
+                let by_id = state.tags.values().find(|id| *id == reference);
+                let found = state.tags.get(reference).or(by_id).cloned();
                 Ok(found.map(|id| Image {
                     id,
                     digest: None,
@@ -377,8 +396,38 @@ impl Engine for Fake {
             .await
     }
 
-    async fn ensure_network(&self, _: &Network) -> Result<(), EngineError> {
-        self.0.engine("ensure_network", |_| Ok(())).await
+    async fn ensure_network(&self, network: &Network) -> Result<(), EngineError> {
+        self.0
+            .engine("ensure_network", |state| {
+                state.networks.insert(network.name.clone());
+                Ok(())
+            })
+            .await
+    }
+
+    async fn remove_network(&self, name: &str) -> Result<(), EngineError> {
+        self.0
+            .engine("remove_network", |state| {
+                let used = state
+                    .containers
+                    .values()
+                    .any(|made| made.spec.network == name);
+                if used {
+                    return Err(EngineError::Refused("it has active endpoints".into()));
+                }
+                state.networks.remove(name);
+                Ok(())
+            })
+            .await
+    }
+
+    async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
+        self.0
+            .engine("remove_volume", |state| {
+                state.volumes.remove(name);
+                Ok(())
+            })
+            .await
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<(), EngineError> {
@@ -389,6 +438,17 @@ impl Engine for Fake {
                     .values()
                     .any(|made| made.spec.address == spec.address && made.spec.name != spec.name);
                 assert!(!taken, "two containers have the address {}", spec.address);
+                assert!(
+                    state.networks.contains(&spec.network),
+                    "no network {}",
+                    spec.network
+                );
+                state
+                    .volumes
+                    .extend(spec.mounts.iter().filter_map(|mount| match &mount.source {
+                        MountSource::Volume(name) => Some(name.clone()),
+                        MountSource::External(_) | MountSource::Host(_) => None,
+                    }));
                 state
                     .containers
                     .entry(spec.name.clone())
@@ -611,6 +671,7 @@ impl Bench {
         };
         let settings = Settings {
             apps: self.apps.clone(),
+            address_pool: "10.213.0.0/16".parse().unwrap(),
             registries: Vec::new(),
             max_concurrent: self.max_concurrent,
             unavailable_timeout: Duration::from_secs(120),
@@ -641,6 +702,31 @@ impl Process {
     pub async fn create(&self, create: CreateDeployment) -> Result<DeploymentView, Error> {
         match self.ask(Action::CreateDeployment(create)).await? {
             Reply::Deployment(view) => Ok(*view),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn change(&self, app: &str, change: Change, now: bool) -> Result<ChangeView, Error> {
+        let asked = ChangeEnvironment {
+            app: AppRef::Name(AppName::parse(app).unwrap()),
+            environments: Environments::Default,
+            change,
+            now,
+        };
+        match self.ask(Action::Change(asked)).await? {
+            Reply::Changes(mut views) => Ok(views.remove(0)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// How a change stands.
+    pub async fn change_of(&self, view: &ChangeView) -> ChangeView {
+        match self
+            .ask(Action::GetChange(view.change.serial))
+            .await
+            .unwrap()
+        {
+            Reply::Changes(mut views) => views.remove(0),
             other => panic!("{other:?}"),
         }
     }
