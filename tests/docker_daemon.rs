@@ -5,6 +5,10 @@
     reason = "in what the tests share, a panic is a failed test too"
 )]
 
+#[expect(
+    dead_code,
+    reason = "shared with the test of canaries, which needs more of it"
+)]
 #[path = "support/daemon.rs"]
 mod daemon;
 #[expect(

@@ -4,26 +4,18 @@
 //! Base64 is looked for as such. Percent signs and backslashes are undone first, because programs differ in what they
 //! escape and how; what is then found is taken out of the text as it was written.
 
-use super::log::clean;
+mod forms;
+mod unescape;
+
 use super::secret::Secret;
 use aho_corasick::AhoCorasick;
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use forms::{Form, forms_of};
+use std::collections::HashMap;
 use std::sync::Arc;
+use unescape::{RULES, Unescaped};
 
 /// What stands where a value was.
 const MASK: &str = "[redacted]";
-
-/// A value shorter than this is not looked for: replacing every `1` or `on` would make logs unreadable and would
-/// itself tell the value.
-const SHORTEST: usize = 4;
-
-/// The automaton looks for this much of a form, and the rest is compared: its size would otherwise grow with that of
-/// whole key files. As much of a long secret alone is hidden, too.
-const ANCHOR: usize = 24;
-
-/// After how many characters programs break base64: MIME's number, and PEM's.
-const WRAPS: [usize; 2] = [76, 64];
 
 /// How many escapings one in the other are undone: JSON in JSON, JSON in a URL.
 const DEPTH: usize = 2;
@@ -42,9 +34,10 @@ enum Known {
 }
 
 struct Forms {
-    /// The anchors, in the order of the forms.
+    forms: Vec<Form>,
     anchors: AhoCorasick,
-    forms: Vec<String>,
+    /// Which form each anchor is of, and where in it.
+    places: Vec<(usize, usize)>,
 }
 
 impl std::fmt::Debug for Known {
@@ -62,7 +55,7 @@ impl Redactor {
     /// has several.
     #[must_use]
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
-        let mut forms: Vec<String> = secrets
+        let mut forms: Vec<Form> = secrets
             .into_iter()
             .flat_map(|secret| forms_of(secret.expose()))
             .collect();
@@ -71,12 +64,23 @@ impl Redactor {
         if forms.is_empty() {
             return Self::default();
         }
-        let anchors = forms.iter().map(|form| anchor(form));
-        Self(match AhoCorasick::new(anchors) {
-            Ok(anchors) => Known::Forms(Arc::new(Forms { anchors, forms })),
+        let mut places = Vec::new();
+        let mut anchors = Vec::new();
+        for (index, form) in forms.iter().enumerate() {
+            for (at, anchor) in form.anchors() {
+                places.push((index, at));
+                anchors.push(anchor);
+            }
+        }
+        let Ok(anchors) = AhoCorasick::new(anchors) else {
             // Beyond the automaton's limits: gigabytes of secrets.
-            Err(_) => Known::TooMuch,
-        })
+            return Self(Known::TooMuch);
+        };
+        Self(Known::Forms(Arc::new(Forms {
+            forms,
+            anchors,
+            places,
+        })))
     }
 
     /// The text without secret values.
@@ -89,8 +93,10 @@ impl Redactor {
         };
         let mut found = Vec::new();
         forms.search(text.as_bytes(), &|start, end| (start, end), &mut found);
-        let written = Unescaped::nothing(&text);
-        forms.search_unescaped(&written, DEPTH, &mut found);
+        if text.contains(['%', '+', '\\']) {
+            let written = Unescaped::nothing(&text);
+            forms.search_unescaped(&written, DEPTH, &mut found);
+        }
         if found.is_empty() {
             return text;
         }
@@ -106,14 +112,24 @@ impl Forms {
         place: &dyn Fn(usize, usize) -> (usize, usize),
         found: &mut Vec<(usize, usize)>,
     ) {
+        // Where each form was found last: it has many anchors.
+        let mut last: HashMap<usize, (usize, usize)> = HashMap::new();
         for hit in self.anchors.find_overlapping_iter(text) {
-            let form = self.forms[hit.pattern().as_usize()].as_bytes();
-            let same = form
+            let (index, at) = self.places[hit.pattern().as_usize()];
+            let is_within =
+                |(start, end): &(usize, usize)| *start <= hit.start() && hit.end() <= *end;
+            if last.get(&index).is_some_and(is_within) {
+                continue;
+            }
+            let form = self.forms[index].text.as_bytes();
+            let before = form[..at]
                 .iter()
-                .zip(&text[hit.start()..])
-                .take_while(|(wanted, given)| wanted == given)
-                .count();
-            found.push(place(hit.start(), hit.start() + same));
+                .rev()
+                .zip(text[..hit.start()].iter().rev());
+            let after = form[at..].iter().zip(&text[hit.start()..]);
+            let (start, end) = (hit.start() - same(before), hit.start() + same(after));
+            last.insert(index, (start, end));
+            found.push(place(start, end));
         }
     }
 
@@ -121,10 +137,10 @@ impl Forms {
         if depth == 0 {
             return;
         }
-        for rule in [percent, percent_and_plus, backslash] {
+        for rule in RULES {
             if let Some(text) = text.undo(rule) {
-                let place = |start: usize, end: usize| (text.from[start].0, text.from[end - 1].1);
-                self.search(&text.bytes, &place, found);
+                let place = |start: usize, end: usize| text.written(start, end);
+                self.search(text.bytes(), &place, found);
                 self.search_unescaped(&text, depth - 1, found);
             }
         }
@@ -155,168 +171,16 @@ fn mask(text: &str, mut found: Vec<(usize, usize)>) -> String {
     out
 }
 
-/// A text some of whose escapes are undone, and where each of its bytes stood in the text as it was written.
-struct Unescaped {
-    bytes: Vec<u8>,
-    from: Vec<(usize, usize)>,
-}
-
-/// What an escape at the beginning of the bytes stands for, and how long it is.
-type Rule = fn(&[u8]) -> Option<(Escape, usize)>;
-
-enum Escape {
-    Byte(u8),
-    Char(char),
-}
-
-impl Unescaped {
-    fn nothing(text: &str) -> Self {
-        Self {
-            bytes: text.as_bytes().to_vec(),
-            from: (0..text.len()).map(|at| (at, at + 1)).collect(),
-        }
-    }
-
-    /// `None` if there is nothing to undo.
-    fn undo(&self, rule: Rule) -> Option<Self> {
-        let mut undone = Self {
-            bytes: Vec::with_capacity(self.bytes.len()),
-            from: Vec::with_capacity(self.bytes.len()),
-        };
-        let (mut at, mut changed) = (0, false);
-        while at < self.bytes.len() {
-            let Some((escape, length)) = rule(&self.bytes[at..]) else {
-                undone.bytes.push(self.bytes[at]);
-                undone.from.push(self.from[at]);
-                at += 1;
-                continue;
-            };
-            match escape {
-                Escape::Byte(byte) => undone.bytes.push(byte),
-                Escape::Char(c) => {
-                    let mut room = [0; 4];
-                    undone
-                        .bytes
-                        .extend_from_slice(c.encode_utf8(&mut room).as_bytes());
-                }
-            }
-            let whole = (self.from[at].0, self.from[at + length - 1].1);
-            undone.from.resize(undone.bytes.len(), whole);
-            at += length;
-            changed = true;
-        }
-        changed.then_some(undone)
-    }
-}
-
-fn percent(bytes: &[u8]) -> Option<(Escape, usize)> {
-    match bytes {
-        [b'%', high, low, ..] => Some((Escape::Byte(byte(&[*high, *low])?), 3)),
-        _ => None,
-    }
-}
-
-/// As forms are sent: a plus is a blank.
-fn percent_and_plus(bytes: &[u8]) -> Option<(Escape, usize)> {
-    match bytes {
-        [b'+', ..] => Some((Escape::Byte(b' '), 1)),
-        _ => percent(bytes),
-    }
-}
-
-/// As JSON and most languages write texts.
-fn backslash(bytes: &[u8]) -> Option<(Escape, usize)> {
-    let [b'\\', kind, rest @ ..] = bytes else {
-        return None;
-    };
-    let byte_of = |byte| Some((Escape::Byte(byte), 2));
-    match kind {
-        b'n' => byte_of(b'\n'),
-        b'r' => byte_of(b'\r'),
-        b't' => byte_of(b'\t'),
-        b'b' => byte_of(8),
-        b'f' => byte_of(12),
-        b'"' | b'\'' | b'\\' | b'/' => byte_of(*kind),
-        b'x' => Some((Escape::Byte(byte(rest.get(..2)?)?), 4)),
-        b'u' => unicode(rest),
-        _ => None,
-    }
-}
-
-/// What follows `\u`: four digits, and for what lies beyond them a second escape.
-fn unicode(rest: &[u8]) -> Option<(Escape, usize)> {
-    let unit = |digits: &[u8]| {
-        Some(u16::from_be_bytes([
-            byte(digits.get(..2)?)?,
-            byte(digits.get(2..4)?)?,
-        ]))
-    };
-    let first = unit(rest)?;
-    if let Some(c) = char::from_u32(u32::from(first)) {
-        return Some((Escape::Char(c), 6));
-    }
-    let second = unit(rest.get(4..)?.strip_prefix(b"\\u")?)?;
-    match char::decode_utf16([first, second]).next() {
-        Some(Ok(c)) => Some((Escape::Char(c), 12)),
-        Some(Err(_)) | None => None,
-    }
-}
-
-fn byte(digits: &[u8]) -> Option<u8> {
-    let digit = |c: &u8| char::from(*c).to_digit(16);
-    match digits {
-        [high, low] => u8::try_from(digit(high)? * 16 + digit(low)?).ok(),
-        _ => None,
-    }
-}
-
-/// The beginning of a form by which it is found.
-fn anchor(form: &str) -> &str {
-    &form[..form.ceil_char_boundary(ANCHOR)]
-}
-
-/// Everything to look for. A log's lines are clean of control characters, so the value is looked for without them, too.
-fn forms_of(value: &str) -> Vec<String> {
-    let mut forms = Vec::new();
-    let lines = value.lines().map(|line| clean(line.as_bytes()));
-    let lines: Vec<String> = lines.map(|line| line.trim().to_owned()).collect();
-    for raw in std::iter::once(value).chain(lines.iter().map(String::as_str)) {
-        if raw.len() >= SHORTEST {
-            forms.extend(base64_forms(raw.as_bytes()));
-            forms.push(raw.to_owned());
-        }
-    }
-    forms
-}
-
-/// The value in base64 at each of the three places it can have in a longer text (`user:token` puts it at any); only
-/// the characters that depend on nothing but the value. What programs break into lines is a form for each line.
-fn base64_forms(value: &[u8]) -> Vec<String> {
-    let mut forms = Vec::new();
-    for lead in 0..3usize {
-        let mut padded = vec![0u8; lead];
-        padded.extend_from_slice(value);
-        for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
-            let encoded = engine.encode(&padded);
-            let from = (lead * 8).div_ceil(6);
-            let to = padded.len() * 8 / 6;
-            let certain = encoded.get(from..to).unwrap_or_default();
-            for width in WRAPS {
-                if lead == 0 && certain.len() > width {
-                    let lines = certain.as_bytes().chunks(width).skip(1);
-                    forms.extend(lines.map(|line| String::from_utf8_lossy(line).into_owned()));
-                }
-            }
-            forms.push(certain.to_owned());
-        }
-    }
-    forms.retain(|form| form.len() >= SHORTEST);
-    forms
+/// How many of the pairs are equal until the first that is not.
+fn same<'a>(pairs: impl Iterator<Item = (&'a u8, &'a u8)>) -> usize {
+    pairs.take_while(|(wanted, given)| wanted == given).count()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::log::clean;
+    use base64::Engine as _;
     use base64::engine::general_purpose::{STANDARD, URL_SAFE};
     use proptest::prelude::*;
 
@@ -380,15 +244,13 @@ mod tests {
         for line in &lines {
             assert_eq!(redact(&secret, &format!("  {line}")), format!("  {MASK}"));
         }
-        let encoded = STANDARD.encode(&secret);
-        for width in WRAPS {
+        for (user, width) in [("", 76), ("", 64), ("user:", 76), ("us:", 64)] {
+            let encoded = STANDARD.encode(format!("{user}{secret}"));
             for line in encoded.as_bytes().chunks(width) {
                 let line = std::str::from_utf8(line).unwrap();
                 let shown = redact(&secret, line);
-                assert!(
-                    shown.contains(MASK) && shown.len() <= MASK.len() + 4,
-                    "{line}: {shown}"
-                );
+                let is_hidden = shown.contains(MASK) && shown.len() <= MASK.len() + 8;
+                assert!(is_hidden || line.len() < 15, "{line}: {shown}");
             }
         }
         let escaped = secret.replace('\n', "\\n");
