@@ -144,7 +144,7 @@ impl Scene {
         std::fs::write(credentials.join("longshore-key"), key).unwrap();
         world.environment = vec![
             ("CREDENTIALS_DIRECTORY", credentials.display().to_string()),
-            ("LONGSHORE_LOG", "debug".to_owned()),
+            ("LONGSHORE_LOG", "trace".to_owned()),
         ];
         write(&world.path("git-token"), &canaries.git.value);
         write(&world.path("registry-password"), &canaries.registry.value);
