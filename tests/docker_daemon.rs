@@ -5,11 +5,8 @@
     reason = "in what the tests share, a panic is a failed test too"
 )]
 
-#[expect(
-    dead_code,
-    reason = "shared with the test of canaries, which needs more of it"
-)]
 #[path = "support/daemon.rs"]
+#[expect(dead_code, reason = "shared with other tests, which need more of it")]
 mod daemon;
 #[expect(
     dead_code,

@@ -202,7 +202,7 @@ impl Client {
         self.read(self.send(request).await?)
     }
 
-    /// DELETE of a path.
+    /// DELETE of a path whose answer is JSON.
     pub async fn delete<T: DeserializeOwned>(
         &self,
         path: &str,
