@@ -7,6 +7,7 @@ mod world;
 
 use longshore::core::action::{Action, AppRef, Reply, SecretRequest, SecretView};
 use longshore::core::app::App;
+use longshore::core::change::Change;
 use longshore::core::deployment::Phase;
 use longshore::core::error::Error;
 use longshore::core::failure::FailureCode;
@@ -194,6 +195,21 @@ async fn a_container_that_is_made_again_hides_the_secrets_of_both_moments() {
     let serial = live.unwrap().unwrap().container.serial;
     let hidden = process.store.hidden_values(serial).unwrap();
     assert_eq!(hidden, ["before22", "after222"].map(Secret::new));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removed_environment_takes_its_secrets_with_it() {
+    let bench = bench();
+    let process = bench.start();
+    set(&process, "PASSWORD", "hunter22").await;
+    let default = |_: &_| Some(bench.apps[0].default_environment.clone());
+    let place = process.store.place(&web(), None, default);
+    let environment = place.unwrap().unwrap().environment;
+    assert_eq!(process.store.kept_secrets(environment).unwrap().len(), 1);
+    let remove = Change::Remove { volumes: false };
+    process.change("web", remove, false).await.unwrap();
+    process.drive().await;
+    assert!(process.store.kept_secrets(environment).unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
