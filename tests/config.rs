@@ -703,9 +703,14 @@ fn an_apps_values_that_cannot_be_used_are_named_with_what_is_expected() {
             "env_file[0] must be an absolute path",
         ),
         (
-            "secrets = { A = \"store\" }",
+            "credentials = { token = \"store\" }",
+            25,
+            "only works in an app's secrets",
+        ),
+        (
+            "secrets = { A = \"stor\" }",
             17,
-            "not supported by this version",
+            "\"store\", \"file:/path\" or \"credential:NAME\"",
         ),
         ("secrets = { A = \"file:x\" }", 17, "an absolute path"),
         (

@@ -1,7 +1,7 @@
 //! What can be typed after `longshore`.
 
 use super::exit::Error;
-use super::{again, cancel, change, check, deploy, list, logs, serve, show, token};
+use super::{again, cancel, change, check, deploy, list, logs, secret, serve, show, token};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -99,6 +99,9 @@ pub enum AskCommand {
     /// Make tokens for the API
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Keep secrets for the apps whose configuration says "store"
+    #[command(subcommand)]
+    Secret(SecretCommand),
 }
 
 /// What can be done with an app.
@@ -113,6 +116,17 @@ pub enum AppCommand {
 pub enum TokenCommand {
     /// Make a token; its secret is printed once and kept nowhere
     Create(token::CreateArgs),
+}
+
+/// What can be done with secrets.
+#[derive(Debug, Subcommand)]
+pub enum SecretCommand {
+    /// Set a secret of an environment; the value comes from standard input or a file
+    Set(secret::SetArgs),
+    /// List the secrets of an environment, without their values
+    Ls(secret::ListArgs),
+    /// Forget a secret of an environment
+    Rm(secret::RemoveArgs),
 }
 
 #[cfg(test)]

@@ -24,14 +24,16 @@ mod output;
 mod patience;
 mod place;
 mod question;
+mod secret;
 mod serve;
 mod show;
 mod summary;
 mod table;
 mod token;
+mod value;
 mod watch;
 
-use arguments::{AppCommand, AskCommand, Cli, Command, Connection, TokenCommand};
+use arguments::{AppCommand, AskCommand, Cli, Command, Connection, SecretCommand, TokenCommand};
 use change::What;
 use clap::Parser;
 use client::Client;
@@ -105,6 +107,9 @@ async fn ask(session: &Session, command: AskCommand) -> Result<Exit, Error> {
         AskCommand::Apps => apps::run(session).await,
         AskCommand::App(AppCommand::Rm(args)) => change::remove(session, &args).await,
         AskCommand::Token(TokenCommand::Create(args)) => token::run(session, &args).await,
+        AskCommand::Secret(SecretCommand::Set(args)) => secret::set(session, &args).await,
+        AskCommand::Secret(SecretCommand::Ls(args)) => secret::list(session, &args).await,
+        AskCommand::Secret(SecretCommand::Rm(args)) => secret::remove(session, &args).await,
     }
 }
 

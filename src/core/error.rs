@@ -22,6 +22,16 @@ pub enum Error {
     /// No such deployment, or none the caller can see.
     #[error("there is no such deployment")]
     DeploymentNotFound,
+    /// The environment has no such secret.
+    #[error("environment '{environment}' of app '{app}' has no secret '{name}'")]
+    SecretNotFound {
+        /// The app.
+        app: String,
+        /// The environment.
+        environment: String,
+        /// What was asked for.
+        name: String,
+    },
     /// No such change of an environment, or none the caller can see.
     #[error("there is no such operation")]
     OperationNotFound,

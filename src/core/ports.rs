@@ -389,6 +389,22 @@ pub enum EngineError {
     PullDenied(String),
 }
 
+impl EngineError {
+    /// The same error in other words: what the engine said may have to be cleaned.
+    #[must_use]
+    pub fn map_text(self, change: impl Fn(String) -> String) -> Self {
+        match self {
+            Self::Unavailable(text) => Self::Unavailable(change(text)),
+            Self::Refused(text) => Self::Refused(change(text)),
+            Self::NotFound(text) => Self::NotFound(change(text)),
+            Self::NoDockerfile { path, similar } => Self::NoDockerfile { path, similar },
+            Self::NoContext(text) => Self::NoContext(change(text)),
+            Self::BuildFailed(text) => Self::BuildFailed(change(text)),
+            Self::PullDenied(text) => Self::PullDenied(change(text)),
+        }
+    }
+}
+
 // ---------------------------------------------------------------------------------------------------------------
 // Ingress.
 

@@ -39,6 +39,11 @@ impl Agent {
                 self.store.apps(caller.reach).map_err(internal)?,
             )),
             Action::CreateToken(create) => self.create_token(caller, &create),
+            Action::SetSecret(which, value) => self.set_secret(caller, &which, &value),
+            Action::RemoveSecret(which) => self.remove_secret(caller, &which),
+            Action::ListSecrets(app, environment) => {
+                self.list_secrets(caller, &app, environment.as_ref())
+            }
             Action::Change(change) => self.change(caller, &change),
             Action::GetChange(serial) => self.show_change(caller, serial),
         }
@@ -194,10 +199,11 @@ fn needed_scope(action: &Action) -> Scope {
         Action::GetDeployment(_)
         | Action::ListDeployments(_)
         | Action::ReadLog(_)
+        | Action::ListSecrets(..)
         | Action::ListApps
         | Action::GetChange(_) => Scope::Read,
         Action::CreateDeployment(_) | Action::CancelDeployment(_) => Scope::Write,
-        Action::CreateToken(_) => Scope::Admin,
+        Action::CreateToken(_) | Action::SetSecret(..) | Action::RemoveSecret(_) => Scope::Admin,
         Action::Change(change) => match change.change {
             Change::Stop | Change::Start | Change::Suspend | Change::Activate => Scope::Write,
             Change::Remove { .. } => Scope::Admin,

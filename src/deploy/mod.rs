@@ -19,6 +19,7 @@ mod journal;
 mod patience;
 mod readiness;
 mod rollout;
+mod secrets;
 mod settle;
 mod uphold;
 mod walk;

@@ -5,6 +5,8 @@ mod apps;
 mod changes;
 mod deployments;
 mod files;
+mod kept;
+mod key;
 mod logs;
 mod operations;
 mod phases;
@@ -145,11 +147,14 @@ impl Store {
         let lock = files::lock(data_dir)?;
         let database = data_dir.join("longshore.db");
         let known = database.exists();
-        let seal = seal::Seal::open(&data_dir.join("key"), known, &with.random)?;
+        let credentials = with.credentials_directory.as_deref();
+        let key = key::Key::find(data_dir, credentials, known, &with.random)?;
+        let seal = seal::Seal::new(&key, &with.random)?;
         files::make_private_file(&database)?;
         let mut writer = schema::connect(&database)?;
         schema::migrate(&mut writer)?;
-        let instance = schema::instance(&mut writer, &seal, &with)?;
+        let instance =
+            schema::instance(&mut writer, &seal, &with)?.ok_or_else(|| key.wrong(&database))?;
         files::write_text(&data_dir.join("instance"), &format!("{instance}\n"))?;
         for name in ["logs", "git", "work"] {
             files::make_private_dir(&data_dir.join(name))?;

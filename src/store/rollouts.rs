@@ -302,6 +302,32 @@ impl Store {
         })
     }
 
+    /// A container that is made again gets the secrets of that moment: what its output must not show grows by them.
+    ///
+    /// # Errors
+    /// If the database fails, or the earlier ones cannot be opened.
+    pub fn hide_too(&self, serial: ContainerSerial, values: &[Secret]) -> Result<(), StoreError> {
+        let mut hidden = self.hidden_values(serial)?;
+        let before = hidden.len();
+        for value in values {
+            if !hidden.contains(value) {
+                hidden.push(value.clone());
+            }
+        }
+        if hidden.len() == before {
+            return Ok(());
+        }
+        let text = json("container", &hidden)?;
+        let sealed = self.seal.seal(&hidden_place(serial), text.as_bytes())?;
+        self.write("hide_too", |tx| {
+            tx.execute(
+                "UPDATE container SET hidden = ?2 WHERE serial = ?1",
+                params![serial.0, sealed],
+            )?;
+            Ok(())
+        })
+    }
+
     /// The names of containers that are retired and were removed: none of them may exist.
     ///
     /// # Errors

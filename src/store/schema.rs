@@ -38,24 +38,27 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     })
 }
 
-/// The instance's id, made at the first start; checks that the key is the one the database was sealed with.
+/// The instance's id, made at the first start; `None` if the key is not the one the database was sealed with.
 pub(super) fn instance(
     connection: &mut Connection,
     seal: &seal::Seal,
     with: &OpenWith,
-) -> Result<Uuid, StoreError> {
+) -> Result<Option<Uuid>, StoreError> {
     let known: Option<(String, Vec<u8>)> = connection
         .query_row("SELECT uuid, key_check FROM instance", [], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })
         .optional()?;
     if let Some((uuid, check)) = known {
-        seal.open_value("instance", &check)?;
-        return uuid.parse().map_err(|_| StoreError::Inconsistent {
+        if seal.open_value("instance", &check).is_err() {
+            return Ok(None);
+        }
+        let uuid = uuid.parse().map_err(|_| StoreError::Inconsistent {
             table: "instance",
             id: "1".into(),
             what: format!("'{uuid}' is not a UUID"),
-        });
+        })?;
+        return Ok(Some(uuid));
     }
     let mut bytes = [0; 16];
     (with.random)(&mut bytes);
@@ -64,7 +67,7 @@ pub(super) fn instance(
         "INSERT INTO instance (id, uuid, generation, key_check, created_at) VALUES (1, ?1, 0, ?2, ?3)",
         params![uuid.to_string(), seal.seal("instance", seal::KEY_CHECK)?, with.now.0],
     )?;
-    Ok(uuid)
+    Ok(Some(uuid))
 }
 
 #[cfg(test)]

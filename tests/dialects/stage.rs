@@ -84,7 +84,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Two apps, `web` and `other`, with tokens: `{token:web-read}`, `{token:web-write}`, `{token:other-write}`; their
+    /// Two apps, `web` and `other`, with tokens: `{token:web-read}`, `{token:web-write}`, `{token:other-write}`, `{token:other-admin}`; their
     /// owners are `{user:web-write}` and so on, the projects `{proj:web}` and `{proj:other}`.
     pub async fn set() -> Self {
         let bench = Bench::new(vec![git_app("web"), git_app("other")]);
@@ -127,7 +127,12 @@ impl Stage {
     }
 
     async fn issue_tokens(&mut self) {
-        for (app, scope) in [("web", "read"), ("web", "write"), ("other", "write")] {
+        for (app, scope) in [
+            ("web", "read"),
+            ("web", "write"),
+            ("other", "write"),
+            ("other", "admin"),
+        ] {
             let body = json!({ "name": format!("{app}-{scope}"), "scope": format!("deploy:{scope}"), "app": app });
             let request =
                 json!({ "method": "POST", "path": "/v1/tokens", "as": "ann", "body": body });

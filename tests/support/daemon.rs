@@ -48,6 +48,8 @@ pub struct World {
     dir: TempDir,
     pool: Ipv4Net,
     daemon: Option<Child>,
+    /// What the daemon's environment has besides the path to git.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 impl World {
@@ -65,6 +67,7 @@ impl World {
             dir,
             pool,
             daemon: None,
+            environment: Vec::new(),
         }
     }
 
@@ -142,6 +145,7 @@ impl World {
         program()
             .args(["serve", "--config"])
             .arg(self.config())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(told)
@@ -196,6 +200,37 @@ impl World {
         let what = format!("longshore {arguments:?}");
         let output = within(LIMIT, &what, self.cli(arguments).output()).await;
         Ran::of(output.unwrap(), self)
+    }
+
+    /// Runs the command line to its end with this on its standard input.
+    pub async fn run_with_input(&self, arguments: &[&str], input: &str) -> Ran {
+        let what = format!("longshore {arguments:?}");
+        let mut command = self.cli(arguments);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(input.as_bytes()).await.unwrap();
+        drop(stdin);
+        let output = within(LIMIT, &what, child.wait_with_output()).await;
+        Ran::of(output.unwrap(), self)
+    }
+
+    /// The whole answer to a request on the daemon's socket, status line and headers included.
+    pub async fn ask(&self, method: &str, path: &str, body: &str) -> String {
+        let mut stream = UnixStream::connect(self.socket()).await.unwrap();
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        within(LIMIT, path, stream.read_to_end(&mut answer))
+            .await
+            .unwrap();
+        String::from_utf8(answer).unwrap()
     }
 
     /// Begins a deployment and watches it as a user does.

@@ -6,6 +6,7 @@ mod id;
 mod operations;
 mod parse;
 mod render;
+mod secrets;
 mod words;
 
 use super::{Api, RequestId, auth, auth::Peer};
@@ -43,6 +44,7 @@ pub(super) fn routes(api: &Api) -> Router<Api> {
             .merge(operations::routes(slash));
     }
     routes
+        .merge(secrets::routes())
         .fallback(async || Refusal::no_route())
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(api.clone(), authenticate))

@@ -378,7 +378,7 @@ fn text(body: &Object, field: &str) -> Result<Option<String>, Refusal> {
     }
 }
 
-fn required(body: &Object, field: &str) -> Result<String, Refusal> {
+pub(super) fn required(body: &Object, field: &str) -> Result<String, Refusal> {
     text(body, field)?.ok_or_else(|| Refusal::missing(field))
 }
 
