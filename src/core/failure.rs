@@ -48,6 +48,8 @@ pub enum FailureCode {
     AddressesExhausted,
     /// A step took the agent down three times in a row.
     CrashLoop,
+    /// A disk is full: data_dir's, or the engine's.
+    DiskFull,
     /// longshore itself is at fault.
     Internal,
 }
@@ -71,6 +73,7 @@ impl FailureCode {
             Self::ConfigChanged => "config_changed",
             Self::AddressesExhausted => "addresses_exhausted",
             Self::CrashLoop => "crash_loop",
+            Self::DiskFull => "disk_full",
             Self::Internal => "internal",
         }
     }

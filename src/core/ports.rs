@@ -135,6 +135,14 @@ pub enum SourceError {
     /// The remote cannot be reached or did not answer in time.
     #[error("the remote cannot be reached: {0}")]
     Unreachable(String),
+    /// The disk of the mirrors and trees is full. What this call had written there is gone again.
+    #[error("{said}")]
+    DiskFull {
+        /// Git's words, or the file system's.
+        said: String,
+        /// How many bytes were free then.
+        free: u64,
+    },
     /// Anything else; the text is git's last lines or the file system's error.
     #[error("{0}")]
     Failed(String),

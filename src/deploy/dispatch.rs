@@ -202,6 +202,11 @@ fn needed_scope(action: &Action) -> Scope {
 
 /// A failure of ours: the cause goes into our log, the caller learns that it is not their fault.
 pub(super) fn internal(error: StoreError) -> Error {
+    if let StoreError::DiskFull { data_dir, .. } = &error {
+        tracing::warn!(%error, "a request was refused");
+        let next = super::failures::make_space(data_dir);
+        return Error::DiskFull(format!("{error}: nothing was changed. {next}"));
+    }
     tracing::error!(%error, "a request failed");
     Error::Internal("longshore could not carry this out; its log has the cause".into())
 }

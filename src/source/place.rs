@@ -87,6 +87,12 @@ impl Place {
         Ok(())
     }
 
+    /// How many bytes are free on the disk.
+    pub(super) fn free(&self) -> u64 {
+        nix::sys::statvfs::statvfs(&self.data_dir)
+            .map_or(0, |found| found.blocks_available() * found.fragment_size())
+    }
+
     /// A number no other call in this process has.
     pub(super) fn next_number(&self) -> u64 {
         self.number.fetch_add(1, Ordering::Relaxed)

@@ -61,12 +61,13 @@ impl Store {
         new: &NewDeployment,
         now: Timestamp,
     ) -> Result<Created, StoreError> {
-        self.write("create_deployment", |tx| {
+        self.write_sparing("create_deployment", |tx| {
             if let Some(key) = &new.key
                 && let Some(known) = self.known_key(tx, new, key, now)?
             {
                 return Ok(known);
             }
+            self.disk.room()?;
             let desired = desired(tx, new.environment)?;
             let waiting = waiting(tx, new.environment)?;
             let supersedes = match admission::admit(desired, &waiting, new.request.trigger) {
@@ -209,7 +210,7 @@ impl Store {
         spec: Option<&Spec>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.write("start_deployment", |tx| {
+        self.write_sparing("start_deployment", |tx| {
             transition(tx, from, started, now)?;
             let text = spec.map(|spec| json("deployment", spec)).transpose()?;
             tx.execute(
@@ -232,7 +233,7 @@ impl Store {
         spec: &Spec,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.write("advance", |tx| {
+        self.write_sparing("advance", |tx| {
             transition(tx, from, advanced, now)?;
             result.write(tx, advanced.serial)?;
             end_step(tx, advanced.serial, from, now)?;
@@ -245,7 +246,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Moved`] if it is no longer in its rollout.
     pub fn record_image(&self, deployment: &Deployment, image: &Image) -> Result<(), StoreError> {
-        self.write("record_image", |tx| {
+        self.write_sparing("record_image", |tx| {
             still(tx, deployment)?;
             StepResult::Image(image).write(tx, deployment.serial)
         })

@@ -205,7 +205,7 @@ impl Store {
         step: Step,
         consumed: Duration,
     ) -> Result<(), StoreError> {
-        self.write("tick", |tx| {
+        self.write_sparing("tick", |tx| {
             tx.execute(
                 "UPDATE step SET consumed_ms = ?3, strikes = 0 WHERE deployment = ?1 AND name = ?2",
                 params![

@@ -73,8 +73,12 @@ struct Crash {
     happened: bool,
 }
 
+/// What is to happen when how many points are still to be passed.
+type Event = (usize, Box<dyn FnOnce() + Send>);
+
 pub struct World {
     pub state: Mutex<State>,
+    event: Mutex<Option<Event>>,
     crash: Mutex<Crash>,
     crashed: Notify,
     pub changed: Notify,
@@ -86,6 +90,7 @@ impl World {
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::default(),
+            event: Mutex::default(),
             crash: Mutex::default(),
             crashed: Notify::new(),
             changed: Notify::new(),
@@ -109,8 +114,28 @@ impl World {
         (crash.points.clone(), crash.happened)
     }
 
+    /// Does something at the `at`th point from here, counted from 0.
+    pub fn at_point(&self, at: usize, event: impl FnOnce() + Send + 'static) {
+        *self.event.lock().unwrap() = Some((at, Box::new(event)));
+    }
+
+    /// Whether nothing is to happen any more.
+    pub fn has_happened(&self) -> bool {
+        self.event.lock().unwrap().is_none()
+    }
+
+    fn happen(&self) {
+        let mut event = self.event.lock().unwrap();
+        match event.take() {
+            Some((0, happen)) => happen(),
+            Some((left, happen)) => *event = Some((left - 1, happen)),
+            None => {}
+        }
+    }
+
     /// Passes a point; false when the process ends here, or has ended.
     fn pass(&self, name: String) -> bool {
+        self.happen();
         let mut crash = self.crash.lock().unwrap();
         if crash.happened {
             return false;
@@ -557,6 +582,8 @@ pub struct Process {
 /// A data directory and the world around it.
 pub struct Bench {
     pub dir: tempfile::TempDir,
+    /// Where the daemon keeps its data; in `dir` unless a test says otherwise.
+    pub data_dir: PathBuf,
     pub world: Arc<World>,
     pub apps: Vec<App>,
     pub max_concurrent: usize,
@@ -564,8 +591,10 @@ pub struct Bench {
 
 impl Bench {
     pub fn new(apps: Vec<App>) -> Self {
+        let dir = scratch();
         Self {
-            dir: scratch(),
+            data_dir: dir.path().to_owned(),
+            dir,
             world: World::new(),
             apps,
             max_concurrent: 2,
@@ -598,7 +627,7 @@ impl Bench {
             credentials_directory: None,
             watch: Some(watch),
         };
-        let store = Arc::new(Store::open(self.dir.path(), with).unwrap());
+        let store = Arc::new(Store::open(&self.data_dir, with).unwrap());
         store
             .sync_apps(&self.apps, "10.213.0.0/16".parse().unwrap(), fake.now())
             .unwrap();
