@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 #[path = "support/tmpfs.rs"]
+#[expect(dead_code, reason = "another test file uses the rest")]
 mod tmpfs;
 #[path = "support/world.rs"]
 #[expect(dead_code, reason = "another test file uses the rest")]

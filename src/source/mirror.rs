@@ -65,11 +65,14 @@ impl<'a> Mirror<'a> {
             .is_ok_and(|found| found.is_dir())
     }
 
-    /// Takes off the disk what a fetch that found no space left behind: of a mirror that was there before the
-    /// unfinished packs, else all of it.
+    /// Takes off the disk what a fetch that found no space left behind: of a mirror that was there before whatever
+    /// no ref of it needs, else all of it.
     pub(super) async fn give_back(&self, was_there: bool) -> Result<(), Fault> {
         if was_there {
             remove_locks(&self.dir)?;
+            // Small fetches are unpacked as they come; what came of one is of no use without the rest. That git
+            // cannot do it now is no second fault: its own packing does it later.
+            self.ask(Call::new(["prune", "--expire=now"])).await?;
         } else if let Some(aside) = self.place.set_aside(&self.dir)? {
             remove_all(aside).await?;
         }
