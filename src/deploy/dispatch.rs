@@ -5,6 +5,7 @@ use crate::core::access::{Caller, Reach, Scope};
 use crate::core::action::{
     Action, AppRef, CreateToken, LOG_WAIT, ListDeployments, LogPage, ReadLog, Reply,
 };
+use crate::core::change::Change;
 use crate::core::deployment::{Deployment, Phase};
 use crate::core::error::{Ended, Error};
 use crate::core::id::AppSerial;
@@ -38,6 +39,8 @@ impl Agent {
                 self.store.apps(caller.reach).map_err(internal)?,
             )),
             Action::CreateToken(create) => self.create_token(caller, &create),
+            Action::Change(change) => self.change(caller, &change),
+            Action::GetChange(serial) => self.show_change(caller, serial),
         }
     }
 
@@ -76,7 +79,7 @@ impl Agent {
         Ok(Reply::Deployments { items, total })
     }
 
-    fn visible_app(&self, caller: &Caller, app: &AppRef) -> Result<AppSerial, Error> {
+    pub(super) fn visible_app(&self, caller: &Caller, app: &AppRef) -> Result<AppSerial, Error> {
         let found = self.store.app(app).map_err(internal)?;
         let sees = |serial: AppSerial| match caller.reach {
             Reach::All => true,
@@ -84,10 +87,7 @@ impl Agent {
         };
         match found {
             Some((serial, _)) if sees(serial) => Ok(serial),
-            Some(_) | None => Err(Error::AppNotFound(match app {
-                AppRef::Id(id) => id.to_string(),
-                AppRef::Name(name) => name.to_string(),
-            })),
+            Some(_) | None => Err(Error::AppNotFound(app.to_string())),
         }
     }
 
@@ -194,9 +194,14 @@ fn needed_scope(action: &Action) -> Scope {
         Action::GetDeployment(_)
         | Action::ListDeployments(_)
         | Action::ReadLog(_)
-        | Action::ListApps => Scope::Read,
+        | Action::ListApps
+        | Action::GetChange(_) => Scope::Read,
         Action::CreateDeployment(_) | Action::CancelDeployment(_) => Scope::Write,
         Action::CreateToken(_) => Scope::Admin,
+        Action::Change(change) => match change.change {
+            Change::Stop | Change::Start | Change::Suspend | Change::Activate => Scope::Write,
+            Change::Remove { .. } => Scope::Admin,
+        },
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod error;
 mod id;
+mod operations;
 mod parse;
 mod render;
 mod words;
@@ -38,7 +39,8 @@ pub(super) fn routes(api: &Api) -> Router<Api> {
             .route(&format!("/deployments/{{id}}/cancel{slash}"), post(cancel))
             .route(&format!("/deployments/{{id}}/logs{slash}"), get(logs))
             .route(&format!("/apps{slash}"), get(apps))
-            .route(&format!("/tokens{slash}"), post(create_token));
+            .route(&format!("/tokens{slash}"), post(create_token))
+            .merge(operations::routes(slash));
     }
     routes
         .fallback(async || Refusal::no_route())
@@ -88,6 +90,7 @@ async fn create(
         .map_err(|error| error::about(error, asked.unwrap_or_default()))?
     {
         Reply::Deployment(view) => Ok(render::created(&view, &render::base(&api, &headers, &uri))),
+        Reply::Ignored(reason) => Err(reason.into()),
         other => Err(Refusal::unexpected(&other)),
     }
 }
