@@ -14,6 +14,7 @@ mod environment;
 mod exit;
 mod find;
 mod follow;
+mod gc;
 mod list;
 mod logs;
 mod moment;
@@ -93,6 +94,7 @@ async fn ask(session: &Session, command: AskCommand) -> Result<Exit, Error> {
         AskCommand::Logs(args) => logs::run(session, &args).await,
         AskCommand::Cancel(args) => cancel::run(session, &args).await,
         AskCommand::Apps => apps::run(session).await,
+        AskCommand::Gc(args) => gc::run(session, &args).await,
         AskCommand::Token(TokenCommand::Create(args)) => token::run(session, &args).await,
     }
 }

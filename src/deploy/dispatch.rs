@@ -39,6 +39,7 @@ impl Agent {
                 self.store.apps(caller.reach).map_err(internal)?,
             )),
             Action::CreateToken(create) => self.create_token(caller, &create),
+            Action::CollectGarbage { explain } => self.collect_garbage(caller, explain).await,
             Action::Change(change) => self.change(caller, &change),
             Action::GetChange(serial) => self.show_change(caller, serial),
         }
@@ -197,7 +198,7 @@ fn needed_scope(action: &Action) -> Scope {
         | Action::ListApps
         | Action::GetChange(_) => Scope::Read,
         Action::CreateDeployment(_) | Action::CancelDeployment(_) => Scope::Write,
-        Action::CreateToken(_) => Scope::Admin,
+        Action::CreateToken(_) | Action::CollectGarbage { .. } => Scope::Admin,
         Action::Change(change) => match change.change {
             Change::Stop | Change::Start | Change::Suspend | Change::Activate => Scope::Write,
             Change::Remove { .. } => Scope::Admin,

@@ -32,6 +32,7 @@ impl Agent {
         let driven = tokio::select! {
             driven = self.turn() => driven,
             () = self.sweep() => Ok(()),
+            () = self.tend() => Ok(()),
             () = stop => Ok(()),
         };
         match self.store.forget_strikes() {

@@ -7,6 +7,7 @@ mod access;
 mod address;
 mod checkout;
 mod fault;
+mod holdings;
 mod lines;
 mod mirror;
 mod modules;
@@ -221,6 +222,42 @@ impl Source for Git {
             .await
             .map_err(|error| SourceError::Failed(format!("the tree could not be removed: {error}")))
     }
+
+    async fn trees(&self) -> Result<Vec<(Uuid, u64)>, SourceError> {
+        let work = self.place.work();
+        blocking(move || holdings::trees(&work)).await
+    }
+
+    async fn mirror_size(&self, project: &str) -> Result<Option<u64>, SourceError> {
+        let dirs = self.place.mirrors_of(project);
+        blocking(move || holdings::size_of(&dirs)).await
+    }
+
+    async fn discard_mirror(&self, project: &str) -> Result<(), SourceError> {
+        let lock = self.project(project);
+        let _held = lock.lock().await;
+        let removed = async {
+            for dir in self.place.mirrors_of(project) {
+                if let Some(aside) = self.place.set_aside(&dir)? {
+                    tree::remove_all(aside).await?;
+                }
+            }
+            Ok::<(), std::io::Error>(())
+        };
+        removed.await.map_err(|error| {
+            SourceError::Failed(format!("the mirror could not be removed: {error}"))
+        })
+    }
+}
+
+/// Looks at the disk without holding up anything else.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T, SourceError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(std::io::Error::other)
+        .and_then(|done| done)
+        .map_err(|error| SourceError::Failed(error.to_string()))
 }
 
 fn supported(sha: &str) -> Result<(), SourceError> {

@@ -63,6 +63,12 @@ impl Place {
         modules.join(format!("{}.git", digest(address)))
     }
 
+    /// Everything that is mirrored for a project.
+    pub(super) fn mirrors_of(&self, project: &str) -> [PathBuf; 2] {
+        let modules = self.git().join(format!("{}.modules", file_name(project)));
+        [self.mirror(project), modules]
+    }
+
     pub(super) fn work(&self) -> PathBuf {
         self.data_dir.join("work")
     }

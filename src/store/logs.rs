@@ -108,11 +108,7 @@ impl Store {
         let mut file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(LogPage {
-                    text: String::new(),
-                    next: from,
-                    complete: false,
-                });
+                return self.missing_log(deployment, from);
             }
             Err(error) => return Err(files::fault(&path)(error)),
         };
@@ -134,7 +130,24 @@ impl Store {
         })
     }
 
-    fn log_path(&self, deployment: Uuid) -> PathBuf {
+    /// A log that is not there: nothing was written yet, or it was given up. Then one line says so.
+    fn missing_log(&self, deployment: Uuid, from: u64) -> Result<LogPage, StoreError> {
+        let removed = match from {
+            0 => self.log_removed_at(deployment)?,
+            _ => None,
+        };
+        let text = removed.map_or_else(String::new, |at| {
+            let said = "This log was removed: it was older than retention.logs";
+            format_line(at, None, Stream::Agent, said) + "\n"
+        });
+        Ok(LogPage {
+            next: from + text.len() as u64,
+            text,
+            complete: false,
+        })
+    }
+
+    pub(super) fn log_path(&self, deployment: Uuid) -> PathBuf {
         self.data_dir.join("logs").join(format!("{deployment}.log"))
     }
 }
