@@ -158,27 +158,28 @@ fn what_nobody_knows_is_shown_and_left_alone() {
             process.store.place_of(EnvironmentSerial(1)),
         );
         let slug = slug.unwrap().slug();
-        let mut state = bench.world.state.lock().unwrap();
         let tags = [
             "longshore/web-production-ffffffff:3".to_owned(),
             format!("longshore/{slug}:99"),
             format!("longshore/{slug}:candidate-99"),
             format!("longshore/{slug}:latest"),
         ];
-        for tag in &tags {
-            state.tags.insert(tag.clone(), "sha256:other".into());
+        {
+            let mut state = bench.world.state.lock().unwrap();
+            for tag in &tags {
+                state.tags.insert(tag.clone(), "sha256:other".into());
+            }
+            state.tags.insert(
+                format!("longshore/{slug}:candidate-1"),
+                "sha256:left".into(),
+            );
+            state.untagged.insert("sha256:a".into(), None);
+            state.untagged.insert("sha256:b".into(), Some(stranger));
+            state.untagged.insert("sha256:c".into(), Some(known));
+            state.trees = BTreeSet::from([stranger, known]);
+            state.mirrors = BTreeSet::from(["acme/web".into(), "acme/other".into()]);
+            state.build_cache = 1 << 40;
         }
-        state.tags.insert(
-            format!("longshore/{slug}:candidate-1"),
-            "sha256:left".into(),
-        );
-        state.untagged.insert("sha256:a".into(), None);
-        state.untagged.insert("sha256:b".into(), Some(stranger));
-        state.untagged.insert("sha256:c".into(), Some(known));
-        state.trees = BTreeSet::from([stranger, known]);
-        state.mirrors = BTreeSet::from(["acme/web".into(), "acme/other".into()]);
-        state.build_cache = 1 << 40;
-        drop(state);
         std::fs::write(bench.data_dir.join(format!("logs/{stranger}.log")), "x\n").unwrap();
         std::fs::write(bench.data_dir.join("logs/notes.txt"), "x\n").unwrap();
 
@@ -369,11 +370,12 @@ fn run(crash: Option<usize>) -> usize {
             .store
             .deployment(longshore::core::id::DeploymentSerial(1));
         let known = known.unwrap().id;
-        let mut state = bench.world.state.lock().unwrap();
-        state.untagged.insert("sha256:c".into(), Some(known));
-        state.trees.insert(known);
-        state.build_cache = 100;
-        drop(state);
+        {
+            let mut state = bench.world.state.lock().unwrap();
+            state.untagged.insert("sha256:c".into(), Some(known));
+            state.trees.insert(known);
+            state.build_cache = 100;
+        }
         tokio::time::sleep(DAY).await;
         bench.world.count_from_here(crash);
         tokio::select! {

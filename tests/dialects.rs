@@ -64,6 +64,7 @@ play! {
     gitdev_cancels_until_the_commit: "gitdev/cancel",
     gitdev_asks_who_it_is_and_what_they_may: "gitdev/access",
     gitdev_answers_in_its_own_shape_where_there_is_nothing: "gitdev/routes",
+    gitdev_explains_and_collects_garbage: "gitdev/gc",
     gitdev_says_when_something_outside_is_away: "gitdev/unavailable",
 }
 

@@ -92,15 +92,16 @@ fn fill_at(at: usize, behaviour: Behaviour) -> Option<&'static str> {
         let disk = Tmpfs::mount("12m");
         let bench = bench_on(&disk);
         let process = with_one_live(&bench).await;
-        let mut state = bench.world.state.lock().unwrap();
-        state.head = Some(sha('2'));
-        state
-            .behaviours
-            .insert(image_of(sha('2').as_str()), behaviour);
-        state.build_prints = (0..50)
-            .map(|line| format!("line {line} {}", "x".repeat(1000)))
-            .collect();
-        drop(state);
+        {
+            let mut state = bench.world.state.lock().unwrap();
+            state.head = Some(sha('2'));
+            state
+                .behaviours
+                .insert(image_of(sha('2').as_str()), behaviour);
+            state.build_prints = (0..50)
+                .map(|line| format!("line {line} {}", "x".repeat(1000)))
+                .collect();
+        }
 
         let ballast = disk.ballast();
         bench.world.at_point(at, move || ballast.fill());

@@ -393,7 +393,7 @@ impl Round<'_> {
             group.ids.push(id);
             group.bytes += bytes;
         }
-        let limit = humantime::format_duration(self.policy.logs);
+        let limit = shown(self.policy.logs);
         let verdict = if self.explain {
             Verdict::Collect
         } else {
@@ -463,6 +463,15 @@ struct Logs {
 
 const UNKNOWN: &str = "nothing in this database says whose it is: it is left alone";
 const UNFINISHED: &str = "its deployment has not ended";
+
+/// A duration as people write it in the configuration: months are nobody's unit for a retention.
+fn shown(time: Duration) -> String {
+    const DAY: u64 = 24 * 60 * 60;
+    match time.as_secs() {
+        seconds if seconds > 0 && seconds % DAY == 0 => format!("{}d", seconds / DAY),
+        _ => humantime::format_duration(time).to_string(),
+    }
+}
 
 fn said(error: EngineError) -> String {
     error.to_string()
