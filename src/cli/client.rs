@@ -188,6 +188,15 @@ impl Client {
         self.read(self.send(request).await?)
     }
 
+    /// DELETE of a path whose answer is JSON.
+    pub async fn delete<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<Document<T>, ClientError> {
+        let request = self.request(Method::DELETE, path, "application/json", Bytes::new());
+        self.read(self.send(request).await?)
+    }
+
     /// GET of a path whose answer is plain text.
     pub async fn get_text(&self, path: &str) -> Result<Answer, ClientError> {
         let request = self.request(Method::GET, path, "text/plain", Bytes::new());

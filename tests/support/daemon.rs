@@ -295,6 +295,17 @@ impl World {
         .await;
     }
 
+    /// Waits until no network, volume or image of the instance is left and no scratch tree.
+    pub async fn nothing_is_left(&self) {
+        self.no_image_and_no_tree().await;
+        within(LIMIT, "the networks and volumes to go", async {
+            while !networks_and_volumes(&self.instance()).await.is_empty() {
+                tokio::time::sleep(LOOK).await;
+            }
+        })
+        .await;
+    }
+
     fn instance(&self) -> String {
         instance(&self.data_dir()).expect("the daemon has started once")
     }
@@ -489,6 +500,20 @@ async fn images(instance: &str) -> Vec<String> {
         .build();
     let all = client().list_images(Some(options)).await.unwrap();
     all.into_iter().map(|image| image.id).collect()
+}
+
+async fn networks_and_volumes(instance: &str) -> Vec<String> {
+    let filters = labelled(instance);
+    let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
+    let networks = client().list_networks(Some(options)).await.unwrap();
+    let options = ListVolumesOptionsBuilder::new().filters(&filters).build();
+    let volumes = client().list_volumes(Some(options)).await.unwrap();
+    let volumes = volumes.volumes.unwrap_or_default().into_iter();
+    networks
+        .into_iter()
+        .filter_map(|network| network.name)
+        .chain(volumes.map(|volume| volume.name))
+        .collect()
 }
 
 impl Drop for World {

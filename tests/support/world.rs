@@ -4,8 +4,12 @@
 use async_trait::async_trait;
 use futures_util::{FutureExt as _, StreamExt as _, stream, stream::BoxStream};
 use longshore::core::access::Caller;
-use longshore::core::action::{Action, AppRef, CreateDeployment, DeploymentView, Reply, Target};
+use longshore::core::action::{
+    Action, AppRef, ChangeEnvironment, ChangeView, CreateDeployment, DeploymentView, Environments,
+    Reply, Target,
+};
 use longshore::core::app::{App, derived_id};
+use longshore::core::change::Change;
 use longshore::core::container::OutputCursor;
 use longshore::core::deployment::{CommitInfo, Trigger};
 use longshore::core::error::Error;
@@ -52,6 +56,7 @@ pub struct Made {
 pub struct State {
     pub containers: BTreeMap<String, Made>,
     pub tags: BTreeMap<String, String>,
+    pub digests: BTreeMap<String, String>,
     pub networks: BTreeSet<String>,
     pub volumes: BTreeSet<String>,
     pub trees: BTreeSet<Uuid>,
@@ -330,6 +335,13 @@ fn behaviour(state: &State, image: &str) -> Behaviour {
         .unwrap_or(Behaviour::Serves)
 }
 
+/// A number that stands for a text.
+fn fold(text: &str) -> u128 {
+    text.bytes().fold(1, |sum: u128, byte| {
+        sum.wrapping_mul(257).wrapping_add(byte.into())
+    })
+}
+
 pub fn image_of(sha: &str) -> String {
     format!("sha256:{sha}")
 }
@@ -387,13 +399,17 @@ impl Engine for Fake {
     ) -> Work<'a, Image, EngineError> {
         let pulled = async move {
             let reference = image.with_tag();
-            let id = format!("sha256:{reference}");
             self.0
                 .engine("pull", |state| {
+                    // A digest names the same image for ever.
+                    let known = state.digests.get(&reference).cloned();
+                    let id = known.unwrap_or_else(|| format!("sha256:{reference}"));
+                    let digest = format!("registry.example/image@sha256:{:064x}", fold(&id));
+                    state.digests.insert(digest.clone(), id.clone());
                     state.tags.insert(reference.clone(), id.clone());
                     Ok(Progress::Done(Image {
                         id,
-                        digest: Some(format!("{image}@sha256:00")),
+                        digest: Some(digest),
                         reference,
                     }))
                 })
@@ -807,6 +823,31 @@ impl Process {
     pub async fn create(&self, create: CreateDeployment) -> Result<DeploymentView, Error> {
         match self.ask(Action::CreateDeployment(create)).await? {
             Reply::Deployment(view) => Ok(*view),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn change(&self, app: &str, change: Change, now: bool) -> Result<ChangeView, Error> {
+        let asked = ChangeEnvironment {
+            app: AppRef::Name(AppName::parse(app).unwrap()),
+            environments: Environments::Default,
+            change,
+            now,
+        };
+        match self.ask(Action::Change(asked)).await? {
+            Reply::Changes(mut views) => Ok(views.remove(0)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// How a change stands.
+    pub async fn change_of(&self, view: &ChangeView) -> ChangeView {
+        match self
+            .ask(Action::GetChange(view.change.serial))
+            .await
+            .unwrap()
+        {
+            Reply::Changes(mut views) => views.remove(0),
             other => panic!("{other:?}"),
         }
     }
