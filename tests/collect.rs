@@ -7,7 +7,10 @@
 mod world;
 
 use longshore::core::access::{Caller, Reach, Scope};
-use longshore::core::action::{Action, CreateDeployment, Reply, Target};
+use longshore::core::action::{
+    Action, AppRef, ChangeEnvironment, CreateDeployment, Environments, Reply, Target,
+};
+use longshore::core::change::Change;
 use longshore::core::deployment::{Phase, Trigger};
 use longshore::core::error::Error;
 use longshore::core::id::{AppSerial, EnvironmentSerial};
@@ -163,6 +166,8 @@ fn what_nobody_knows_is_shown_and_left_alone() {
             format!("longshore/{slug}:99"),
             format!("longshore/{slug}:candidate-99"),
             format!("longshore/{slug}:latest"),
+            format!("longshore/{slug}:01"),
+            format!("longshore/{slug}:candidate-01"),
         ];
         {
             let mut state = bench.world.state.lock().unwrap();
@@ -292,6 +297,46 @@ fn old_logs_go_and_say_so_where_they_were() {
             Reply::Log(page) => assert!(page.complete && page.text.is_empty(), "{page:?}"),
             other => panic!("{other:?}"),
         }
+    });
+}
+
+#[test]
+fn of_an_app_that_was_removed_nothing_stays() {
+    runtime().block_on(async {
+        let mut bench = bench(5);
+        let process = bench.start();
+        deploy(&bench, &process, "12").await;
+        bench.world.state.lock().unwrap().mirrors = BTreeSet::from(["acme/web".into()]);
+        drop(process);
+
+        let apps = std::mem::take(&mut bench.apps);
+        let process = bench.start();
+        let collected = collect(&process, false).await;
+        let mirrors = verdicts(&collected, Kind::Mirror);
+        assert_eq!(mirrors[0].1, Verdict::Keep, "{mirrors:?}");
+        assert!(mirrors[0].2.contains("was not removed"), "{mirrors:?}");
+
+        let remove = Action::Change(ChangeEnvironment {
+            app: AppRef::Id(apps[0].id),
+            environments: Environments::All,
+            change: Change::Remove { volumes: false },
+            now: true,
+        });
+        process.ask(remove).await.unwrap();
+        // While it is being removed nothing is taken from under it.
+        let collected = collect(&process, false).await;
+        assert_eq!(verdicts(&collected, Kind::Mirror)[0].1, Verdict::Keep);
+        assert_eq!(verdicts(&collected, Kind::Release)[0].1, Verdict::Keep);
+        process.drive().await;
+        tokio::time::sleep(DAY * 91).await;
+        collect(&process, false).await;
+        process.drive().await;
+        collect(&process, false).await;
+        let state = bench.world.state.lock().unwrap();
+        assert!(state.mirrors.is_empty() && state.containers.is_empty());
+        assert_eq!(tagged(&state), "");
+        let logs = std::fs::read_dir(bench.data_dir.join("logs")).unwrap();
+        assert_eq!(logs.count(), 0);
     });
 }
 

@@ -6,8 +6,9 @@ use super::dispatch::internal;
 use crate::core::access::{Caller, Reach, Scope};
 use crate::core::action::Reply;
 use crate::core::error::Error;
+use crate::core::id::DeploymentSerial;
 use crate::core::ports::{EngineError, HostImage, SourceError};
-use crate::core::release::release_tag;
+use crate::core::release::{candidate_tag, release_tag};
 use crate::core::retention::{Collection, Fate, Finding, Kind, Policy, Verdict, fates};
 use crate::core::time::Timestamp;
 use crate::store::{Holding, StoreError};
@@ -252,14 +253,15 @@ impl Round<'_> {
             self.keep(Kind::Image, tag, bytes, "it is being taken off already");
             return Ok(());
         }
-        let agent = self.agent;
+        let (agent, slug) = (self.agent, holding.place.slug());
         let untag = async || agent.ports.engine.untag(tag).await.map_err(said);
         if let Some(candidate) = name.strip_prefix("candidate-") {
             let known = match candidate.parse() {
-                Ok(serial) => agent
+                // `candidate-07` is no tag that was ever made here.
+                Ok(serial) if candidate_tag(&slug, DeploymentSerial(serial)) == tag => agent
                     .store
                     .known_candidate(holding.place.environment, serial)?,
-                Err(_) => None,
+                Ok(_) | Err(_) => None,
             };
             match known.map(|known| known.ended_at) {
                 None => self.keep(Kind::Image, tag, bytes, UNKNOWN),
@@ -272,10 +274,10 @@ impl Round<'_> {
             }
             return Ok(());
         }
-        let release = name
-            .parse()
-            .ok()
-            .and_then(|number: i64| holding.releases.iter().find(|one| one.number == number));
+        let release = holding
+            .releases
+            .iter()
+            .find(|one| release_tag(&slug, one.number) == tag);
         match release {
             None => self.keep(Kind::Image, tag, bytes, UNKNOWN),
             Some(release) if release.collected => {
