@@ -4,15 +4,22 @@ use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// One at a time in a process: a program that is just being started by another test holds, for a moment, every file
+/// this process has open, and with it the lock of a data directory that is to be opened again.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// A mounted tmpfs.
 pub struct Tmpfs {
     dir: tempfile::TempDir,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Tmpfs {
     /// Mounts one of this size (`16m`).
     pub fn mount(size: &str) -> Self {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let dir = tempfile::tempdir().unwrap();
         let options = format!("size={size},mode=0700");
         let output = run(
@@ -25,7 +32,7 @@ impl Tmpfs {
             "a tmpfs cannot be mounted: {}these tests fill a real disk and must be run as root, where mounting is allowed",
             String::from_utf8_lossy(&output.stderr)
         );
-        Self { dir }
+        Self { dir, _alone: alone }
     }
 
     pub fn path(&self) -> &Path {
