@@ -66,6 +66,7 @@ play! {
     gitdev_asks_who_it_is_and_what_they_may: "gitdev/access",
     gitdev_answers_in_its_own_shape_where_there_is_nothing: "gitdev/routes",
     gitdev_keeps_secrets_and_never_shows_them: "gitdev/secrets",
+    gitdev_explains_and_collects_garbage: "gitdev/gc",
     gitdev_says_when_something_outside_is_away: "gitdev/unavailable",
 }
 

@@ -1,7 +1,7 @@
 //! What can be typed after `longshore`.
 
 use super::exit::Error;
-use super::{again, cancel, change, check, deploy, list, logs, secret, serve, show, token};
+use super::{again, cancel, change, check, deploy, gc, list, logs, secret, serve, show, token};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -96,6 +96,8 @@ pub enum AskCommand {
     /// Remove apps
     #[command(subcommand)]
     App(AppCommand),
+    /// Give back what is no longer needed: images, logs, scratch trees
+    Gc(gc::GcArgs),
     /// Make tokens for the API
     #[command(subcommand)]
     Token(TokenCommand),

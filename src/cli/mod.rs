@@ -17,6 +17,7 @@ mod environment;
 mod exit;
 mod find;
 mod follow;
+mod gc;
 mod list;
 mod logs;
 mod moment;
@@ -106,6 +107,7 @@ async fn ask(session: &Session, command: AskCommand) -> Result<Exit, Error> {
         AskCommand::Activate(args) => change::up(session, What::Activate, &args).await,
         AskCommand::Apps => apps::run(session).await,
         AskCommand::App(AppCommand::Rm(args)) => change::remove(session, &args).await,
+        AskCommand::Gc(args) => gc::run(session, &args).await,
         AskCommand::Token(TokenCommand::Create(args)) => token::run(session, &args).await,
         AskCommand::Secret(SecretCommand::Set(args)) => secret::set(session, &args).await,
         AskCommand::Secret(SecretCommand::Ls(args)) => secret::list(session, &args).await,

@@ -34,12 +34,17 @@ pub(super) fn duration(most: Duration) -> impl Fn(&str) -> Result<Duration, Stri
     }
 }
 
-/// A memory limit in bytes.
-pub(super) fn memory(text: &str) -> Result<u64, String> {
+/// A size in bytes.
+pub(super) fn size(text: &str) -> Result<u64, String> {
     let size: bytesize::ByteSize = text.parse().map_err(|_| {
         format!("is {text:?}, which is not a size: write a number with its unit, like \"256MiB\" or \"1.5GiB\"")
     })?;
-    match size.as_u64() {
+    Ok(size.as_u64())
+}
+
+/// A memory limit in bytes.
+pub(super) fn memory(text: &str) -> Result<u64, String> {
+    match size(text)? {
         bytes if bytes < LEAST_MEMORY => Err(format!(
             "must be at least \"6MiB\", the least that Docker takes, not {text:?}"
         )),

@@ -9,6 +9,7 @@ use super::id::{AppSerial, OperationSerial};
 use super::name::{
     AppName, Branch, EnvironmentName, ImageReference, ProjectPath, Sha, VariableName,
 };
+use super::retention::Collection;
 use super::secret::Secret;
 use super::time::Timestamp;
 use std::collections::BTreeMap;
@@ -39,6 +40,12 @@ pub enum Action {
     RemoveSecret(SecretRequest),
     /// The secrets of an environment, without their values. Needs `deploy:read`.
     ListSecrets(AppRef, Option<EnvironmentName>),
+    /// Give back what is no longer needed, or (`explain`) only say what that would be. Needs `deploy:admin` and a
+    /// reach over everything.
+    CollectGarbage {
+        /// Change nothing.
+        explain: bool,
+    },
     /// Stop, start, suspend, activate or remove an environment. Needs `deploy:write`, a removal `deploy:admin`. The
     /// answer comes after the operation is on disk; the work waits for its turn.
     Change(ChangeEnvironment),
@@ -226,6 +233,8 @@ pub enum Reply {
     Ignored(IgnoredReason),
     /// To change environments, and to look at a change.
     Changes(Vec<ChangeView>),
+    /// To collect garbage.
+    Collection(Collection),
     /// To create a token: the only time its secret is seen.
     Token {
         /// Whose it is.

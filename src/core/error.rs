@@ -80,6 +80,9 @@ pub enum Error {
     /// Something outside cannot be reached now.
     #[error("{0}")]
     Unavailable(String),
+    /// The disk of data_dir is full; what runs goes on, and nothing new is begun.
+    #[error("{0}")]
+    DiskFull(String),
     /// longshore is at fault; the log has the cause.
     #[error("{0}")]
     Internal(String),

@@ -269,6 +269,9 @@ fn refused(error: SourceError, url: &str, revision: &Revision) -> Error {
             commit: revision.commit.clone().unwrap_or_default(),
             message: error.to_string(),
         },
+        SourceError::DiskFull { .. } => Error::DiskFull(format!(
+            "the disk of data_dir is full: {error}. Free space there, then ask again."
+        )),
         SourceError::AccessDenied(_) | SourceError::Unreachable(_) | SourceError::Failed(_) => {
             Error::Unavailable(format!("{url}: {error}"))
         }

@@ -1,7 +1,7 @@
 //! Connections and migrations.
 
 use super::{OpenWith, StoreError, seal};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 use rusqlite_migration::{M, Migrations};
 use std::path::Path;
 use uuid::Uuid;
@@ -25,16 +25,29 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // The write-ahead log is moved into the database every 1000 pages (4 MiB), and what one large transaction made
+    // of it is cut back to that: it never grows without bound. What SQLite needs besides is kept in memory, where a
+    // full disk cannot take it away.
+    connection.pragma_update(None, "wal_autocheckpoint", 1000)?;
+    connection.pragma_update(None, "journal_size_limit", 4 * 1024 * 1024)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
 
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    Migrations::from_slice(MIGRATIONS).to_latest(connection).map_err(|error| {
-        StoreError::Unusable(format!(
+    use rusqlite_migration::Error;
+    Migrations::from_slice(MIGRATIONS).to_latest(connection).map_err(|error| match error {
+        // The disk's fault, not the schema's.
+        Error::RusqliteError { err, .. }
+            if matches!(err.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure)) =>
+        {
+            StoreError::Database(err)
+        }
+        error => StoreError::Unusable(format!(
             "the database cannot be brought to this version's schema: {error}; a newer longshore may have written it"
-        ))
+        )),
     })
 }
 

@@ -72,6 +72,18 @@ impl Source for Repository {
     async fn discard(&self, tree: Uuid) -> Result<(), SourceError> {
         self.world.discard(tree).await
     }
+
+    async fn trees(&self) -> Result<Vec<(Uuid, u64)>, SourceError> {
+        self.world.trees().await
+    }
+
+    async fn mirror_size(&self, project: &str) -> Result<Option<u64>, SourceError> {
+        self.world.mirror_size(project).await
+    }
+
+    async fn discard_mirror(&self, project: &str) -> Result<(), SourceError> {
+        self.world.discard_mirror(project).await
+    }
 }
 
 pub struct Stage {
@@ -107,6 +119,7 @@ impl Stage {
             registries: Vec::new(),
             max_concurrent: 2,
             unavailable_timeout: Duration::from_secs(120),
+            retention: bench.retention,
         };
         let agent = Arc::new(Agent::new(process.store.clone(), ports, settings));
         let router = routes(Api {

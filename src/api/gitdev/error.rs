@@ -270,6 +270,18 @@ fn refusal(error: Error, subject: &str) -> Refusal {
                 )
             }
         }
+        Error::DiskFull(_) => {
+            let wait = Some(("retry-after", "60"));
+            Refusal {
+                header: wait,
+                ..Refusal::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "disk_full",
+                    message,
+                    json!({}),
+                )
+            }
+        }
         Error::Internal(_) => Refusal::internal(message),
     }
 }

@@ -2,6 +2,7 @@
 //! routes is added here, where no git.dev client notices.
 
 mod error;
+mod gc;
 mod id;
 mod operations;
 mod parse;
@@ -40,6 +41,7 @@ pub(super) fn routes(api: &Api) -> Router<Api> {
             .route(&format!("/deployments/{{id}}/cancel{slash}"), post(cancel))
             .route(&format!("/deployments/{{id}}/logs{slash}"), get(logs))
             .route(&format!("/apps{slash}"), get(apps))
+            .route(&format!("/gc{slash}"), get(gc::explain).post(gc::collect))
             .route(&format!("/tokens{slash}"), post(create_token))
             .merge(operations::routes(slash));
     }
