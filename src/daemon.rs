@@ -171,9 +171,11 @@ fn settings(config: &Config) -> Settings {
     };
     Settings {
         apps: config.apps.clone(),
+        address_pool: config.docker.address_pool,
         registries: config.docker.registries.iter().map(registry).collect(),
         max_concurrent: config.limits.max_concurrent,
         unavailable_timeout: config.docker.unavailable_timeout,
+        retention: config.retention,
     }
 }
 

@@ -181,7 +181,7 @@ async fn an_image_that_appears_after_it_was_given_up_is_removed_and_other_tags_s
     let unknown = format!("longshore/{slug}:candidate-77");
     let kept = format!("longshore/{slug}:1");
     let appears = async {
-        until(&bench, |state| state.engine_calls.ends_with(&["tags"])).await;
+        until(&bench, |state| state.engine_calls.ends_with(&["images"])).await;
         bench.world.tell(EngineEvent::Made, |state| {
             for tag in [&late, &unknown] {
                 let image = live.release.content.image.id.clone();

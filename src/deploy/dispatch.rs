@@ -5,6 +5,7 @@ use crate::core::access::{Caller, Reach, Scope};
 use crate::core::action::{
     Action, AppRef, CreateToken, LOG_WAIT, ListDeployments, LogPage, ReadLog, Reply,
 };
+use crate::core::change::Change;
 use crate::core::deployment::{Deployment, Phase};
 use crate::core::error::{Ended, Error};
 use crate::core::id::AppSerial;
@@ -38,6 +39,14 @@ impl Agent {
                 self.store.apps(caller.reach).map_err(internal)?,
             )),
             Action::CreateToken(create) => self.create_token(caller, &create),
+            Action::SetSecret(which, value) => self.set_secret(caller, &which, &value),
+            Action::RemoveSecret(which) => self.remove_secret(caller, &which),
+            Action::ListSecrets(app, environment) => {
+                self.list_secrets(caller, &app, environment.as_ref())
+            }
+            Action::CollectGarbage { explain } => self.collect_garbage(caller, explain).await,
+            Action::Change(change) => self.change(caller, &change),
+            Action::GetChange(serial) => self.show_change(caller, serial),
         }
     }
 
@@ -76,7 +85,7 @@ impl Agent {
         Ok(Reply::Deployments { items, total })
     }
 
-    fn visible_app(&self, caller: &Caller, app: &AppRef) -> Result<AppSerial, Error> {
+    pub(super) fn visible_app(&self, caller: &Caller, app: &AppRef) -> Result<AppSerial, Error> {
         let found = self.store.app(app).map_err(internal)?;
         let sees = |serial: AppSerial| match caller.reach {
             Reach::All => true,
@@ -84,10 +93,7 @@ impl Agent {
         };
         match found {
             Some((serial, _)) if sees(serial) => Ok(serial),
-            Some(_) | None => Err(Error::AppNotFound(match app {
-                AppRef::Id(id) => id.to_string(),
-                AppRef::Name(name) => name.to_string(),
-            })),
+            Some(_) | None => Err(Error::AppNotFound(app.to_string())),
         }
     }
 
@@ -194,14 +200,28 @@ fn needed_scope(action: &Action) -> Scope {
         Action::GetDeployment(_)
         | Action::ListDeployments(_)
         | Action::ReadLog(_)
-        | Action::ListApps => Scope::Read,
+        | Action::ListSecrets(..)
+        | Action::ListApps
+        | Action::GetChange(_) => Scope::Read,
         Action::CreateDeployment(_) | Action::CancelDeployment(_) => Scope::Write,
-        Action::CreateToken(_) => Scope::Admin,
+        Action::CreateToken(_)
+        | Action::SetSecret(..)
+        | Action::RemoveSecret(_)
+        | Action::CollectGarbage { .. } => Scope::Admin,
+        Action::Change(change) => match change.change {
+            Change::Stop | Change::Start | Change::Suspend | Change::Activate => Scope::Write,
+            Change::Remove { .. } => Scope::Admin,
+        },
     }
 }
 
 /// A failure of ours: the cause goes into our log, the caller learns that it is not their fault.
 pub(super) fn internal(error: StoreError) -> Error {
+    if let StoreError::DiskFull { data_dir, .. } = &error {
+        tracing::warn!(%error, "a request was refused");
+        let next = super::failures::make_space(data_dir);
+        return Error::DiskFull(format!("{error}: nothing was changed. {next}"));
+    }
     tracing::error!(%error, "a request failed");
     Error::Internal("longshore could not carry this out; its log has the cause".into())
 }

@@ -1,6 +1,7 @@
 //! The loop that drives everything: one walk at a time per environment, for its work or for its live container.
 
 use super::Agent;
+use crate::core::change::ChangePhase;
 use crate::core::deployment::Phase;
 use crate::core::id::EnvironmentSerial;
 use crate::core::operation::OperationKind;
@@ -13,6 +14,9 @@ use std::time::Duration;
 
 /// How long an environment rests after a walk that the store failed (a full disk, most likely).
 const REST: Duration = Duration::from_secs(5);
+/// The pauses before an engine that was gone is asked again.
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(200);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 impl Agent {
     /// Drives until `stop`. What is at work then is left where it stands and goes on at the next start.
@@ -25,9 +29,15 @@ impl Agent {
             driven = self.turn() => driven,
             () = self.watch() => Ok(()),
             () = self.sweep() => Ok(()),
+            () = self.tend() => Ok(()),
             () = stop => Ok(()),
         };
-        self.store.forget_strikes()?;
+        match self.store.forget_strikes() {
+            Err(error @ StoreError::DiskFull { .. }) => {
+                tracing::warn!(%error, "resumed steps will count as resumed after a crash");
+            }
+            forgotten => forgotten?,
+        }
         driven
     }
 
@@ -61,7 +71,7 @@ impl Agent {
         }
     }
 
-    /// Which deployments an earlier process left at work: resuming them counts.
+    /// Which operations an earlier process left at work: resuming them counts.
     fn note_interrupted(&self) -> Result<(), StoreError> {
         let mut interrupted = self
             .interrupted
@@ -71,9 +81,17 @@ impl Agent {
             let Some(head) = self.store.queue_head(work.environment)? else {
                 continue;
             };
-            let OperationKind::Deploy(deployment) = head.kind;
-            if matches!(self.store.deployment(deployment)?.phase, Phase::Running(_)) {
-                interrupted.insert(deployment);
+            let at_work = match head.kind {
+                OperationKind::Deploy(deployment) => {
+                    matches!(self.store.deployment(deployment)?.phase, Phase::Running(_))
+                }
+                OperationKind::Change(_) => self
+                    .store
+                    .change(head.serial)?
+                    .is_some_and(|change| change.phase == ChangePhase::Running),
+            };
+            if at_work {
+                interrupted.insert(head.serial);
             }
         }
         Ok(())
@@ -83,31 +101,50 @@ impl Agent {
     async fn walk(&self, environment: EnvironmentSerial) -> EnvironmentSerial {
         if let Err(error) = self.walk_queue(environment).await {
             tracing::error!(%error, %environment, "an environment's work is interrupted and will be tried again");
-            self.ports.clock.sleep(REST).await;
+            self.rest(&error).await;
         }
         environment
     }
 
-    async fn walk_queue(&self, environment: EnvironmentSerial) -> Result<(), StoreError> {
-        let place = self.store.place_of(environment)?;
+    /// Waits before an environment's work is tried again. Without space it would fail again: then until there is some.
+    async fn rest(&self, error: &StoreError) {
         loop {
+            self.ports.clock.sleep(REST).await;
+            let is_full = matches!(error, StoreError::DiskFull { .. });
+            if !is_full || self.store.room().is_ok() {
+                return;
+            }
+        }
+    }
+
+    async fn walk_queue(&self, environment: EnvironmentSerial) -> Result<(), StoreError> {
+        loop {
+            // Each operation may change what the environment is meant to be doing.
+            let place = self.store.place_of(environment)?;
             let Some(operation) = self.store.queue_head(environment)? else {
                 return self.settle(&place).await;
             };
-            let OperationKind::Deploy(serial) = operation.kind;
+            let serial = match operation.kind {
+                OperationKind::Deploy(serial) => serial,
+                OperationKind::Change(_) => {
+                    self.walk_change(&place, operation.serial).await?;
+                    continue;
+                }
+            };
             let deployment = self.store.deployment(serial)?;
             match deployment.phase {
                 // What it replaced is retired only once it is finished: settling comes after.
                 Phase::Committed(_) => self.finish(&place, deployment).await?,
                 Phase::Queued | Phase::Running(_) => {
                     self.settle(&place).await?;
-                    self.deploy(&place, deployment).await?;
+                    self.deploy(&place, operation.serial, deployment).await?;
                 }
                 Phase::Succeeded { .. }
                 | Phase::Failed { .. }
                 | Phase::Cancelled { .. }
                 | Phase::Superseded { .. } => {
                     self.settle(&place).await?;
+                    self.store.note_lost_lines(self.ports.clock.now())?;
                     self.store
                         .finish_operation(operation.serial, self.ports.clock.now())?;
                 }

@@ -6,7 +6,10 @@
 
 mod authenticate;
 mod build;
+mod change;
+mod changes;
 mod checkout;
+mod collect;
 mod committed;
 mod create;
 mod dispatch;
@@ -17,16 +20,20 @@ mod journal;
 mod patience;
 mod readiness;
 mod rollout;
+mod secrets;
 mod settle;
+mod uphold;
 mod walk;
 mod watch;
 
 use crate::core::app::App;
-use crate::core::id::DeploymentSerial;
+use crate::core::id::OperationSerial;
 use crate::core::ports::{Clock, Engine, Ingress, Random, RegistryCredential, Source};
+use crate::core::retention::Policy;
 use crate::core::secret::SecretRef;
 use crate::core::spec::Spec;
 use crate::store::{Place, SecretError, Store};
+use ipnet::Ipv4Net;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -37,12 +44,16 @@ use tokio::sync::Semaphore;
 pub struct Settings {
     /// All apps.
     pub apps: Vec<App>,
+    /// What the networks of new environments are cut from.
+    pub address_pool: Ipv4Net,
     /// All registries.
     pub registries: Vec<Registry>,
     /// How many deployments may check out, build or roll out at once.
     pub max_concurrent: usize,
     /// How long a deployment waits for an engine that is gone.
     pub unavailable_timeout: Duration,
+    /// What is kept and what may go.
+    pub retention: Policy,
 }
 
 /// A registry and where its password is kept.
@@ -78,8 +89,10 @@ pub struct Agent {
     settings: RwLock<Arc<Settings>>,
     /// Counts checkouts, builds and rollouts.
     permits: Semaphore,
-    /// Deployments that were at work when this process began and were not resumed yet.
-    interrupted: Mutex<HashSet<DeploymentSerial>>,
+    /// Operations that were at work when this process began and were not resumed yet.
+    interrupted: Mutex<HashSet<OperationSerial>>,
+    /// One collection at a time.
+    collecting: tokio::sync::Mutex<()>,
     watch: watch::Watch,
 }
 
@@ -93,6 +106,7 @@ impl Agent {
             permits: Semaphore::new(settings.max_concurrent),
             settings: RwLock::new(Arc::new(settings)),
             interrupted: Mutex::new(HashSet::new()),
+            collecting: tokio::sync::Mutex::new(()),
             watch: watch::Watch::default(),
         }
     }

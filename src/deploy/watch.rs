@@ -2,10 +2,11 @@
 //! appears although it was removed is swept away. Events only say where to look; what is done follows from the look.
 
 use super::Agent;
-use super::committed::NotYet;
+use super::drive::{FIRST_PAUSE, LONGEST_PAUSE};
 use super::patience::Backoff;
+use super::uphold::NotYet;
 use crate::core::id::EnvironmentSerial;
-use crate::core::ports::{EngineError, EngineEvent};
+use crate::core::ports::{EngineError, EngineEvent, HostImage};
 use crate::core::release::is_candidate_tag;
 use crate::store::StoreError;
 use futures_util::StreamExt as _;
@@ -15,9 +16,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// The pauses before an engine that is gone is asked again.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long a container that ended is left to the engine's restart policy before it is looked at.
 const ENGINES_TURN: Duration = Duration::from_secs(2);
 /// How often everything is looked at although nothing was told.
@@ -136,7 +134,7 @@ impl Agent {
         Ok(())
     }
 
-    /// Looks after an environment's live container until it is as it should be. One with work is its walk's business,
+    /// Looks after an environment until it is as it is meant to be. One with work is its walk's business,
     /// which may have stopped the container on purpose: then it is looked at again when that has ended.
     pub(super) async fn look_after(
         &self,
@@ -154,7 +152,6 @@ impl Agent {
         environment: EnvironmentSerial,
         wait: Duration,
     ) -> Result<(), StoreError> {
-        let place = self.store.place_of(environment)?;
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         let mut said = String::new();
         let mut pause = wait;
@@ -168,10 +165,8 @@ impl Agent {
                 }
                 () = self.ports.clock.sleep(pause) => {}
             }
-            let Some(live) = self.store.live(environment)? else {
-                return Ok(());
-            };
-            let why = match self.ensure_running(&place, &live).await {
+            let place = self.store.place_of(environment)?;
+            let why = match self.uphold(&place).await {
                 Ok(()) => return Ok(()),
                 Err(NotYet::Store(error)) => return Err(error),
                 Err(why) => why.to_string(),
@@ -222,7 +217,9 @@ impl Agent {
             );
             engine.remove(&name).await?;
         }
-        let mut tags = engine.tags().await?;
+        let built = |image: HostImage| image.deployment.map(|_| image.tags);
+        let images = engine.images().await?.into_iter();
+        let mut tags: Vec<_> = images.filter_map(built).flatten().collect();
         tags.retain(|tag| is_candidate_tag(tag));
         for tag in self.store.removed_tags(&tags)? {
             tracing::info!(tag, "removing an image that appeared after it was given up");

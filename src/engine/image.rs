@@ -1,12 +1,11 @@
 //! Images on the host: found, and kept by tags of ours.
 
 use super::connection::{Docker, HEAVY, UNARY};
-use super::labels;
 use crate::core::ports::EngineError;
 use crate::core::release::Image;
 use bollard::models::ImageInspect;
 use bollard::query_parameters::{
-    ListContainersOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptions, TagImageOptions,
+    ListContainersOptionsBuilder, RemoveImageOptions, TagImageOptions,
 };
 use std::collections::HashMap;
 
@@ -131,22 +130,6 @@ async fn remove_tag(docker: &Docker, tag: &str, force: bool) -> Result<(), Engin
                 .map(|_| ())
         })
         .await
-}
-
-/// The tags of all images that carry this instance's label: those it built.
-pub async fn tags(docker: &Docker) -> Result<Vec<String>, EngineError> {
-    let label = format!("{}={}", labels::INSTANCE, docker.instance());
-    let filters = HashMap::from([("label", vec![label])]);
-    let options = ListImagesOptionsBuilder::new().filters(&filters).build();
-    let found = docker
-        .call(UNARY, |client| async move {
-            client.list_images(Some(options)).await
-        })
-        .await?;
-    Ok(found
-        .into_iter()
-        .flat_map(|image| image.repo_tags)
-        .collect())
 }
 
 /// Whether a container of anybody's runs from the image.

@@ -2,6 +2,7 @@
 //! that does not carry this instance's label is ever changed.
 
 mod build;
+mod collect;
 mod connection;
 mod container;
 mod events;
@@ -15,6 +16,8 @@ mod observe;
 mod output;
 pub mod pool;
 mod pull;
+mod raw;
+mod volume;
 mod work;
 
 pub use connection::Docker;
@@ -22,8 +25,8 @@ pub use connection::Docker;
 use crate::core::container::OutputCursor;
 use crate::core::name::ImageReference;
 use crate::core::ports::{
-    Build, ContainerSpec, Engine, EngineError, EngineEvent, Network, Observed, OutputLine,
-    RegistryCredential, RestartPolicy, Work,
+    Build, ContainerSpec, Engine, EngineError, EngineEvent, HostImage, Network, Observed,
+    OutputLine, RegistryCredential, RestartPolicy, Work,
 };
 use crate::core::release::Image;
 use async_trait::async_trait;
@@ -59,6 +62,14 @@ impl Engine for Docker {
 
     async fn ensure_network(&self, network: &Network) -> Result<(), EngineError> {
         network::ensure(self, network).await
+    }
+
+    async fn remove_network(&self, name: &str) -> Result<(), EngineError> {
+        network::remove(self, name).await
+    }
+
+    async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
+        volume::remove(self, name).await
     }
 
     async fn create(&self, container: &ContainerSpec) -> Result<(), EngineError> {
@@ -98,12 +109,24 @@ impl Engine for Docker {
         listening::addresses(self, name).await
     }
 
-    async fn list(&self) -> Result<Vec<String>, EngineError> {
-        observe::list(self).await
+    async fn images(&self) -> Result<Vec<HostImage>, EngineError> {
+        collect::images(self).await
     }
 
-    async fn tags(&self) -> Result<Vec<String>, EngineError> {
-        image::tags(self).await
+    async fn remove_image(&self, id: &str) -> Result<(), EngineError> {
+        collect::remove(self, id).await
+    }
+
+    async fn build_cache(&self) -> Result<u64, EngineError> {
+        collect::build_cache(self).await
+    }
+
+    async fn prune_build_cache(&self, keep: u64) -> Result<u64, EngineError> {
+        collect::prune_build_cache(self, keep).await
+    }
+
+    async fn list(&self) -> Result<Vec<String>, EngineError> {
+        observe::list(self).await
     }
 
     fn events(&self) -> BoxStream<'_, Result<EngineEvent, EngineError>> {

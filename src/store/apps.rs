@@ -55,12 +55,12 @@ pub enum PlaceError {
     Environment(Vec<String>),
 }
 
-const PLACE: &str =
+pub(super) const PLACE: &str =
     "a.serial, a.name, a.uuid, e.serial, e.name, e.uuid, p.path, e.desired, e.subnet";
-const PLACE_FROM: &str =
+pub(super) const PLACE_FROM: &str =
     "environment e JOIN app a ON a.serial = e.app JOIN project p ON p.serial = a.project";
 
-fn place(row: &Row<'_>) -> Result<Place, StoreError> {
+pub(super) fn place(row: &Row<'_>) -> Result<Place, StoreError> {
     let (app, environment): (i64, i64) = (row.get(0)?, row.get(3)?);
     let bad =
         |error: crate::core::name::InvalidName| inconsistent("environment", environment, error.0);
@@ -184,6 +184,25 @@ impl Store {
                 Some(row) => place(row),
                 None => Err(inconsistent("environment", environment, "is missing")),
             }
+        })
+    }
+
+    /// The places of an app's environments.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn places(&self, app: AppSerial) -> Result<Vec<Place>, StoreError> {
+        self.read(|tx| {
+            let sql = format!(
+                "SELECT {PLACE} FROM {PLACE_FROM} WHERE e.app = ?1 AND e.removed_at IS NULL ORDER BY e.name"
+            );
+            let mut statement = tx.prepare_cached(&sql)?;
+            let mut rows = statement.query([app.0])?;
+            let mut places = Vec::new();
+            while let Some(row) = rows.next()? {
+                places.push(place(row)?);
+            }
+            Ok(places)
         })
     }
 

@@ -41,3 +41,6 @@ CREATE TABLE secret (
 
 -- Tags that appear although they were taken off.
 CREATE INDEX settlement_image ON settlement (object) WHERE kind = 'retire_image';
+
+-- Logs are removed some time after their deployments ended.
+ALTER TABLE deployment ADD COLUMN log_removed_at INTEGER;

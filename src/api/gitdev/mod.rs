@@ -2,9 +2,12 @@
 //! routes is added here, where no git.dev client notices.
 
 mod error;
+mod gc;
 mod id;
+mod operations;
 mod parse;
 mod render;
+mod secrets;
 mod words;
 
 use super::{Api, RequestId, auth, auth::Peer};
@@ -38,9 +41,12 @@ pub(super) fn routes(api: &Api) -> Router<Api> {
             .route(&format!("/deployments/{{id}}/cancel{slash}"), post(cancel))
             .route(&format!("/deployments/{{id}}/logs{slash}"), get(logs))
             .route(&format!("/apps{slash}"), get(apps))
-            .route(&format!("/tokens{slash}"), post(create_token));
+            .route(&format!("/gc{slash}"), get(gc::explain).post(gc::collect))
+            .route(&format!("/tokens{slash}"), post(create_token))
+            .merge(operations::routes(slash));
     }
     routes
+        .merge(secrets::routes())
         .fallback(async || Refusal::no_route())
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(api.clone(), authenticate))
@@ -88,6 +94,7 @@ async fn create(
         .map_err(|error| error::about(error, asked.unwrap_or_default()))?
     {
         Reply::Deployment(view) => Ok(render::created(&view, &render::base(&api, &headers, &uri))),
+        Reply::Ignored(reason) => Err(reason.into()),
         other => Err(Refusal::unexpected(&other)),
     }
 }
