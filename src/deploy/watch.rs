@@ -73,27 +73,33 @@ impl Agent {
     /// Follows the engine's events, through its restarts. Never ends.
     pub(super) async fn watch(&self) {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let mut said = String::new();
         loop {
+            let began = self.ports.clock.monotonic();
             let why = tokio::select! {
                 biased;
-                why = self.follow_events(&mut backoff) => why,
+                why = self.follow_events() => why,
                 why = self.make_rounds() => why,
             };
-            tracing::warn!(why, "the engine's events are not followed; trying again");
             self.watch.lose();
+            let was_well = self.ports.clock.monotonic() - began > LONGEST_PAUSE;
+            if was_well {
+                backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+            }
+            if was_well || why != said {
+                tracing::warn!(why, "the engine's events are not followed; trying again");
+                said = why;
+            }
             self.ports.clock.sleep(backoff.pause()).await;
         }
     }
 
     /// Follows the events until the engine or the store fails, and says why.
-    async fn follow_events(&self, backoff: &mut Backoff) -> String {
+    async fn follow_events(&self) -> String {
         let mut events = self.ports.engine.events();
         while let Some(event) = events.next().await {
             let heard = match event {
-                Ok(EngineEvent::Listening) => {
-                    *backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
-                    self.look_everywhere()
-                }
+                Ok(EngineEvent::Listening) => self.look_everywhere(),
                 Ok(EngineEvent::Made) => {
                     self.watch.leftovers.notify_one();
                     Ok(())
