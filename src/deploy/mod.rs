@@ -24,6 +24,7 @@ mod secrets;
 mod settle;
 mod uphold;
 mod walk;
+mod watch;
 
 use crate::core::app::App;
 use crate::core::id::OperationSerial;
@@ -92,6 +93,7 @@ pub struct Agent {
     interrupted: Mutex<HashSet<OperationSerial>>,
     /// One collection at a time.
     collecting: tokio::sync::Mutex<()>,
+    watch: watch::Watch,
 }
 
 impl Agent {
@@ -105,6 +107,7 @@ impl Agent {
             settings: RwLock::new(Arc::new(settings)),
             interrupted: Mutex::new(HashSet::new()),
             collecting: tokio::sync::Mutex::new(()),
+            watch: watch::Watch::default(),
         }
     }
 
