@@ -107,6 +107,8 @@ pub struct Refusal {
     pub code: String,
     /// One sentence.
     pub message: String,
+    /// What belongs to it; null if there is nothing.
+    pub details: serde_json::Value,
 }
 
 impl std::fmt::Display for Refusal {
@@ -152,6 +154,8 @@ struct ErrorAnswer {
 struct ErrorBody {
     code: String,
     message: String,
+    #[serde(default)]
+    details: serde_json::Value,
 }
 
 impl Client {
@@ -283,11 +287,16 @@ impl Client {
             .ok()
             .map(|answer| answer.error);
         match said {
-            Some(ErrorBody { code, message }) => {
+            Some(ErrorBody {
+                code,
+                message,
+                details,
+            }) => {
                 let refusal = Refusal {
                     status,
                     code,
                     message,
+                    details,
                 };
                 if status.is_server_error() {
                     ClientError::Failing(refusal)
@@ -300,6 +309,7 @@ impl Client {
                 status,
                 code: "no_details".to_owned(),
                 message: format!("HTTP status {status}"),
+                details: serde_json::Value::Null,
             }),
             None => self.foreign(format!(
                 "it answered {status} without longshore's error document"

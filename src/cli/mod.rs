@@ -21,6 +21,7 @@ mod output;
 mod patience;
 mod place;
 mod question;
+mod reload;
 mod serve;
 mod show;
 mod summary;
@@ -93,6 +94,7 @@ async fn ask(session: &Session, command: AskCommand) -> Result<Exit, Error> {
         AskCommand::Logs(args) => logs::run(session, &args).await,
         AskCommand::Cancel(args) => cancel::run(session, &args).await,
         AskCommand::Apps => apps::run(session).await,
+        AskCommand::Reload(args) => reload::run(session, &args).await,
         AskCommand::Token(TokenCommand::Create(args)) => token::run(session, &args).await,
     }
 }

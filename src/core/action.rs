@@ -5,6 +5,7 @@ use super::access::{Principal, Scope};
 use super::admission::Desired;
 use super::deployment::{Deployment, Step, Trigger};
 use super::name::{AppName, Branch, EnvironmentName, ImageReference, ProjectPath, VariableName};
+use super::reload::Reloaded;
 use super::secret::Secret;
 use super::time::Timestamp;
 use std::collections::BTreeMap;
@@ -28,6 +29,8 @@ pub enum Action {
     ListApps,
     /// Make a token. Needs `deploy:admin`.
     CreateToken(CreateToken),
+    /// Read the configuration again. Needs `deploy:admin` without a limit to an app.
+    Reload,
 }
 
 /// A request for a deployment.
@@ -166,6 +169,8 @@ pub enum Reply {
         /// The token.
         secret: Secret,
     },
+    /// To reload: the file was sound and is in force.
+    Reloaded(Reloaded),
 }
 
 /// A deployment with what a reader needs around it.
@@ -239,6 +244,10 @@ pub struct EnvironmentView {
     pub name: EnvironmentName,
     /// What it is meant to be doing.
     pub desired: Desired,
+    /// Whether the configuration still names it.
+    pub configured: bool,
+    /// The keys of the configuration by which what is live differs from what a deployment would make now.
+    pub drift: Vec<String>,
     /// The number of its live release.
     pub live_release: Option<i64>,
     /// The id of the deployment that made it live.

@@ -34,10 +34,12 @@ impl Agent {
             Action::ListDeployments(list) => self.list(caller, list),
             Action::CancelDeployment(id) => self.cancel(caller, id),
             Action::ReadLog(read) => self.read_log(caller, read).await,
-            Action::ListApps => Ok(Reply::Apps(
-                self.store.apps(caller.reach).map_err(internal)?,
-            )),
+            Action::ListApps => {
+                let apps = self.store.apps(caller.reach).map_err(internal)?;
+                Ok(Reply::Apps(self.with_drift(apps)?))
+            }
             Action::CreateToken(create) => self.create_token(caller, &create),
+            Action::Reload => Ok(Reply::Reloaded(self.reload_for(caller)?)),
         }
     }
 
@@ -196,7 +198,7 @@ fn needed_scope(action: &Action) -> Scope {
         | Action::ReadLog(_)
         | Action::ListApps => Scope::Read,
         Action::CreateDeployment(_) | Action::CancelDeployment(_) => Scope::Write,
-        Action::CreateToken(_) => Scope::Admin,
+        Action::CreateToken(_) | Action::Reload => Scope::Admin,
     }
 }
 

@@ -15,7 +15,9 @@ mod failures;
 mod interrupt;
 mod journal;
 mod patience;
+mod permits;
 mod readiness;
+mod reload;
 mod rollout;
 mod settle;
 mod walk;
@@ -26,10 +28,10 @@ use crate::core::ports::{Clock, Engine, Ingress, Random, RegistryCredential, Sou
 use crate::core::secret::SecretRef;
 use crate::core::spec::Spec;
 use crate::store::{Place, SecretError, Store};
+pub use reload::{Faulty, ReadConfiguration, Reread};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
 /// What the configuration says, as far as deployments need it.
 #[derive(Clone, Debug)]
@@ -45,7 +47,7 @@ pub struct Settings {
 }
 
 /// A registry and where its password is kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registry {
     /// Its host.
     pub host: String,
@@ -76,9 +78,10 @@ pub struct Agent {
     ports: Ports,
     settings: RwLock<Arc<Settings>>,
     /// Counts checkouts, builds and rollouts.
-    permits: Semaphore,
+    permits: permits::Permits,
     /// Deployments that were at work when this process began and were not resumed yet.
     interrupted: Mutex<HashSet<DeploymentSerial>>,
+    read_configuration: Option<ReadConfiguration>,
 }
 
 impl Agent {
@@ -88,9 +91,10 @@ impl Agent {
         Self {
             store,
             ports,
-            permits: Semaphore::new(settings.max_concurrent),
+            permits: permits::Permits::new(settings.max_concurrent),
             settings: RwLock::new(Arc::new(settings)),
             interrupted: Mutex::new(HashSet::new()),
+            read_configuration: None,
         }
     }
 

@@ -264,7 +264,7 @@ fn config_changed(place: &Place) -> Failure {
             place.environment_name, place.app_name
         ),
         output: Vec::new(),
-        next: "Correct the configuration, restart longshore and deploy again.".into(),
+        next: "Correct the configuration, `longshore reload` and deploy again.".into(),
     }
 }
 

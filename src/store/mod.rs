@@ -9,6 +9,7 @@ mod operations;
 mod principals;
 mod rollouts;
 mod rows;
+mod running;
 mod schema;
 mod seal;
 mod secrets;
@@ -19,6 +20,7 @@ pub use deployments::{Created, NewDeployment, StepResult};
 pub use logs::DeploymentLog;
 pub use operations::{StepRow, Unfinished};
 pub use rollouts::{Committing, Live};
+pub use running::Running;
 pub use secrets::{ContainerEnv, SecretError};
 pub use views::ListFilter;
 

@@ -38,3 +38,7 @@ CREATE TABLE secret (
     set_at      INTEGER NOT NULL,
     PRIMARY KEY (environment, name)
 ) STRICT, WITHOUT ROWID;
+
+-- An environment keeps the names of its network, volumes and containers when its app is renamed.
+ALTER TABLE environment ADD COLUMN slug TEXT NOT NULL DEFAULT '';
+UPDATE environment SET slug = (SELECT a.name FROM app a WHERE a.serial = app) || '-' || name || '-' || substr(uuid, 1, 8);

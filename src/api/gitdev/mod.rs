@@ -1,6 +1,7 @@
 //! The git.dev dialect at `/v1`, which is also the native surface: what the command line needs beyond the documented
 //! routes is added here, where no git.dev client notices.
 
+mod changes;
 mod error;
 mod id;
 mod parse;
@@ -38,7 +39,8 @@ pub(super) fn routes(api: &Api) -> Router<Api> {
             .route(&format!("/deployments/{{id}}/cancel{slash}"), post(cancel))
             .route(&format!("/deployments/{{id}}/logs{slash}"), get(logs))
             .route(&format!("/apps{slash}"), get(apps))
-            .route(&format!("/tokens{slash}"), post(create_token));
+            .route(&format!("/tokens{slash}"), post(create_token))
+            .route(&format!("/reload{slash}"), post(reload));
     }
     routes
         .fallback(async || Refusal::no_route())
@@ -203,6 +205,16 @@ async fn apps(
 ) -> Result<Response, Refusal> {
     match api.agent.dispatch(&caller, Action::ListApps).await? {
         Reply::Apps(apps) => Ok(render::apps(&apps)),
+        other => Err(Refusal::unexpected(&other)),
+    }
+}
+
+async fn reload(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, Refusal> {
+    match api.agent.dispatch(&caller, Action::Reload).await? {
+        Reply::Reloaded(reloaded) => Ok(changes::reloaded(&reloaded)),
         other => Err(Refusal::unexpected(&other)),
     }
 }
