@@ -186,8 +186,10 @@ fn read_again(file: PathBuf, running: Config) -> ReadConfiguration {
             .map_err(|faults| faulty(faults.to_string().lines().map(str::to_owned).collect()))?;
         Ok(Reread {
             file: name,
-            settings: settings(&config),
-            address_pool: running.docker.address_pool,
+            settings: Settings {
+                address_pool: running.docker.address_pool,
+                ..settings(&config)
+            },
             needs_restart: needs_restart(&running, &config),
         })
     })
@@ -221,6 +223,7 @@ fn settings(config: &Config) -> Settings {
     };
     Settings {
         apps: config.apps.clone(),
+        address_pool: config.docker.address_pool,
         registries: config.docker.registries.iter().map(registry).collect(),
         max_concurrent: config.limits.max_concurrent,
         unavailable_timeout: config.docker.unavailable_timeout,

@@ -44,11 +44,11 @@ fn start(bench: &Bench) -> (Process, File) {
             file: "config.toml".into(),
             settings: Settings {
                 apps: apps.clone(),
+                address_pool: "10.213.0.0/16".parse().unwrap(),
                 registries: Vec::new(),
                 max_concurrent: *max_concurrent,
                 unavailable_timeout: Duration::from_secs(120),
             },
-            address_pool: "10.213.0.0/16".parse().unwrap(),
             needs_restart: Vec::new(),
         }),
     }));

@@ -2,9 +2,13 @@
 //! nothing else.
 
 use super::access::{Principal, Scope};
-use super::admission::Desired;
+use super::admission::{Desired, IgnoredReason};
+use super::change::{Change, EnvironmentChange};
 use super::deployment::{Deployment, Step, Trigger};
-use super::name::{AppName, Branch, EnvironmentName, ImageReference, ProjectPath, VariableName};
+use super::id::{AppSerial, OperationSerial};
+use super::name::{
+    AppName, Branch, EnvironmentName, ImageReference, ProjectPath, Sha, VariableName,
+};
 use super::reload::Reloaded;
 use super::secret::Secret;
 use super::time::Timestamp;
@@ -31,6 +35,35 @@ pub enum Action {
     CreateToken(CreateToken),
     /// Read the configuration again. Needs `deploy:admin` without a limit to an app.
     Reload,
+    /// Stop, start, suspend, activate or remove an environment. Needs `deploy:write`, a removal `deploy:admin`. The
+    /// answer comes after the operation is on disk; the work waits for its turn.
+    Change(ChangeEnvironment),
+    /// Look at such an operation. Needs `deploy:read`.
+    GetChange(OperationSerial),
+}
+
+/// A request to change what an environment, or every environment of an app, is meant to be doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeEnvironment {
+    /// Which app.
+    pub app: AppRef,
+    /// Which of its environments.
+    pub environments: Environments,
+    /// What is asked.
+    pub change: Change,
+    /// Whether deployments that run or wait are cancelled, instead of being waited for. A removal always cancels.
+    pub now: bool,
+}
+
+/// Which environments of an app are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Environments {
+    /// The token's own, else the app's default.
+    Default,
+    /// This one.
+    Named(EnvironmentName),
+    /// All of them.
+    All,
 }
 
 /// A request for a deployment.
@@ -59,6 +92,15 @@ pub enum AppRef {
     Name(AppName),
 }
 
+impl std::fmt::Display for AppRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Name(name) => name.fmt(f),
+        }
+    }
+}
+
 /// What a deployment is asked to make live.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -70,8 +112,11 @@ pub enum Target {
     Image(ImageReference),
     /// Nothing was named: an app that runs an image takes the configured one, one that is built needs a branch.
     Unnamed,
-    /// An earlier release of the environment, by its number; the one before the live one if absent.
+    /// An earlier release of the environment, by its number; if absent the highest below the live one that no
+    /// rollback has left.
     Release(Option<i64>),
+    /// The image that is live, with today's configuration.
+    Restart,
 }
 
 /// A client's key for one request, with a digest of what was asked.
@@ -162,6 +207,10 @@ pub enum Reply {
     Log(LogPage),
     /// To list apps.
     Apps(Vec<AppView>),
+    /// To an automatic deployment for which there is nothing to do now.
+    Ignored(IgnoredReason),
+    /// To change environments, and to look at a change.
+    Changes(Vec<ChangeView>),
     /// To create a token: the only time its secret is seen.
     Token {
         /// Whose it is.
@@ -171,6 +220,23 @@ pub enum Reply {
     },
     /// To reload: the file was sound and is in force.
     Reloaded(Reloaded),
+}
+
+/// A change of an environment with what a reader needs around it.
+#[derive(Clone, Debug)]
+pub struct ChangeView {
+    /// The change itself.
+    pub change: EnvironmentChange,
+    /// Its app.
+    pub app_serial: AppSerial,
+    /// Its app's name.
+    pub app: AppName,
+    /// Its environment's name.
+    pub environment: EnvironmentName,
+    /// Who asked for it.
+    pub by: Principal,
+    /// When it ended and everything of it was cleared away.
+    pub done_at: Option<Timestamp>,
 }
 
 /// A deployment with what a reader needs around it.
@@ -192,12 +258,25 @@ pub struct DeploymentView {
     pub cancelled_by: Option<Principal>,
     /// Its steps, in order, the planned ones included.
     pub steps: Vec<StepView>,
-    /// The number of the release it made, once there is one.
+    /// The number of the release it made or made live again, once there is one.
     pub release: Option<i64>,
+    /// The release it was asked to make live again, if it is a rollback.
+    pub rollback_to: Option<i64>,
+    /// What a rollback or restart runs, once that is known; for others it is in their request.
+    pub version: Option<Version>,
     /// Whether that release is the environment's live one.
     pub live: bool,
     /// What could not be put back after it failed or was cancelled; empty is the normal case.
     pub restore_failed: Vec<String>,
+}
+
+/// What a release was made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// A commit.
+    Commit(Sha),
+    /// An image, by the name it was pulled by.
+    Image(String),
 }
 
 /// One step of a deployment.

@@ -1,8 +1,10 @@
-//! May this deployment enter its environment's queue, given what is already in it? No clock, no store: the caller
-//! brings the state, and carries out the verdict in the transaction that read it.
+//! May this deployment or change enter its environment's queue, given what is already in it? No clock, no store: the
+//! caller brings the state, and carries out the verdict in the transaction that read it.
 
-use super::deployment::Trigger;
+use super::change::Change;
+use super::deployment::{Trigger, Wanted};
 use super::id::DeploymentSerial;
+use super::name::Sha;
 
 /// What an environment is meant to be doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,13 +40,88 @@ impl Desired {
     }
 }
 
-/// A deployment that waits.
+/// What a decision looks at: the environment and its queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// What the environment is meant to be doing now.
+    pub desired: Desired,
+    /// The unfinished operations, in the queue's order.
+    pub queue: Vec<Entry>,
+    /// The commit an event or a timer saw last.
+    pub seen_head: Option<Sha>,
+    /// Whether a rollback holds the environment where it is.
+    pub pinned: bool,
+}
+
+/// An unfinished operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Waiting {
-    /// Which one.
-    pub deployment: DeploymentSerial,
-    /// How it was initiated.
-    pub trigger: Trigger,
+pub enum Entry {
+    /// A deployment.
+    Deployment {
+        /// Which one.
+        serial: DeploymentSerial,
+        /// How it was initiated.
+        trigger: Trigger,
+        /// Whether it makes an earlier release live again.
+        rollback: bool,
+        /// Whether it has begun.
+        begun: bool,
+    },
+    /// A change.
+    Change(Change),
+}
+
+impl Standing {
+    /// What the environment will be meant to be doing when the queue is empty, if all goes well.
+    #[must_use]
+    pub fn desired_after(&self) -> Desired {
+        self.queue
+            .iter()
+            .fold(self.desired, |desired, entry| match (entry, desired) {
+                (Entry::Change(change), _) => change.desired(),
+                (
+                    Entry::Deployment {
+                        trigger: Trigger::Manual,
+                        ..
+                    },
+                    Desired::Stopped,
+                ) => Desired::Running,
+                (
+                    Entry::Deployment {
+                        trigger: Trigger::Manual | Trigger::Automatic,
+                        ..
+                    },
+                    Desired::Running | Desired::Suspended | Desired::Stopped | Desired::Removed,
+                ) => desired,
+            })
+    }
+
+    /// Whether a rollback will hold it then.
+    fn pinned_after(&self) -> bool {
+        self.queue
+            .iter()
+            .fold(self.pinned, |pinned, entry| match entry {
+                Entry::Deployment { rollback: true, .. } => true,
+                Entry::Deployment {
+                    rollback: false, ..
+                } => false,
+                Entry::Change(_) => pinned,
+            })
+    }
+
+    /// The automatic deployments that have not begun.
+    fn waiting_automatic(&self) -> Vec<DeploymentSerial> {
+        let waits = |entry: &Entry| match entry {
+            Entry::Deployment {
+                serial,
+                trigger: Trigger::Automatic,
+                begun: false,
+                ..
+            } => Some(*serial),
+            Entry::Deployment { .. } | Entry::Change(_) => None,
+        };
+        self.queue.iter().filter_map(waits).collect()
+    }
 }
 
 /// The answer. Denied, ignored and accepted are three different things.
@@ -61,89 +138,263 @@ pub enum Verdict {
     Denied(DeniedReason),
 }
 
-/// Why nothing is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why nothing is done about an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IgnoredReason {
     /// Events do not start a stopped environment.
+    #[error("the environment is stopped; a manual deployment starts it")]
     Stopped,
+    /// The branch's head was looked at before: an older event that came late, or a timer with nothing new.
+    #[error("the head of the branch was looked at before")]
+    Seen,
+    /// A rollback holds the environment until there is a new commit or a manual deployment.
+    #[error(
+        "a rollback holds the environment where it is until there is a new commit or a manual deployment"
+    )]
+    Pinned,
 }
 
-/// Why a deployment is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a deployment or a change is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeniedReason {
     /// The environment is suspended until somebody activates it.
+    #[error("the environment is suspended; activate it first")]
     Suspended,
+    /// It was stopped before an automatic deployment's turn came.
+    #[error("the environment is stopped; a manual deployment starts it")]
+    Stopped,
+    /// Only what is suspended can be activated.
+    #[error("the environment is stopped, not suspended; start it")]
+    NotSuspended,
     /// The environment is gone.
+    #[error("the environment is removed")]
     Removed,
+    /// The release's image was given up.
+    #[error("that release's image was given up; deploy its commit again")]
+    Collected,
 }
 
-/// Decides over a new deployment; `desired` is the state the queue will leave.
+/// Decides over a new deployment, by the state the queue will leave.
 #[must_use]
-pub fn admit(desired: Desired, waiting: &[Waiting], trigger: Trigger) -> Verdict {
-    match (desired, trigger) {
+pub fn admit(standing: &Standing, trigger: Trigger, wanted: &Wanted) -> Verdict {
+    let automatic = || Verdict::Accepted {
+        supersedes: standing.waiting_automatic(),
+    };
+    let head = match wanted {
+        Wanted::Commit { sha, .. } => Some(sha),
+        Wanted::Image(_) | Wanted::Release(_) | Wanted::Restart => None,
+    };
+    match (standing.desired_after(), trigger) {
         (Desired::Removed, _) => Verdict::Denied(DeniedReason::Removed),
         (Desired::Suspended, _) => Verdict::Denied(DeniedReason::Suspended),
-        (Desired::Stopped, Trigger::Automatic) => Verdict::Ignored(IgnoredReason::Stopped),
-        (Desired::Running | Desired::Stopped, Trigger::Manual) => Verdict::Accepted {
-            supersedes: Vec::new(),
+        (Desired::Running | Desired::Stopped, Trigger::Manual) => match wanted {
+            Wanted::Release(_) => automatic(),
+            Wanted::Commit { .. } | Wanted::Image(_) | Wanted::Restart => Verdict::Accepted {
+                supersedes: Vec::new(),
+            },
         },
-        (Desired::Running, Trigger::Automatic) => {
-            let automatic = waiting.iter().filter(|w| w.trigger == Trigger::Automatic);
-            Verdict::Accepted {
-                supersedes: automatic.map(|w| w.deployment).collect(),
-            }
+        (Desired::Running | Desired::Stopped, Trigger::Automatic)
+            if head.is_some() && head == standing.seen_head.as_ref() =>
+        {
+            Verdict::Ignored(IgnoredReason::Seen)
         }
+        (Desired::Stopped, Trigger::Automatic) => Verdict::Ignored(IgnoredReason::Stopped),
+        // Without a commit nothing tells a new version from the one that was rolled back.
+        (Desired::Running, Trigger::Automatic) if head.is_none() && standing.pinned_after() => {
+            Verdict::Ignored(IgnoredReason::Pinned)
+        }
+        (Desired::Running, Trigger::Automatic) => automatic(),
+    }
+}
+
+/// Decides over a change, by the state the queue will leave.
+///
+/// # Errors
+/// Says why it may not.
+pub fn admit_change(standing: &Standing, change: Change) -> Result<(), DeniedReason> {
+    match (standing.desired_after(), change) {
+        (Desired::Removed, _) => Err(DeniedReason::Removed),
+        (Desired::Suspended, Change::Stop | Change::Start) => Err(DeniedReason::Suspended),
+        (Desired::Stopped, Change::Activate) => Err(DeniedReason::NotSuspended),
+        // What is so already is made sure of once more.
+        (Desired::Running | Desired::Stopped, Change::Stop | Change::Start | Change::Suspend)
+        | (Desired::Running | Desired::Suspended, Change::Activate)
+        | (Desired::Suspended, Change::Suspend)
+        | (Desired::Running | Desired::Stopped | Desired::Suspended, Change::Remove { .. }) => {
+            Ok(())
+        }
+    }
+}
+
+/// Decides again when a deployment's turn has come: what was before it in the queue may have ended otherwise.
+///
+/// # Errors
+/// Says why it may not begin.
+pub fn may_begin(desired: Desired, trigger: Trigger) -> Result<(), DeniedReason> {
+    match (desired, trigger) {
+        (Desired::Removed, _) => Err(DeniedReason::Removed),
+        (Desired::Suspended, _) => Err(DeniedReason::Suspended),
+        (Desired::Stopped, Trigger::Automatic) => Err(DeniedReason::Stopped),
+        (Desired::Running, _) | (Desired::Stopped, Trigger::Manual) => Ok(()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::id::ReleaseSerial;
+    use crate::core::name::{Branch, ImageReference};
 
-    const QUEUE: [Waiting; 2] = [
-        Waiting {
-            deployment: DeploymentSerial(1),
-            trigger: Trigger::Manual,
-        },
-        Waiting {
-            deployment: DeploymentSerial(2),
-            trigger: Trigger::Automatic,
-        },
-    ];
+    fn commit(digit: char) -> Wanted {
+        Wanted::Commit {
+            branch: Branch::parse("main").unwrap(),
+            sha: sha(digit),
+            asked: None,
+        }
+    }
+
+    fn sha(digit: char) -> Sha {
+        Sha::parse(&digit.to_string().repeat(40)).unwrap()
+    }
+
+    fn image() -> Wanted {
+        Wanted::Image(ImageReference::parse("nginx").unwrap())
+    }
+
+    fn entry(serial: i64, trigger: Trigger, begun: bool) -> Entry {
+        Entry::Deployment {
+            serial: DeploymentSerial(serial),
+            trigger,
+            rollback: false,
+            begun,
+        }
+    }
+
+    fn standing(desired: Desired, queue: &[Entry]) -> Standing {
+        Standing {
+            desired,
+            queue: queue.to_vec(),
+            seen_head: None,
+            pinned: false,
+        }
+    }
+
+    fn accepted(supersedes: &[i64]) -> Verdict {
+        Verdict::Accepted {
+            supersedes: supersedes.iter().copied().map(DeploymentSerial).collect(),
+        }
+    }
 
     #[test]
-    fn a_newer_automatic_deployment_supersedes_queued_automatic_ones_and_leaves_manual_ones_alone()
-    {
-        let verdict = admit(Desired::Running, &QUEUE, Trigger::Automatic);
+    fn automatic_deployments_and_rollbacks_supersede_only_automatic_ones_that_have_not_begun() {
+        let queue = [
+            entry(1, Trigger::Automatic, true),
+            entry(2, Trigger::Manual, false),
+            entry(3, Trigger::Automatic, false),
+        ];
+        let standing = standing(Desired::Running, &queue);
         assert_eq!(
-            verdict,
-            Verdict::Accepted {
-                supersedes: vec![DeploymentSerial(2)]
-            }
+            admit(&standing, Trigger::Automatic, &commit('1')),
+            accepted(&[3])
         );
-        let verdict = admit(Desired::Running, &QUEUE, Trigger::Manual);
-        assert_eq!(verdict, Verdict::Accepted { supersedes: vec![] });
+        assert_eq!(
+            admit(
+                &standing,
+                Trigger::Manual,
+                &Wanted::Release(ReleaseSerial(1))
+            ),
+            accepted(&[3])
+        );
+        for manual in [commit('1'), image(), Wanted::Restart] {
+            assert_eq!(admit(&standing, Trigger::Manual, &manual), accepted(&[]));
+        }
     }
 
     #[test]
     fn a_stopped_environment_is_started_by_people_not_by_events_and_a_suspended_one_by_neither() {
+        let stopped = standing(Desired::Stopped, &[]);
         assert_eq!(
-            admit(Desired::Stopped, &[], Trigger::Automatic),
+            admit(&stopped, Trigger::Automatic, &commit('1')),
             Verdict::Ignored(IgnoredReason::Stopped)
         );
         assert_eq!(
-            admit(Desired::Stopped, &[], Trigger::Manual),
-            Verdict::Accepted { supersedes: vec![] }
+            admit(&stopped, Trigger::Manual, &commit('1')),
+            accepted(&[])
         );
         for trigger in [Trigger::Manual, Trigger::Automatic] {
             assert_eq!(
-                admit(Desired::Suspended, &[], trigger),
+                admit(&standing(Desired::Suspended, &[]), trigger, &commit('1')),
                 Verdict::Denied(DeniedReason::Suspended)
             );
             assert_eq!(
-                admit(Desired::Removed, &[], trigger),
+                admit(&standing(Desired::Removed, &[]), trigger, &commit('1')),
                 Verdict::Denied(DeniedReason::Removed)
             );
         }
+    }
+
+    #[test]
+    fn the_state_the_queue_will_leave_decides() {
+        let stopping = standing(Desired::Running, &[Entry::Change(Change::Stop)]);
+        assert_eq!(
+            admit(&stopping, Trigger::Automatic, &commit('1')),
+            Verdict::Ignored(IgnoredReason::Stopped)
+        );
+        let coming_back = standing(Desired::Stopped, &[entry(1, Trigger::Manual, true)]);
+        assert_eq!(
+            admit(&coming_back, Trigger::Automatic, &commit('1')),
+            accepted(&[])
+        );
+        // … and if that one fails, the environment is still stopped when its turn comes.
+        assert_eq!(
+            may_begin(Desired::Stopped, Trigger::Automatic),
+            Err(DeniedReason::Stopped)
+        );
+        let suspended_then_activated =
+            standing(Desired::Suspended, &[Entry::Change(Change::Activate)]);
+        assert_eq!(
+            admit(&suspended_then_activated, Trigger::Manual, &image()),
+            accepted(&[])
+        );
+    }
+
+    #[test]
+    fn a_head_that_was_seen_deploys_nothing_and_a_rollback_holds_until_a_new_commit() {
+        let mut pinned = standing(Desired::Running, &[]);
+        pinned.pinned = true;
+        pinned.seen_head = Some(sha('2'));
+        assert_eq!(
+            admit(&pinned, Trigger::Automatic, &commit('2')),
+            Verdict::Ignored(IgnoredReason::Seen)
+        );
+        assert_eq!(
+            admit(&pinned, Trigger::Automatic, &image()),
+            Verdict::Ignored(IgnoredReason::Pinned)
+        );
+        assert_eq!(
+            admit(&pinned, Trigger::Automatic, &commit('3')),
+            accepted(&[])
+        );
+        assert_eq!(admit(&pinned, Trigger::Manual, &commit('2')), accepted(&[]));
+    }
+
+    #[test]
+    fn a_suspended_environment_takes_only_activation_and_removal() {
+        let suspended = standing(Desired::Suspended, &[]);
+        for (change, verdict) in [
+            (Change::Stop, Err(DeniedReason::Suspended)),
+            (Change::Start, Err(DeniedReason::Suspended)),
+            (Change::Suspend, Ok(())),
+            (Change::Activate, Ok(())),
+            (Change::Remove { volumes: true }, Ok(())),
+        ] {
+            assert_eq!(admit_change(&suspended, change), verdict, "{change:?}");
+        }
+        let stopped = standing(Desired::Stopped, &[]);
+        assert_eq!(
+            admit_change(&stopped, Change::Activate),
+            Err(DeniedReason::NotSuspended)
+        );
+        assert_eq!(admit_change(&stopped, Change::Suspend), Ok(()));
     }
 }

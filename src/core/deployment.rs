@@ -85,6 +85,8 @@ pub enum Wanted {
     Image(ImageReference),
     /// An earlier release, as it was.
     Release(ReleaseSerial),
+    /// The image that is live when its turn comes, with today's configuration: a restart.
+    Restart,
 }
 
 /// What git tells about a commit.
@@ -218,10 +220,12 @@ impl Phase {
     }
 }
 
-/// A transition that the life of a deployment does not have.
+/// A transition that a life does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a deployment that is {from} cannot become {to}")]
+#[error("{what} that is {from} cannot become {to}")]
 pub struct InvalidTransition {
+    /// What was to move.
+    pub what: &'static str,
     /// The phase it is in.
     pub from: &'static str,
     /// The phase that was wanted.
@@ -240,6 +244,7 @@ impl Deployment {
                 Ok(self.with(Phase::Running(first)))
             }
             ref other => Err(InvalidTransition {
+                what: "a deployment",
                 from: other.as_str(),
                 to: "running",
             }),
@@ -260,6 +265,7 @@ impl Deployment {
         match next {
             Some(step) => Ok(self.with(Phase::Running(*step))),
             None => Err(InvalidTransition {
+                what: "a deployment",
                 from: self.phase.as_str(),
                 to: "running the next step",
             }),
@@ -274,6 +280,7 @@ impl Deployment {
         match self.phase {
             Phase::Running(Step::Rollout) => Ok(self.with(Phase::Committed(release))),
             ref other => Err(InvalidTransition {
+                what: "a deployment",
                 from: other.as_str(),
                 to: "committed",
             }),
@@ -288,6 +295,7 @@ impl Deployment {
         match self.phase {
             Phase::Committed(release) => Ok(self.with(Phase::Succeeded { release, at })),
             ref other => Err(InvalidTransition {
+                what: "a deployment",
                 from: other.as_str(),
                 to: "succeeded",
             }),
@@ -302,6 +310,7 @@ impl Deployment {
         match self.phase {
             Phase::Running(step) => Ok(self.with(Phase::Failed { step, failure, at })),
             ref other => Err(InvalidTransition {
+                what: "a deployment",
                 from: other.as_str(),
                 to: "failed",
             }),
@@ -325,6 +334,7 @@ impl Deployment {
                 at,
             })),
             ref other => Err(InvalidTransition {
+                what: "a deployment",
                 from: other.as_str(),
                 to: "cancelled",
             }),
@@ -339,6 +349,7 @@ impl Deployment {
         match (&self.phase, self.request.trigger) {
             (Phase::Queued, Trigger::Automatic) => Ok(self.with(Phase::Superseded { by, at })),
             (other, _) => Err(InvalidTransition {
+                what: "a deployment",
                 from: other.as_str(),
                 to: "superseded",
             }),
@@ -356,7 +367,7 @@ impl Wanted {
     pub fn steps(&self) -> &'static [Step] {
         match self {
             Self::Commit { .. } => &[Step::Checkout, Step::Build, Step::Rollout],
-            Self::Image(_) | Self::Release(_) => &[Step::Rollout],
+            Self::Image(_) | Self::Release(_) | Self::Restart => &[Step::Rollout],
         }
     }
 
@@ -366,7 +377,7 @@ impl Wanted {
         match (self, source) {
             (Self::Commit { .. }, SourceSpec::Git(_))
             | (Self::Image(_), SourceSpec::Image(_))
-            | (Self::Release(_), SourceSpec::Git(_) | SourceSpec::Image(_)) => true,
+            | (Self::Release(_) | Self::Restart, SourceSpec::Git(_) | SourceSpec::Image(_)) => true,
             (Self::Commit { .. }, SourceSpec::Image(_)) | (Self::Image(_), SourceSpec::Git(_)) => {
                 false
             }

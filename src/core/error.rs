@@ -22,6 +22,9 @@ pub enum Error {
     /// No such deployment, or none the caller can see.
     #[error("there is no such deployment")]
     DeploymentNotFound,
+    /// No such change of an environment, or none the caller can see.
+    #[error("there is no such operation")]
+    OperationNotFound,
     /// The caller's rights are too small.
     #[error("this needs the scope {}", .0.as_str())]
     Forbidden(Scope),

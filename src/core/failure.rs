@@ -30,6 +30,8 @@ pub enum FailureCode {
     PullFailed,
     /// The image is not on this host and may not be, or cannot be, pulled.
     ImageMissing,
+    /// The image of the release that is to be live again is gone and cannot be pulled.
+    ImageGone,
     /// The container ended before it was ready.
     ContainerExited,
     /// The container ran and did not get ready in time.
@@ -44,6 +46,10 @@ pub enum FailureCode {
     SecretUnreadable,
     /// The configuration no longer fits what was asked for.
     ConfigChanged,
+    /// The environment was stopped before the turn of an automatic deployment came.
+    EnvironmentStopped,
+    /// The environment is suspended.
+    EnvironmentSuspended,
     /// The address pool or the environment's network has no address left.
     AddressesExhausted,
     /// A step took the agent down three times in a row.
@@ -62,6 +68,7 @@ impl FailureCode {
             Self::BuildFailed => "build_failed",
             Self::PullFailed => "pull_failed",
             Self::ImageMissing => "image_missing",
+            Self::ImageGone => "image_gone",
             Self::ContainerExited => "container_exited",
             Self::NotReady => "not_ready",
             Self::EngineRefused => "engine_refused",
@@ -69,6 +76,8 @@ impl FailureCode {
             Self::DeadlineExceeded => "deadline_exceeded",
             Self::SecretUnreadable => "secret_unreadable",
             Self::ConfigChanged => "config_changed",
+            Self::EnvironmentStopped => "environment_stopped",
+            Self::EnvironmentSuspended => "environment_suspended",
             Self::AddressesExhausted => "addresses_exhausted",
             Self::CrashLoop => "crash_loop",
             Self::Internal => "internal",

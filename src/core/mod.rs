@@ -7,6 +7,7 @@ pub mod action;
 pub mod address;
 pub mod admission;
 pub mod app;
+pub mod change;
 pub mod container;
 pub mod deployment;
 pub mod drift;

@@ -1,6 +1,7 @@
 //! What waits in an environment's queue. The serial is the queue's order; an operation is done when its work ended
 //! and everything it left to be undone is settled.
 
+use super::change::Change;
 use super::deployment::{Deployment, Wanted};
 use super::id::{
     ContainerSerial, DeploymentSerial, EnvironmentSerial, OperationSerial, SettlementSerial,
@@ -27,6 +28,8 @@ pub struct Operation {
 pub enum OperationKind {
     /// Walk a deployment to its end.
     Deploy(DeploymentSerial),
+    /// Change what the environment is meant to be doing.
+    Change(Change),
 }
 
 /// Something an operation left to be undone, written in the transaction that decided it.
@@ -36,8 +39,8 @@ pub struct Settlement {
     pub serial: SettlementSerial,
     /// The environment it belongs to.
     pub environment: EnvironmentSerial,
-    /// The deployment whose outcome wrote it.
-    pub deployment: DeploymentSerial,
+    /// The deployment whose outcome wrote it; `None` for what a removal clears away.
+    pub deployment: Option<DeploymentSerial>,
     /// What is to be undone.
     pub undo: Undo,
 }
@@ -53,6 +56,10 @@ pub enum Undo {
     RetireTree(Uuid),
     /// Start a container again that was stopped to make room.
     Restore(ContainerSerial),
+    /// Remove the environment's network, by its name.
+    RetireNetwork(String),
+    /// Remove a volume with what is in it, by its full name.
+    RetireVolume(String),
 }
 
 /// What a deployment that ended before its commit leaves behind it: its candidates, the container it stopped to make
@@ -82,6 +89,23 @@ pub fn scaffolding(deployment: &Deployment, slug: &str) -> Vec<Undo> {
                 Undo::RetireTree(deployment.id),
             ]
         }
-        Wanted::Image(_) | Wanted::Release(_) => Vec::new(),
+        Wanted::Image(_) | Wanted::Release(_) | Wanted::Restart => Vec::new(),
     }
+}
+
+/// What a removed environment leaves: its containers, the tags of its releases' images, its network and, if they are
+/// to go, its volumes.
+#[must_use]
+pub fn cleared_away(
+    slug: &str,
+    containers: &[ContainerSerial],
+    tags: impl IntoIterator<Item = String>,
+    volumes: impl IntoIterator<Item = String>,
+) -> Vec<Undo> {
+    let containers = containers.iter().copied().map(Undo::RetireContainer);
+    containers
+        .chain(tags.into_iter().map(Undo::RetireImage))
+        .chain([Undo::RetireNetwork(slug.to_owned())])
+        .chain(volumes.into_iter().map(Undo::RetireVolume))
+        .collect()
 }

@@ -329,6 +329,10 @@ pub trait Engine: Send + Sync {
     async fn untag(&self, tag: &str) -> Result<(), EngineError>;
     /// Makes the network if there is none; one of ours by that name and subnet is kept.
     async fn ensure_network(&self, network: &Network) -> Result<(), EngineError>;
+    /// Removes a network of ours; fine if it does not exist. Containers of others on it: refused.
+    async fn remove_network(&self, name: &str) -> Result<(), EngineError>;
+    /// Removes a volume of ours with what is in it; fine if it does not exist. In use: refused.
+    async fn remove_volume(&self, name: &str) -> Result<(), EngineError>;
     /// Makes the container; one of ours by that name is kept.
     async fn create(&self, container: &ContainerSpec) -> Result<(), EngineError>;
     /// Starts it; fine if it runs.

@@ -28,12 +28,12 @@ pub struct AppChange {
     /// The environment; none for what the whole app says.
     pub environment: Option<EnvironmentName>,
     /// What it is.
-    pub what: Change,
+    pub what: Difference,
 }
 
 /// One kind of change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum Difference {
     /// The environment is new.
     Added,
     /// The environment is no longer there; what runs of it goes on.
@@ -67,7 +67,7 @@ fn compare(known: &App, app: &App, changes: &mut AppChanges) {
         let names = (known.name.clone(), app.name.clone());
         changes.renamed.push(names);
     }
-    let mut note = |environment: Option<&EnvironmentName>, what: Change| {
+    let mut note = |environment: Option<&EnvironmentName>, what: Difference| {
         changes.changed.push(AppChange {
             app: app.name.clone(),
             environment: environment.cloned(),
@@ -82,22 +82,22 @@ fn compare(known: &App, app: &App, changes: &mut AppChanges) {
         keys.insert("environment".to_owned());
     }
     if !keys.is_empty() {
-        note(None, Change::Keys(keys));
+        note(None, Difference::Keys(keys));
     }
     for (name, spec) in &app.environments {
         match known.environments.get(name) {
-            None => note(Some(name), Change::Added),
+            None => note(Some(name), Difference::Added),
             Some(before) => {
                 let keys = differences(before, spec);
                 if !keys.is_empty() {
-                    note(Some(name), Change::Keys(keys));
+                    note(Some(name), Difference::Keys(keys));
                 }
             }
         }
     }
     for name in known.environments.keys() {
         if !app.environments.contains_key(name) {
-            note(Some(name), Change::Removed);
+            note(Some(name), Difference::Removed);
         }
     }
 }
@@ -246,9 +246,9 @@ mod tests {
         assert_eq!(
             changes.changed,
             [
-                change("production", Change::Keys(memory)),
-                change("test", Change::Added),
-                change("staging", Change::Removed),
+                change("production", Difference::Keys(memory)),
+                change("test", Difference::Added),
+                change("staging", Difference::Removed),
             ]
         );
         assert!(changes.notes.is_empty(), "{:?}", changes.notes);

@@ -3,32 +3,17 @@
 use super::Agent;
 use super::journal::Journal;
 use super::patience::Backoff;
-use super::rollout::{container_spec, network};
+use super::uphold::NotYet;
 use crate::core::deployment::Deployment;
-use crate::core::ports::{ContainerState, EngineError, RestartPolicy, Table};
+use crate::core::ports::EngineError;
 use crate::core::release::release_tag;
-use crate::store::{Live, Place, SecretError, StoreError};
+use crate::store::{Live, Place, StoreError};
 use std::time::Duration;
 
 /// The first pause before an unfinished commit is tried again.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// The longest one: what is missing is an engine or an ingress that somebody restarts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-
-/// Why a committed deployment is not done yet.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum NotYet {
-    #[error("{0}")]
-    Engine(#[from] EngineError),
-    #[error("{0}")]
-    Secret(#[from] SecretError),
-    #[error("{0}")]
-    Ingress(#[from] crate::core::ports::IngressError),
-    #[error("the ingress holds generation {held} of the route table, not {wanted}")]
-    OldTable { held: i64, wanted: i64 },
-    #[error("{0}")]
-    Store(#[from] StoreError),
-}
 
 impl Agent {
     /// Finishes a committed deployment. Says so loudly while it cannot, and never gives up.
@@ -90,54 +75,6 @@ impl Agent {
             other => other?,
         }
         self.ensure_running(place, live).await?;
-        let table = Table {
-            instance: self.store.instance(),
-            generation: self.store.generation()?,
-        };
-        let held = self.ports.ingress.publish(&table).await?;
-        if held < table.generation {
-            return Err(NotYet::OldTable {
-                held,
-                wanted: table.generation,
-            });
-        }
-        Ok(())
-    }
-
-    /// The live container runs and comes back after a reboot; a missing one is made again from its release.
-    pub(super) async fn ensure_running(&self, place: &Place, live: &Live) -> Result<(), NotYet> {
-        let engine = &self.ports.engine;
-        let name = &live.container.name;
-        match engine.inspect(name).await?.map(|observed| observed.state) {
-            Some(ContainerState::Running { .. }) => {}
-            Some(ContainerState::Created | ContainerState::Exited { .. }) => {
-                engine.start(name).await?
-            }
-            None => {
-                self.make_again(place, live).await?;
-                engine.start(name).await?;
-            }
-        }
-        engine
-            .set_restart(name, RestartPolicy::UnlessStopped)
-            .await?;
-        Ok(())
-    }
-
-    async fn make_again(&self, place: &Place, live: &Live) -> Result<(), NotYet> {
-        let deployment = self.store.deployment(live.container.deployment)?;
-        let owner = self.store.deployment(live.release.deployment)?;
-        let mut variables = owner.request.variables;
-        variables.extend(deployment.request.variables.clone());
-        let env = self
-            .store
-            .container_env(&live.release.content.run, &variables)?;
-        let labels = self.labels(place, &deployment, &live.container.process)?;
-        if let Some(network) = network(place) {
-            self.ports.engine.ensure_network(&network).await?;
-        }
-        let spec = container_spec(place, &live.release.content, env, &live.container, labels);
-        self.ports.engine.create(&spec).await?;
-        Ok(())
+        self.publish_table().await
     }
 }

@@ -4,14 +4,14 @@ use super::Agent;
 use super::dispatch::internal;
 use crate::core::access::{Caller, Reach};
 use crate::core::action::{AppRef, CreateDeployment, Reply, Target};
-use crate::core::admission::{DeniedReason, IgnoredReason};
+use crate::core::admission::DeniedReason;
 use crate::core::deployment::{Request, Wanted};
 use crate::core::error::Error;
-use crate::core::name::{Branch, EnvironmentName};
+use crate::core::name::{Branch, EnvironmentName, Sha};
 use crate::core::ports::{Revision, SourceError};
 use crate::core::spec::{GitSource, SourceSpec};
 use crate::core::time::Timestamp;
-use crate::store::{Created, NewDeployment, Place, PlaceError};
+use crate::store::{Created, NewDeployment, NoTarget, Place, PlaceError};
 use uuid::Uuid;
 
 impl Agent {
@@ -20,7 +20,7 @@ impl Agent {
         caller: &Caller,
         create: CreateDeployment,
     ) -> Result<Reply, Error> {
-        let place = self.place(caller, &create.app, create.environment.as_ref())?;
+        let place = self.place_to_deploy(caller, &create.app, create.environment.as_ref())?;
         let spec = self.configured(&place).ok_or_else(|| {
             Error::Refused(format!(
                 "the configuration no longer names environment '{}' of app '{}'; what runs there goes on: put it back into the file and reload, or remove it with `longshore app rm {}`",
@@ -28,6 +28,7 @@ impl Agent {
             ))
         })?;
         let wanted = self.resolve(&place, &spec.source, create.target).await?;
+        let head = seen_head(&wanted, &spec.source);
         let now = self.ports.clock.now();
         let request = Request {
             by: caller.principal.serial,
@@ -40,27 +41,48 @@ impl Agent {
             app: place.app,
             environment: place.environment,
             request,
+            head,
             key: create.key,
         };
         let created = match self.store.create_deployment(&new, now).map_err(internal)? {
             Created::New(created) | Created::Known(created) => created,
             Created::KeyReused => return Err(Error::KeyReused),
-            Created::Ignored(IgnoredReason::Stopped) => {
-                return Err(Error::Refused(
-                    "the environment is stopped; a manual deployment starts it".into(),
-                ));
-            }
-            Created::Denied(DeniedReason::Suspended) => {
-                return Err(Error::Refused(
-                    "the environment is suspended; activate it first".into(),
-                ));
-            }
-            Created::Denied(DeniedReason::Removed) => {
-                return Err(Error::AppNotFound(place.app_name.to_string()));
-            }
+            Created::Ignored(reason) => return Ok(Reply::Ignored(reason)),
+            Created::Denied(reason) => return Err(denied(&place, reason)),
         };
         let view = self.store.view(created.serial).map_err(internal)?;
         Ok(Reply::Deployment(Box::new(view)))
+    }
+
+    /// The environment a caller means. One that was removed and that the configuration still names begins anew, with a
+    /// new id and network.
+    fn place_to_deploy(
+        &self,
+        caller: &Caller,
+        app: &AppRef,
+        environment: Option<&EnvironmentName>,
+    ) -> Result<Place, Error> {
+        let missing = match self.place(caller, app, environment) {
+            Err(missing @ (Error::AppNotFound(_) | Error::EnvironmentNotFound { .. })) => missing,
+            found => return found,
+        };
+        let settings = self.settings();
+        let named = settings.apps.iter().find(|known| match app {
+            AppRef::Id(id) => known.id == *id,
+            AppRef::Name(name) => known.name == *name,
+        });
+        let is_configured = named.is_some_and(|known| {
+            let wanted = environment.unwrap_or(&known.default_environment);
+            known.environments.contains_key(wanted)
+        });
+        if !is_configured {
+            return Err(missing);
+        }
+        let now = self.ports.clock.now();
+        self.store
+            .sync_apps(&settings.apps, settings.address_pool, now)
+            .map_err(internal)?;
+        self.place(caller, app, environment)
     }
 
     /// The environment a caller means, if they can see it.
@@ -70,10 +92,7 @@ impl Agent {
         app: &AppRef,
         environment: Option<&EnvironmentName>,
     ) -> Result<Place, Error> {
-        let asked = match app {
-            AppRef::Id(id) => id.to_string(),
-            AppRef::Name(name) => name.to_string(),
-        };
+        let asked = app.to_string();
         let settings = self.settings();
         let own = match caller.reach {
             Reach::Environment(_, environment) => Some(
@@ -97,6 +116,8 @@ impl Agent {
             Ok(place) if caller.reach.includes(place.app, place.environment) => Ok(place),
             Ok(_) | Err(PlaceError::App) => Err(Error::AppNotFound(asked)),
             Err(PlaceError::Environment(known)) => match caller.reach {
+                // All that is left of it is history.
+                Reach::All if known.is_empty() => Err(Error::AppNotFound(asked)),
                 Reach::All => Err(Error::EnvironmentNotFound {
                     app: asked,
                     environment: environment
@@ -143,9 +164,32 @@ impl Agent {
                     place.app_name
                 ),
             }),
-            (SourceSpec::Git(_) | SourceSpec::Image(_), Target::Release(_)) => {
-                Err(Error::Unsupported("rollback".into()))
+            (SourceSpec::Git(_) | SourceSpec::Image(_), Target::Release(number)) => {
+                self.rollback_to(place, number)
             }
+            (SourceSpec::Git(_) | SourceSpec::Image(_), Target::Restart) => {
+                match self.store.live(place.environment).map_err(internal)? {
+                    Some(_) => Ok(Wanted::Restart),
+                    None => Err(Error::Refused(
+                        "nothing is live in this environment: deploy first".into(),
+                    )),
+                }
+            }
+        }
+    }
+
+    /// A rollback's target is fixed when it is accepted.
+    fn rollback_to(&self, place: &Place, number: Option<i64>) -> Result<Wanted, Error> {
+        let target = self.store.rollback_target(place.environment, number);
+        match target.map_err(internal)? {
+            Ok(release) => Ok(Wanted::Release(release)),
+            Err(why @ (NoTarget::NeverLive | NoTarget::NoEarlier { .. })) => {
+                Err(Error::Refused(why.to_string()))
+            }
+            Err(why @ (NoTarget::Unknown { .. } | NoTarget::Collected)) => Err(Error::Invalid {
+                field: "release",
+                message: why.to_string(),
+            }),
         }
     }
 
@@ -175,6 +219,36 @@ impl Agent {
         (self.ports.random)(&mut random);
         uuid::Builder::from_unix_timestamp_millis(u64::try_from(now.0).unwrap_or(0), &random)
             .into_uuid()
+    }
+}
+
+/// The head of the configured branch, where finding the commit told it.
+fn seen_head(wanted: &Wanted, source: &SourceSpec) -> Option<Sha> {
+    match (wanted, source) {
+        (
+            Wanted::Commit {
+                branch,
+                sha,
+                asked: None,
+            },
+            SourceSpec::Git(git),
+        ) if *branch == git.branch => Some(sha.clone()),
+        (
+            Wanted::Commit { .. } | Wanted::Image(_) | Wanted::Release(_) | Wanted::Restart,
+            SourceSpec::Git(_) | SourceSpec::Image(_),
+        ) => None,
+    }
+}
+
+/// Why an environment takes no deployment or change, to the caller.
+pub(super) fn denied(place: &Place, reason: DeniedReason) -> Error {
+    match reason {
+        // Removed between the question where it is and the answer.
+        DeniedReason::Removed => Error::AppNotFound(place.app_name.to_string()),
+        DeniedReason::Suspended
+        | DeniedReason::Stopped
+        | DeniedReason::NotSuspended
+        | DeniedReason::Collected => Error::Refused(reason.to_string()),
     }
 }
 

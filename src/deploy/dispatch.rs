@@ -5,6 +5,7 @@ use crate::core::access::{Caller, Reach, Scope};
 use crate::core::action::{
     Action, AppRef, CreateToken, LOG_WAIT, ListDeployments, LogPage, ReadLog, Reply,
 };
+use crate::core::change::Change;
 use crate::core::deployment::{Deployment, Phase};
 use crate::core::error::{Ended, Error};
 use crate::core::id::AppSerial;
@@ -40,6 +41,8 @@ impl Agent {
             }
             Action::CreateToken(create) => self.create_token(caller, &create),
             Action::Reload => Ok(Reply::Reloaded(self.reload_for(caller)?)),
+            Action::Change(change) => self.change(caller, &change),
+            Action::GetChange(serial) => self.show_change(caller, serial),
         }
     }
 
@@ -78,7 +81,7 @@ impl Agent {
         Ok(Reply::Deployments { items, total })
     }
 
-    fn visible_app(&self, caller: &Caller, app: &AppRef) -> Result<AppSerial, Error> {
+    pub(super) fn visible_app(&self, caller: &Caller, app: &AppRef) -> Result<AppSerial, Error> {
         let found = self.store.app(app).map_err(internal)?;
         let sees = |serial: AppSerial| match caller.reach {
             Reach::All => true,
@@ -86,10 +89,7 @@ impl Agent {
         };
         match found {
             Some((serial, _)) if sees(serial) => Ok(serial),
-            Some(_) | None => Err(Error::AppNotFound(match app {
-                AppRef::Id(id) => id.to_string(),
-                AppRef::Name(name) => name.to_string(),
-            })),
+            Some(_) | None => Err(Error::AppNotFound(app.to_string())),
         }
     }
 
@@ -196,9 +196,14 @@ fn needed_scope(action: &Action) -> Scope {
         Action::GetDeployment(_)
         | Action::ListDeployments(_)
         | Action::ReadLog(_)
-        | Action::ListApps => Scope::Read,
+        | Action::ListApps
+        | Action::GetChange(_) => Scope::Read,
         Action::CreateDeployment(_) | Action::CancelDeployment(_) => Scope::Write,
         Action::CreateToken(_) | Action::Reload => Scope::Admin,
+        Action::Change(change) => match change.change {
+            Change::Stop | Change::Start | Change::Suspend | Change::Activate => Scope::Write,
+            Change::Remove { .. } => Scope::Admin,
+        },
     }
 }
 

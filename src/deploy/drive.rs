@@ -2,6 +2,8 @@
 
 use super::Agent;
 use super::patience::Backoff;
+use super::uphold::NotYet;
+use crate::core::change::ChangePhase;
 use crate::core::deployment::Phase;
 use crate::core::id::EnvironmentSerial;
 use crate::core::operation::OperationKind;
@@ -18,8 +20,8 @@ const REST: Duration = Duration::from_secs(5);
 /// middle of making one may finish it later.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
 /// The pauses before an engine that was gone is asked again at a start.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(200);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 impl Agent {
     /// Drives until `stop`. What is at work then is left where it stands and goes on at the next start.
@@ -64,7 +66,7 @@ impl Agent {
         }
     }
 
-    /// Which deployments an earlier process left at work: resuming them counts.
+    /// Which operations an earlier process left at work: resuming them counts.
     fn note_interrupted(&self) -> Result<(), StoreError> {
         let mut interrupted = self
             .interrupted
@@ -74,9 +76,17 @@ impl Agent {
             let Some(head) = self.store.queue_head(work.environment)? else {
                 continue;
             };
-            let OperationKind::Deploy(deployment) = head.kind;
-            if matches!(self.store.deployment(deployment)?.phase, Phase::Running(_)) {
-                interrupted.insert(deployment);
+            let at_work = match head.kind {
+                OperationKind::Deploy(deployment) => {
+                    matches!(self.store.deployment(deployment)?.phase, Phase::Running(_))
+                }
+                OperationKind::Change(_) => self
+                    .store
+                    .change(head.serial)?
+                    .is_some_and(|change| change.phase == ChangePhase::Running),
+            };
+            if at_work {
+                interrupted.insert(head.serial);
             }
         }
         Ok(())
@@ -92,19 +102,26 @@ impl Agent {
     }
 
     async fn walk_queue(&self, environment: EnvironmentSerial) -> Result<(), StoreError> {
-        let place = self.store.place_of(environment)?;
         loop {
+            // Each operation may change what the environment is meant to be doing.
+            let place = self.store.place_of(environment)?;
             let Some(operation) = self.store.queue_head(environment)? else {
                 return self.settle(&place).await;
             };
-            let OperationKind::Deploy(serial) = operation.kind;
+            let serial = match operation.kind {
+                OperationKind::Deploy(serial) => serial,
+                OperationKind::Change(_) => {
+                    self.walk_change(&place, operation.serial).await?;
+                    continue;
+                }
+            };
             let deployment = self.store.deployment(serial)?;
             match deployment.phase {
                 // What it replaced is retired only once it is finished: settling comes after.
                 Phase::Committed(_) => self.finish(&place, deployment).await?,
                 Phase::Queued | Phase::Running(_) => {
                     self.settle(&place).await?;
-                    self.deploy(&place, deployment).await?;
+                    self.deploy(&place, operation.serial, deployment).await?;
                 }
                 Phase::Succeeded { .. }
                 | Phase::Failed { .. }
@@ -118,8 +135,8 @@ impl Agent {
         }
     }
 
-    /// At a start: the live container of an environment without work runs. One with work is its walk's business, which
-    /// may have stopped it on purpose.
+    /// At a start: an environment without work is as it is meant to be. One with work is its walk's business, which may
+    /// have stopped its container on purpose.
     async fn revive(&self, environment: EnvironmentSerial) -> EnvironmentSerial {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
@@ -147,12 +164,9 @@ impl Agent {
             return Ok(Revival::Done);
         }
         let place: Place = self.store.place_of(environment)?;
-        let Some(live) = self.store.live(environment)? else {
-            return Ok(Revival::Done);
-        };
-        match self.ensure_running(&place, &live).await {
+        match self.uphold(&place).await {
             Ok(()) => Ok(Revival::Done),
-            Err(super::committed::NotYet::Store(error)) => Err(error),
+            Err(NotYet::Store(error)) => Err(error),
             Err(why) => Ok(Revival::Later(why.to_string())),
         }
     }

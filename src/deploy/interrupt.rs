@@ -1,25 +1,64 @@
-//! How a step is ended from outside: somebody moved its deployment, or its time is up. A call to the engine that is
+//! How work is ended from outside: somebody moved its deployment or change, or its time is up. A call to the engine that is
 //! under way is let end first, so that what it made is there to be undone; waits and streams end at once.
 
 use super::Agent;
+use crate::core::change::{Change, EnvironmentChange};
 use crate::core::deployment::{Deployment, Step};
 use crate::core::failure::{Failure, FailureCode};
-use crate::store::{StepRow, StoreError};
+use crate::core::id::OperationSerial;
+use crate::store::{StepRow, StoreError, Task};
+use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::sync::watch;
+
+/// How often in a row resuming work may end with the agent before it is given up.
+const STRIKES: u32 = 3;
 
 /// How often a step's consumed time is written down. A kill loses at most this much of the count; and a step that
 /// was resumed and ran for this long did not take the agent down.
 pub(super) const TICK: Duration = Duration::from_secs(5);
 
-/// Why a step ended without a result.
+/// Work under a budget and the watch over its row.
+#[derive(Clone, Copy)]
+pub(super) enum Work<'a> {
+    /// A step of a deployment in that phase.
+    Step(&'a Deployment, Step),
+    /// A change in that phase.
+    Change(&'a EnvironmentChange),
+}
+
+impl Work<'_> {
+    /// What is counted.
+    pub(super) fn task(self) -> Task {
+        match self {
+            Self::Step(deployment, step) => Task::Step(deployment.serial, step),
+            Self::Change(change) => Task::Change(change.serial),
+        }
+    }
+
+    fn kind(self) -> Kind {
+        match self {
+            Self::Step(_, step) => Kind::Step(step),
+            Self::Change(change) => Kind::Change(change.change),
+        }
+    }
+}
+
+/// What kind of work took too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Step(Step),
+    Change(Change),
+}
+
+/// Why work ended without a result.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// The deployment's row left the phase: cancelled, most likely. Its outcome is already written.
+    /// The row left the phase: cancelled, most likely. Its outcome is already written.
     Moved,
     /// It failed.
     Failed(Box<Failure>),
-    /// The store failed; the step is tried again later.
+    /// The store failed; the work is tried again later.
     Store(StoreError),
 }
 
@@ -44,14 +83,14 @@ impl From<Failure> for Stop {
     }
 }
 
-/// Why a step is to end.
+/// Why work is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reason {
     Moved,
-    OutOfTime(Step, Duration),
+    OutOfTime(Kind, Duration),
 }
 
-/// Tells a step that it is to end.
+/// Tells work that it is to end.
 pub(super) struct Interrupt {
     raised: watch::Sender<Option<Reason>>,
 }
@@ -88,36 +127,46 @@ impl Interrupt {
 fn stop(reason: Reason) -> Stop {
     match reason {
         Reason::Moved => Stop::Moved,
-        Reason::OutOfTime(step, budget) => Stop::from(Failure {
-            code: FailureCode::DeadlineExceeded,
-            message: format!(
-                "the {} took longer than its deadline of {}",
-                step.as_str(),
-                humantime::format_duration(budget)
-            ),
-            output: Vec::new(),
-            next: format!(
-                "Read the log for what it was doing, or raise deadlines.{} and deploy again.",
-                step.as_str()
-            ),
-        }),
+        Reason::OutOfTime(kind, budget) => {
+            let (word, next) = match kind {
+                Kind::Step(step) => (
+                    step.as_str(),
+                    format!(
+                        "Read the log for what it was doing, or raise deadlines.{} and deploy again.",
+                        step.as_str()
+                    ),
+                ),
+                Kind::Change(change) => (
+                    change.as_str(),
+                    "Look with `docker ps` whether the engine answers; what was asked for is made so as soon as it can be.".into(),
+                ),
+            };
+            Stop::from(Failure {
+                code: FailureCode::DeadlineExceeded,
+                message: format!(
+                    "the {word} took longer than its deadline of {}",
+                    humantime::format_duration(budget)
+                ),
+                output: Vec::new(),
+                next,
+            })
+        }
     }
 }
 
 impl Agent {
-    /// Does a step's work under its budget and the watch over its row.
+    /// Does work under its budget and the watch over its row.
     pub(super) async fn guarded<T>(
         &self,
-        deployment: &Deployment,
-        step: Step,
+        guarded: Work<'_>,
         row: StepRow,
         work: impl AsyncFnOnce(&Interrupt) -> Result<T, Stop>,
     ) -> Result<T, Stop> {
         let interrupt = Interrupt::new();
         let watch = async {
             let reason = tokio::select! {
-                left = self.left(deployment) => left.map(|()| Reason::Moved),
-                over = self.consume(deployment, step, row) => over.map(|()| Reason::OutOfTime(step, row.budget)),
+                left = self.left(guarded) => left.map(|()| Reason::Moved),
+                over = self.consume(guarded.task(), row) => over.map(|()| Reason::OutOfTime(guarded.kind(), row.budget)),
             };
             match reason {
                 Ok(reason) => {
@@ -134,27 +183,28 @@ impl Agent {
         }
     }
 
-    /// Returns when the deployment's row is no longer in the phase it is known to be in.
-    pub(super) async fn left(&self, deployment: &Deployment) -> Result<(), StoreError> {
+    /// Returns when the row is no longer in the phase it is known to be in.
+    pub(super) async fn left(&self, work: Work<'_>) -> Result<(), StoreError> {
         let mut changes = self.store.changes();
         loop {
             changes.borrow_and_update();
-            if self.store.deployment(deployment.serial)?.phase != deployment.phase {
-                return Ok(());
-            }
-            if changes.changed().await.is_err() {
+            let still = match work {
+                Work::Step(deployment, _) => {
+                    self.store.deployment(deployment.serial)?.phase == deployment.phase
+                }
+                Work::Change(change) => self
+                    .store
+                    .change(change.serial)?
+                    .is_some_and(|now| now.phase == change.phase),
+            };
+            if !still || changes.changed().await.is_err() {
                 return Ok(());
             }
         }
     }
 
-    /// Counts the step's time, on the clock that never jumps, and returns when the budget is used up.
-    async fn consume(
-        &self,
-        deployment: &Deployment,
-        step: Step,
-        row: StepRow,
-    ) -> Result<(), StoreError> {
+    /// Counts the time, on the clock that never jumps, and returns when the budget is used up.
+    async fn consume(&self, task: Task, row: StepRow) -> Result<(), StoreError> {
         let clock = &self.ports.clock;
         let began = clock.monotonic();
         loop {
@@ -167,11 +217,45 @@ impl Agent {
                 return Ok(());
             };
             clock.sleep(left.min(TICK)).await;
-            self.store.tick(
-                deployment.serial,
-                step,
-                row.consumed + (clock.monotonic() - began),
-            )?;
+            self.store
+                .tick(task, row.consumed + (clock.monotonic() - began))?;
         }
+    }
+
+    /// Counts the resumption of work that an earlier process left unfinished.
+    ///
+    /// # Errors
+    /// [`Stop::Failed`] if it has taken the agent down too often.
+    pub(super) fn resume(
+        &self,
+        operation: OperationSerial,
+        work: Work<'_>,
+        row: StepRow,
+    ) -> Result<(), Stop> {
+        let was_interrupted = self
+            .interrupted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&operation);
+        if !was_interrupted {
+            return Ok(());
+        }
+        if row.strikes >= STRIKES {
+            let word = match work.kind() {
+                Kind::Step(step) => step.as_str(),
+                Kind::Change(change) => change.as_str(),
+            };
+            return Err(crash_loop(word).into());
+        }
+        Ok(self.store.strike(work.task())?)
+    }
+}
+
+fn crash_loop(what: &str) -> Failure {
+    Failure {
+        code: FailureCode::CrashLoop,
+        message: format!("the {what} took longshore down {STRIKES} times in a row, within seconds of being resumed"),
+        output: Vec::new(),
+        next: "Look into longshore's own log (`journalctl -u longshore`) for the cause before asking for it again.".into(),
     }
 }

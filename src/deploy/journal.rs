@@ -18,7 +18,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 const LAST_LINES: usize = 20;
 
 pub(super) struct Journal {
-    log: DeploymentLog,
+    /// None for what belongs to no deployment.
+    log: Option<DeploymentLog>,
     redactor: Redactor,
     clock: Arc<dyn Clock>,
     last: Mutex<VecDeque<String>>,
@@ -85,7 +86,9 @@ impl Journal {
     fn write(&self, step: Option<Step>, stream: Stream, text: String) -> String {
         let text = self.redactor.redact(text);
         // A log that cannot be written (a full disk) must not end a deployment that could succeed.
-        if let Err(error) = self.log.append(self.clock.now(), step, stream, &text) {
+        if let Some(log) = &self.log
+            && let Err(error) = log.append(self.clock.now(), step, stream, &text)
+        {
             tracing::warn!(%error, "a line of a deployment's log is lost");
         }
         text
@@ -107,11 +110,21 @@ impl Agent {
         hidden: &[Secret],
     ) -> Result<Journal, StoreError> {
         Ok(Journal {
-            log: self.store.open_log(deployment)?,
+            log: Some(self.store.open_log(deployment)?),
             redactor: Redactor::new(hidden),
             clock: self.ports.clock.clone(),
             last: Mutex::new(VecDeque::new()),
         })
+    }
+
+    /// A journal that nobody reads.
+    pub(super) fn no_journal(&self) -> Journal {
+        Journal {
+            log: None,
+            redactor: Redactor::new(&[]),
+            clock: self.ports.clock.clone(),
+            last: Mutex::new(VecDeque::new()),
+        }
     }
 
     /// Reads every secret the deployment will need, before any work: what is unreadable now will be later.

@@ -6,6 +6,8 @@
 
 mod authenticate;
 mod build;
+mod change;
+mod changes;
 mod checkout;
 mod committed;
 mod create;
@@ -20,14 +22,16 @@ mod readiness;
 mod reload;
 mod rollout;
 mod settle;
+mod uphold;
 mod walk;
 
 use crate::core::app::App;
-use crate::core::id::DeploymentSerial;
+use crate::core::id::OperationSerial;
 use crate::core::ports::{Clock, Engine, Ingress, Random, RegistryCredential, Source};
 use crate::core::secret::SecretRef;
 use crate::core::spec::Spec;
 use crate::store::{Place, SecretError, Store};
+use ipnet::Ipv4Net;
 pub use reload::{Faulty, ReadConfiguration, Reread};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -38,6 +42,8 @@ use std::time::Duration;
 pub struct Settings {
     /// All apps.
     pub apps: Vec<App>,
+    /// What the networks of new environments are cut from.
+    pub address_pool: Ipv4Net,
     /// All registries.
     pub registries: Vec<Registry>,
     /// How many deployments may check out, build or roll out at once.
@@ -79,8 +85,8 @@ pub struct Agent {
     settings: RwLock<Arc<Settings>>,
     /// Counts checkouts, builds and rollouts.
     permits: permits::Permits,
-    /// Deployments that were at work when this process began and were not resumed yet.
-    interrupted: Mutex<HashSet<DeploymentSerial>>,
+    /// Operations that were at work when this process began and were not resumed yet.
+    interrupted: Mutex<HashSet<OperationSerial>>,
     read_configuration: Option<ReadConfiguration>,
 }
 

@@ -82,7 +82,7 @@ impl Patience<'_> {
     }
 }
 
-fn unavailable(message: &str) -> Failure {
+pub(super) fn unavailable(message: &str) -> Failure {
     Failure {
         code: FailureCode::EngineUnavailable,
         message: format!("the Docker engine cannot be reached: {message}"),

@@ -9,7 +9,6 @@ use crate::core::drift::drift;
 use crate::core::error::Error;
 use crate::core::reload::{Reloaded, app_changes};
 use crate::store::StoreError;
-use ipnet::Ipv4Net;
 use std::sync::{Arc, PoisonError};
 
 /// A configuration that was read again and is sound.
@@ -17,10 +16,8 @@ use std::sync::{Arc, PoisonError};
 pub struct Reread {
     /// The file.
     pub file: String,
-    /// What can change while we run.
+    /// What holds from now on; the address pool is the one in use.
     pub settings: Settings,
-    /// The pool in use: new environments' networks are cut from it.
-    pub address_pool: Ipv4Net,
     /// Keys of the file that hold only after a restart.
     pub needs_restart: Vec<&'static str>,
 }
@@ -89,7 +86,7 @@ impl Agent {
         let new = reread.settings;
         let synced = self
             .store
-            .sync_apps(&new.apps, reread.address_pool, self.ports.clock.now());
+            .sync_apps(&new.apps, new.address_pool, self.ports.clock.now());
         synced.map_err(|error| match error {
             StoreError::AddressesExhausted(message) => Error::ConfigRefused {
                 file: reread.file.clone(),
@@ -132,6 +129,7 @@ impl Agent {
 fn changed_settings(old: &Settings, new: &Settings) -> Vec<&'static str> {
     let Settings {
         apps: _,
+        address_pool: _,
         registries,
         max_concurrent,
         unavailable_timeout,

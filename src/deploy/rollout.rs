@@ -6,15 +6,18 @@ use super::interrupt::{Interrupt, Stop};
 use super::journal::unreadable;
 use super::walk::Walk;
 use crate::core::address::engine_half;
+use crate::core::admission::Desired;
 use crate::core::container::{ContainerRow, OutputCursor, WEB};
 use crate::core::deployment::{Deployment, Step, Wanted};
 use crate::core::failure::{Failure, FailureCode};
-use crate::core::name::ImageReference;
+use crate::core::name::{ImageReference, VariableName};
 use crate::core::ports::{ContainerSpec, EngineMount, Labels, Network};
 use crate::core::release::{Image, ReleaseContent};
+use crate::core::secret::Secret;
 use crate::core::spec::{Check, Health, MountSource, PullPolicy, SourceSpec};
 use crate::store::{Committing, ContainerEnv, Place};
 use futures_util::StreamExt as _;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,14 +29,25 @@ impl Walk<'_> {
     pub(super) async fn rollout(&self, interrupt: &Interrupt) -> Result<Deployment, Stop> {
         let agent = self.agent;
         let (content, again) = match self.deployment.request.wanted {
-            Wanted::Release(serial) => (agent.store.release(serial)?.content, Some(serial)),
-            Wanted::Commit { .. } | Wanted::Image(_) => (self.new_content(interrupt).await?, None),
+            Wanted::Release(serial) => {
+                let release = agent.store.release(serial)?;
+                self.keep_image(interrupt, &release.content).await?;
+                let owner = agent.store.deployment(release.deployment)?;
+                (release.content, Some((serial, owner.request.variables)))
+            }
+            Wanted::Commit { .. } | Wanted::Image(_) | Wanted::Restart => {
+                (self.new_content(interrupt).await?, None)
+            }
+        };
+        let (again, variables) = match again {
+            Some((serial, variables)) => (Some(serial), variables),
+            None => (None, self.deployment.request.variables.clone()),
         };
         agent
             .store
             .retire_candidates(&self.deployment, agent.ports.clock.now())?;
         interrupt.race(agent.settle(self.place)).await??;
-        let row = self.create(interrupt, &content).await?;
+        let row = self.create(interrupt, &content, &variables).await?;
         self.make_room(interrupt).await?;
         self.start(interrupt, &row).await?;
         self.wait_until_ready(interrupt, &row, &content.check)
@@ -54,6 +68,12 @@ impl Walk<'_> {
                     built.ok_or_else(|| failures::internal("the build left no image"))?,
                     Some(sha.clone()),
                 )
+            }
+            Wanted::Restart => {
+                let live = self.agent.store.live(self.deployment.environment)?;
+                let live = live.ok_or_else(|| failures::internal("nothing is live"))?;
+                self.keep_image(interrupt, &live.release.content).await?;
+                (live.release.content.image, live.release.content.sha)
             }
             Wanted::Release(_) => {
                 return Err(failures::internal("a release has no new content").into());
@@ -106,6 +126,31 @@ impl Walk<'_> {
         Ok(image)
     }
 
+    /// The image of an earlier release is on the host, or pulled again by its digest. One that was built cannot be.
+    async fn keep_image(
+        &self,
+        interrupt: &Interrupt,
+        content: &ReleaseContent,
+    ) -> Result<(), Stop> {
+        let engine = &self.agent.ports.engine;
+        let image = &content.image;
+        let found = self
+            .patience(interrupt, Step::Rollout)
+            .call(async || engine.find_image(&image.id).await)
+            .await?;
+        if found
+            .map_err(|error| failures::engine("look for the image", error))?
+            .is_some()
+        {
+            return Ok(());
+        }
+        let digest = image.digest.as_deref().map(ImageReference::parse);
+        match digest {
+            Some(Ok(reference)) => self.pull(interrupt, &reference).await.map(drop),
+            Some(Err(_)) | None => Err(gone(content).into()),
+        }
+    }
+
     async fn pull(&self, interrupt: &Interrupt, reference: &ImageReference) -> Result<Image, Stop> {
         let engine = &self.agent.ports.engine;
         let credential = self
@@ -140,6 +185,7 @@ impl Walk<'_> {
         &self,
         interrupt: &Interrupt,
         content: &ReleaseContent,
+        variables: &BTreeMap<VariableName, Secret>,
     ) -> Result<ContainerRow, Stop> {
         let agent = self.agent;
         let engine = &agent.ports.engine;
@@ -150,9 +196,7 @@ impl Walk<'_> {
             .call(async || engine.ensure_network(&network).await)
             .await?;
         made.map_err(|error| failures::engine("make the environment's network", error))?;
-        let env = agent
-            .store
-            .container_env(&content.run, &self.deployment.request.variables);
+        let env = agent.store.container_env(&content.run, variables);
         let env = env.map_err(|error| unreadable(&error))?;
         let now = agent.ports.clock.now();
         let row = agent.store.intend_candidate(
@@ -175,6 +219,10 @@ impl Walk<'_> {
 
     /// Stops the live container, if there is one; whatever goes wrong from here brings it back.
     async fn make_room(&self, interrupt: &Interrupt) -> Result<(), Stop> {
+        // Of a stopped environment nothing runs, and nothing is to be started again if this fails.
+        if self.place.desired != Desired::Running {
+            return Ok(());
+        }
         let Some(live) = self.agent.store.live(self.deployment.environment)? else {
             return Ok(());
         };
@@ -256,6 +304,22 @@ impl Walk<'_> {
             self.journal.output(Step::Rollout, line.stream, line.text);
             *read.lock().unwrap_or_else(PoisonError::into_inner) = Some(line.cursor);
         }
+    }
+}
+
+fn gone(content: &ReleaseContent) -> Failure {
+    let next = match &content.sha {
+        Some(sha) => format!("Build it again: deploy commit {sha}."),
+        None => "Pull or load the image again, and deploy it.".to_owned(),
+    };
+    Failure {
+        code: FailureCode::ImageGone,
+        message: format!(
+            "the image of that release ({}) is no longer on this host, and it was built here: no registry has it",
+            content.image.id
+        ),
+        output: Vec::new(),
+        next,
     }
 }
 

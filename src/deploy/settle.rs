@@ -2,9 +2,10 @@
 //! and only after what they printed was read to its end.
 
 use super::Agent;
-use super::committed::NotYet;
 use super::journal::Journal;
 use super::patience::Backoff;
+use super::uphold::NotYet;
+use crate::core::admission::Desired;
 use crate::core::container::ContainerRow;
 use crate::core::id::ContainerSerial;
 use crate::core::operation::{Settlement, Undo};
@@ -47,12 +48,23 @@ impl From<SourceError> for Hindrance {
     }
 }
 
+/// What the engine will not let go (somebody else uses it) is left, and said.
+fn unless_refused(
+    what: &str,
+    name: &str,
+    removed: Result<(), EngineError>,
+) -> Result<(), Hindrance> {
+    match removed {
+        Err(EngineError::Refused(why)) => Err(Hindrance::Refused(format!("{what} {name}: {why}"))),
+        other => Ok(other?),
+    }
+}
+
 impl Agent {
     /// Undoes everything that is written down for an environment. Returns only when it is done.
     pub(super) async fn settle(&self, place: &Place) -> Result<(), StoreError> {
         for settlement in self.store.pending_settlements(place.environment)? {
-            let deployment = self.store.deployment(settlement.deployment)?;
-            let journal = self.journal(deployment.id, &[])?;
+            let journal = self.journal_of(&settlement)?;
             let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
             let mut said = String::new();
             loop {
@@ -73,7 +85,7 @@ impl Agent {
                                 None,
                                 &format!("Not cleaned up yet: {why}; trying again until it is"),
                             );
-                            tracing::warn!(deployment = %deployment.id, why, "cannot be undone yet");
+                            tracing::warn!(app = %place.app_name, environment = %place.environment_name, why, "cannot be undone yet");
                             said = why;
                         }
                         self.ports.clock.sleep(backoff.pause()).await;
@@ -100,6 +112,38 @@ impl Agent {
                 other => Ok(other?),
             },
             Undo::RetireTree(tree) => Ok(self.ports.source.discard(*tree).await?),
+            Undo::RetireNetwork(name) => unless_refused(
+                "the network",
+                name,
+                self.ports.engine.remove_network(name).await,
+            ),
+            Undo::RetireVolume(name) => unless_refused(
+                "the volume",
+                name,
+                self.ports.engine.remove_volume(name).await,
+            ),
+        }
+    }
+
+    /// Where undoing is told of: in the log of the deployment whose outcome wrote it, else, for what a removal clears
+    /// away, of the deployment a container was made for, else only in our own.
+    fn journal_of(&self, settlement: &Settlement) -> Result<Journal, StoreError> {
+        let deployment = match (settlement.deployment, &settlement.undo) {
+            (Some(deployment), _) => Some(deployment),
+            (None, Undo::RetireContainer(container) | Undo::Restore(container)) => {
+                Some(self.store.container(*container)?.deployment)
+            }
+            (
+                None,
+                Undo::RetireImage(_)
+                | Undo::RetireTree(_)
+                | Undo::RetireNetwork(_)
+                | Undo::RetireVolume(_),
+            ) => None,
+        };
+        match deployment {
+            Some(deployment) => self.journal(self.store.deployment(deployment)?.id, &[]),
+            None => Ok(self.no_journal()),
         }
     }
 
@@ -156,6 +200,9 @@ impl Agent {
         container: ContainerSerial,
         journal: &Journal,
     ) -> Result<(), Hindrance> {
+        if place.desired != Desired::Running {
+            return Ok(());
+        }
         let Some(live) = self
             .store
             .live(place.environment)?

@@ -2,23 +2,22 @@
 
 use super::Agent;
 use super::failures;
-use super::interrupt::{Interrupt, Stop};
+use super::interrupt::{Interrupt, Stop, Work};
 use super::journal::{Journal, Secrets, unreadable};
 use super::patience::Patience;
-use crate::core::deployment::{Deployment, InvalidTransition, Phase, Step};
+use crate::core::admission::{DeniedReason, may_begin};
+use crate::core::deployment::{Deployment, Phase, Step, Wanted};
 use crate::core::failure::{Failure, FailureCode};
+use crate::core::id::OperationSerial;
 use crate::core::ports::Labels;
 use crate::core::spec::Spec;
-use crate::store::{Place, StepResult, StepRow, StoreError};
-use std::sync::PoisonError;
-
-/// How often in a row resuming a step may end with the agent before the step is given up.
-const STRIKES: u32 = 3;
+use crate::store::{Place, StepResult, StoreError};
 
 /// A deployment at work.
 pub(super) struct Walk<'a> {
     pub(super) agent: &'a Agent,
     pub(super) place: &'a Place,
+    operation: OperationSerial,
     pub(super) deployment: Deployment,
     pub(super) spec: Spec,
     pub(super) secrets: Secrets,
@@ -30,13 +29,14 @@ impl Agent {
     pub(super) async fn deploy(
         &self,
         place: &Place,
+        operation: OperationSerial,
         deployment: Deployment,
     ) -> Result<(), StoreError> {
         let _permit = tokio::select! {
             permit = self.permits.acquire() => permit,
-            left = self.left(&deployment) => return left,
+            left = self.left(Work::Step(&deployment, Step::Rollout)) => return left,
         };
-        match self.prepare(place, deployment) {
+        match self.prepare(place, operation, deployment) {
             Ok(walk) => walk.go().await,
             Err(Refusal::Moved) => Ok(()),
             Err(Refusal::Store(error)) => Err(error),
@@ -51,10 +51,15 @@ impl Agent {
     fn prepare<'a>(
         &'a self,
         place: &'a Place,
-        deployment: Deployment,
+        operation: OperationSerial,
+        mut deployment: Deployment,
     ) -> Result<Walk<'a>, Refusal> {
         let (deployment, spec) = match deployment.phase {
             Phase::Queued => {
+                let may = may_begin(place.desired, deployment.request.trigger);
+                if deployment.request.wanted == Wanted::Restart {
+                    self.take_over_variables(place, &mut deployment)?;
+                }
                 let spec = self
                     .configured(place)
                     .filter(|spec| deployment.request.wanted.fits(&spec.source));
@@ -66,6 +71,12 @@ impl Agent {
                     spec.as_ref(),
                     self.ports.clock.now(),
                 )?;
+                if let Err(reason) = may {
+                    return Err(Refusal::Failed(
+                        Box::new(started),
+                        Box::new(not_now(reason)),
+                    ));
+                }
                 (started, spec)
             }
             _ => {
@@ -83,6 +94,7 @@ impl Agent {
                 Ok(Walk {
                     agent: self,
                     place,
+                    operation,
                     deployment,
                     spec,
                     secrets,
@@ -94,6 +106,24 @@ impl Agent {
                 Box::new(unreadable(&error)),
             )),
         }
+    }
+
+    /// A restart keeps the variables that belong to the live release, under its own.
+    fn take_over_variables(
+        &self,
+        place: &Place,
+        deployment: &mut Deployment,
+    ) -> Result<(), StoreError> {
+        if let Some(live) = self.store.live(place.environment)? {
+            let mut variables = self
+                .store
+                .deployment(live.release.deployment)?
+                .request
+                .variables;
+            variables.append(&mut deployment.request.variables);
+            deployment.request.variables = variables;
+        }
+        Ok(())
     }
 
     /// Writes a failure down, with what remains to be undone.
@@ -120,23 +150,6 @@ impl Agent {
             Ok(()) | Err(StoreError::Moved(_)) => Ok(()),
             Err(error) => Err(error),
         }
-    }
-
-    /// Counts the resumption of a step that was at work when an earlier process ended.
-    fn resume(&self, deployment: &Deployment, step: Step, row: StepRow) -> Result<StepRow, Stop> {
-        let was_interrupted = self
-            .interrupted
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&deployment.serial);
-        if !was_interrupted {
-            return Ok(row);
-        }
-        if row.strikes >= STRIKES {
-            return Err(crash_loop(step).into());
-        }
-        self.store.strike(deployment.serial, step)?;
-        Ok(row)
     }
 }
 
@@ -165,12 +178,13 @@ impl<'a> Walk<'a> {
     /// Takes one step and writes down what it found, together with the phase that follows.
     async fn take(&self, step: Step) -> Result<Deployment, Stop> {
         let agent = self.agent;
-        let row = agent.store.step(self.deployment.serial, step)?;
+        let work = Work::Step(&self.deployment, step);
+        let row = agent.store.task(work.task())?;
         let row =
             row.ok_or_else(|| failures::internal(format!("the {} has no row", step.as_str())))?;
-        let row = agent.resume(&self.deployment, step, row)?;
+        agent.resume(self.operation, work, row)?;
         agent
-            .guarded(&self.deployment, step, row, async |interrupt| match step {
+            .guarded(work, row, async |interrupt| match step {
                 Step::Checkout => {
                     let checkout = self.checkout(interrupt, step).await?;
                     self.advance(StepResult::Commit(&checkout.commit))
@@ -246,13 +260,20 @@ impl From<StoreError> for Refusal {
     }
 }
 
-impl From<InvalidTransition> for StoreError {
-    fn from(error: InvalidTransition) -> Self {
-        Self::Inconsistent {
-            table: "deployment",
-            id: "at work".into(),
-            what: error.to_string(),
+/// What was before it in the queue left the environment in a state in which it may not begin.
+fn not_now(reason: DeniedReason) -> Failure {
+    let code = match reason {
+        DeniedReason::Stopped => FailureCode::EnvironmentStopped,
+        DeniedReason::Suspended => FailureCode::EnvironmentSuspended,
+        DeniedReason::NotSuspended | DeniedReason::Removed | DeniedReason::Collected => {
+            FailureCode::Internal
         }
+    };
+    Failure {
+        code,
+        message: reason.to_string(),
+        output: Vec::new(),
+        next: "Start or activate the environment, or deploy by hand.".into(),
     }
 }
 
@@ -265,14 +286,5 @@ fn config_changed(place: &Place) -> Failure {
         ),
         output: Vec::new(),
         next: "Correct the configuration, `longshore reload` and deploy again.".into(),
-    }
-}
-
-fn crash_loop(step: Step) -> Failure {
-    Failure {
-        code: FailureCode::CrashLoop,
-        message: format!("the {} took longshore down {STRIKES} times in a row, within seconds of being resumed", step.as_str()),
-        output: Vec::new(),
-        next: "Look into longshore's own log (`journalctl -u longshore`) for the cause before deploying again.".into(),
     }
 }

@@ -14,6 +14,7 @@ mod observe;
 mod output;
 pub mod pool;
 mod pull;
+mod volume;
 mod work;
 
 pub use connection::Docker;
@@ -58,6 +59,14 @@ impl Engine for Docker {
 
     async fn ensure_network(&self, network: &Network) -> Result<(), EngineError> {
         network::ensure(self, network).await
+    }
+
+    async fn remove_network(&self, name: &str) -> Result<(), EngineError> {
+        network::remove(self, name).await
+    }
+
+    async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
+        volume::remove(self, name).await
     }
 
     async fn create(&self, container: &ContainerSpec) -> Result<(), EngineError> {

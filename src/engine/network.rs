@@ -45,6 +45,28 @@ pub async fn ensure(docker: &Docker, network: &Network) -> Result<(), EngineErro
     }
 }
 
+/// Removes it; fine if it does not exist.
+pub async fn remove(docker: &Docker, name: &str) -> Result<(), EngineError> {
+    let Some(found) = find(docker, name).await? else {
+        return Ok(());
+    };
+    labels::must_be_ours(
+        docker.instance(),
+        found.labels.as_ref(),
+        &format!("network '{name}'"),
+    )?;
+    let removed = docker
+        .call(
+            UNARY,
+            |client| async move { client.remove_network(name).await },
+        )
+        .await;
+    match removed {
+        Err(EngineError::NotFound(_)) => Ok(()),
+        removed => removed,
+    }
+}
+
 /// The subnet is taken: by the very same network, which an earlier call of ours that was cut off, or another one
 /// beside us, has made; else by somebody else. The engine's own text names neither the subnet nor who has it, and it
 /// takes the subnet some time before it shows the network.

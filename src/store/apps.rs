@@ -199,6 +199,25 @@ impl Store {
         })
     }
 
+    /// The places of an app's environments.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn places(&self, app: AppSerial) -> Result<Vec<Place>, StoreError> {
+        self.read(|tx| {
+            let sql = format!(
+                "SELECT {PLACE} FROM {PLACE_FROM} WHERE e.app = ?1 AND e.removed_at IS NULL ORDER BY e.name"
+            );
+            let mut statement = tx.prepare_cached(&sql)?;
+            let mut rows = statement.query([app.0])?;
+            let mut places = Vec::new();
+            while let Some(row) = rows.next()? {
+                places.push(place(row)?);
+            }
+            Ok(places)
+        })
+    }
+
     /// An app's serial and name.
     ///
     /// # Errors

@@ -1,21 +1,22 @@
 //! Deployments: creating, looking, and moving them from phase to phase.
 
 use super::operations::write_settlements;
-use super::rows::{
-    DEPLOYMENT, from_json, inconsistent, json, phase_word, trigger, trigger_word, variables_place,
-};
+use super::phases::{StepResult, begin_step, end_step, status_event, still, transition};
+use super::releases::is_collected;
+use super::rows::{DEPLOYMENT, from_json, inconsistent, json, trigger_word, variables_place};
+use super::standing::{note_head, standing};
 use super::{Store, StoreError};
 use crate::core::action::RequestKey;
-use crate::core::admission::{self, DeniedReason, Desired, IgnoredReason, Verdict, Waiting};
-use crate::core::deployment::{CommitInfo, Deployment, Phase, Request, Step, Wanted};
+use crate::core::admission::{self, DeniedReason, IgnoredReason, Verdict};
+use crate::core::deployment::{Deployment, Phase, Request, Wanted};
 use crate::core::id::{AppSerial, ContainerSerial, DeploymentSerial, EnvironmentSerial};
+use crate::core::name::Sha;
 use crate::core::operation::leftovers;
 use crate::core::release::Image;
 use crate::core::spec::Spec;
 use crate::core::time::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use serde::de::DeserializeOwned;
-use std::time::Duration;
 use uuid::Uuid;
 
 /// How long a request's key is remembered (git.dev's contract: 24 hours).
@@ -32,6 +33,8 @@ pub struct NewDeployment {
     pub environment: EnvironmentSerial,
     /// What is asked.
     pub request: Request,
+    /// The head of the configured branch, if finding the commit told it: it need not be looked at again.
+    pub head: Option<Sha>,
     /// Recognises a repetition.
     pub key: Option<RequestKey>,
 }
@@ -67,9 +70,17 @@ impl Store {
             {
                 return Ok(known);
             }
-            let desired = desired(tx, new.environment)?;
-            let waiting = waiting(tx, new.environment)?;
-            let supersedes = match admission::admit(desired, &waiting, new.request.trigger) {
+            if let Wanted::Release(release) = new.request.wanted
+                && is_collected(tx, release)?
+            {
+                return Ok(Created::Denied(DeniedReason::Collected));
+            }
+            let standing = standing(tx, new.environment)?;
+            let verdict = admission::admit(&standing, new.request.trigger, &new.request.wanted);
+            if let (Some(head), Verdict::Accepted { .. } | Verdict::Ignored(_)) = (&new.head, &verdict) {
+                note_head(tx, new.environment, head)?;
+            }
+            let supersedes = match verdict {
                 Verdict::Accepted { supersedes } => supersedes,
                 Verdict::Ignored(reason) => return Ok(Created::Ignored(reason)),
                 Verdict::Denied(reason) => return Ok(Created::Denied(reason)),
@@ -78,7 +89,7 @@ impl Store {
             for older in supersedes {
                 let older = self.deployment_in(tx, older)?;
                 let from = older.phase.clone();
-                let superseded = older.supersede(created.serial, now).map_err(|e| inconsistent("deployment", created.serial, e.to_string()))?;
+                let superseded = older.supersede(created.serial, now)?;
                 transition(tx, &from, &superseded, now)?;
             }
             if let Some(key) = &new.key {
@@ -124,12 +135,7 @@ impl Store {
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
         let request = &new.request;
-        let variables = if request.variables.is_empty() {
-            None
-        } else {
-            let plain = json("deployment", &request.variables)?;
-            Some(self.seal.seal(&variables_place(new.id), plain.as_bytes())?)
-        };
+        let variables = self.sealed_variables(new.id, request)?;
         let (word, branch, sha, asked, image, release) = match &request.wanted {
             Wanted::Commit { branch, sha, asked } => (
                 "commit",
@@ -141,6 +147,7 @@ impl Store {
             ),
             Wanted::Image(image) => ("image", None, None, None, Some(image.as_str()), None),
             Wanted::Release(release) => ("release", None, None, None, None, Some(release.0)),
+            Wanted::Restart => ("restart", None, None, None, None, None),
         };
         tx.execute(
             "INSERT INTO deployment (uuid, project, iid, app, environment, principal, initiated, wanted, branch, sha, asked, image,
@@ -158,6 +165,16 @@ impl Store {
         )?;
         status_event(tx, serial, &Phase::Queued, now)?;
         self.deployment_in(tx, serial)
+    }
+
+    fn sealed_variables(&self, id: Uuid, request: &Request) -> Result<Option<Vec<u8>>, StoreError> {
+        if request.variables.is_empty() {
+            return Ok(None);
+        }
+        let plain = json("deployment", &request.variables)?;
+        Ok(Some(
+            self.seal.seal(&variables_place(id), plain.as_bytes())?,
+        ))
     }
 
     /// A deployment by its serial.
@@ -183,7 +200,7 @@ impl Store {
         })
     }
 
-    fn deployment_in(
+    pub(super) fn deployment_in(
         &self,
         tx: &Transaction<'_>,
         serial: DeploymentSerial,
@@ -197,8 +214,8 @@ impl Store {
         }
     }
 
-    /// Queued → Running: with the spec it will run with, and its first step's budget. Without a spec (the
-    /// configuration no longer names the environment) it can only fail.
+    /// Queued → Running: with the spec and the variables it will run with, and its first step's budget. Without a
+    /// spec (the configuration no longer names the environment) it can only fail.
     ///
     /// # Errors
     /// [`StoreError::Moved`] if it is no longer queued.
@@ -212,9 +229,10 @@ impl Store {
         self.write("start_deployment", |tx| {
             transition(tx, from, started, now)?;
             let text = spec.map(|spec| json("deployment", spec)).transpose()?;
+            let variables = self.sealed_variables(started.id, &started.request)?;
             tx.execute(
-                "UPDATE deployment SET spec = ?2 WHERE serial = ?1",
-                params![started.serial.0, text],
+                "UPDATE deployment SET spec = ?2, variables = ?3 WHERE serial = ?1",
+                params![started.serial.0, text, variables],
             )?;
             begin_step(tx, started, spec, now)
         })
@@ -304,204 +322,44 @@ impl Store {
         slug: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.write("end", |tx| {
-            transition(tx, from, ended, now)?;
-            end_step(tx, ended.serial, from, now)?;
-            if matches!(from, Phase::Queued) {
-                return Ok(());
-            }
-            let candidates = serials(
-                tx,
-                "SELECT serial FROM container WHERE deployment = ?1 AND role = 'candidate'",
-                ended.serial,
-            )?;
-            let displaced = serials(
-                tx,
-                "SELECT serial FROM container WHERE displaced_by = ?1 AND role = 'live'",
-                ended.serial,
-            )?;
-            tx.execute(
-                "UPDATE container SET displaced_by = NULL WHERE displaced_by = ?1",
-                [ended.serial.0],
-            )?;
-            write_settlements(
-                tx,
-                ended.environment,
-                ended.serial,
-                &leftovers(ended, slug, &candidates, &displaced),
-                now,
-            )
-        })
+        self.write("end", |tx| end_in(tx, from, ended, slug, now))
     }
 }
 
-/// What a step found, to be kept with the transition it ends in.
-#[derive(Clone, Copy, Debug)]
-pub enum StepResult<'a> {
-    /// What git says of the commit.
-    Commit(&'a CommitInfo),
-    /// The image that was built or pulled.
-    Image(&'a Image),
-}
-
-impl StepResult<'_> {
-    fn write(self, tx: &Transaction<'_>, deployment: DeploymentSerial) -> Result<(), StoreError> {
-        let (column, value) = match self {
-            Self::Commit(commit) => ("commit_info", json("deployment", commit)?),
-            Self::Image(image) => ("result", json("deployment", image)?),
-        };
-        tx.execute(
-            &format!("UPDATE deployment SET {column} = ?2 WHERE serial = ?1"),
-            params![deployment.0, value],
-        )?;
-        Ok(())
-    }
-}
-
-/// Writes a deployment's new phase, if its row still is in the phase the transition came from.
-pub(super) fn transition(
+/// Writes an outcome before the commit, with what remains to be undone.
+pub(super) fn end_in(
     tx: &Transaction<'_>,
     from: &Phase,
-    to: &Deployment,
+    ended: &Deployment,
+    slug: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let (
-        mut failed_step,
-        mut failure,
-        mut release,
-        mut cancelled_by,
-        mut was_waiting,
-        mut superseded_by,
-    ) = (None, None, None, None, None, None);
-    match &to.phase {
-        Phase::Queued | Phase::Running(_) => {}
-        Phase::Committed(serial)
-        | Phase::Succeeded {
-            release: serial, ..
-        } => release = Some(serial.0),
-        Phase::Failed {
-            step, failure: why, ..
-        } => {
-            failed_step = Some(step.as_str());
-            failure = Some(json("deployment", why)?);
-        }
-        Phase::Cancelled {
-            by,
-            was_waiting: waited,
-            ..
-        } => {
-            cancelled_by = Some(by.0);
-            was_waiting = Some(*waited);
-        }
-        Phase::Superseded { by, .. } => superseded_by = Some(by.0),
-    }
-    let changed = tx
-        .prepare_cached(
-            "UPDATE deployment SET phase = ?3, failed_step = ?4, failure = ?5, release = ?6, cancelled_by = ?7, was_waiting = ?8,
-                                   superseded_by = ?9, ended_at = ?10
-             WHERE serial = ?1 AND phase = ?2",
-        )?
-        .execute(params![
-            to.serial.0, phase_word(from), phase_word(&to.phase), failed_step, failure, release, cancelled_by, was_waiting,
-            superseded_by, to.phase.ended_at().map(|at| at.0)
-        ])?;
-    if changed != 1 {
-        return Err(StoreError::Moved(to.serial));
-    }
-    status_event(tx, to.serial, &to.phase, now)
-}
-
-/// Refuses when the deployment's row has left the phase the caller saw.
-pub(super) fn still(tx: &Transaction<'_>, deployment: &Deployment) -> Result<(), StoreError> {
-    let word: String = tx
-        .prepare_cached("SELECT phase FROM deployment WHERE serial = ?1")?
-        .query_row([deployment.serial.0], |row| row.get(0))?;
-    if word == phase_word(&deployment.phase) {
-        Ok(())
-    } else {
-        Err(StoreError::Moved(deployment.serial))
-    }
-}
-
-fn status_event(
-    tx: &Transaction<'_>,
-    deployment: DeploymentSerial,
-    phase: &Phase,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    tx.prepare_cached("INSERT INTO status_event (deployment, phase, at) VALUES (?1, ?2, ?3)")?
-        .execute(params![deployment.0, phase_word(phase), now.0])?;
-    Ok(())
-}
-
-fn begin_step(
-    tx: &Transaction<'_>,
-    deployment: &Deployment,
-    spec: Option<&Spec>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let Some(step) = deployment.phase.running_step() else {
+    transition(tx, from, ended, now)?;
+    end_step(tx, ended.serial, from, now)?;
+    if matches!(from, Phase::Queued) {
         return Ok(());
-    };
-    let budget = spec.map_or(Duration::ZERO, |spec| match step {
-        Step::Checkout => spec.deadlines.checkout,
-        Step::Build => spec.deadlines.build,
-        Step::Rollout => spec.deadlines.rollout,
-    });
+    }
+    let candidates = serials(
+        tx,
+        "SELECT serial FROM container WHERE deployment = ?1 AND role = 'candidate'",
+        ended.serial,
+    )?;
+    let displaced = serials(
+        tx,
+        "SELECT serial FROM container WHERE displaced_by = ?1 AND role = 'live'",
+        ended.serial,
+    )?;
     tx.execute(
-        "INSERT INTO step (deployment, name, budget_ms, started_at) VALUES (?1, ?2, ?3, ?4)",
-        params![
-            deployment.serial.0,
-            step.as_str(),
-            i64::try_from(budget.as_millis()).unwrap_or(i64::MAX),
-            now.0
-        ],
+        "UPDATE container SET displaced_by = NULL WHERE displaced_by = ?1",
+        [ended.serial.0],
     )?;
-    Ok(())
-}
-
-pub(super) fn end_step(
-    tx: &Transaction<'_>,
-    deployment: DeploymentSerial,
-    from: &Phase,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    if let Some(step) = from.running_step() {
-        tx.execute(
-            "UPDATE step SET ended_at = ?3 WHERE deployment = ?1 AND name = ?2",
-            params![deployment.0, step.as_str(), now.0],
-        )?;
-    }
-    Ok(())
-}
-
-fn desired(tx: &Transaction<'_>, environment: EnvironmentSerial) -> Result<Desired, StoreError> {
-    let word: String = tx.query_row(
-        "SELECT desired FROM environment WHERE serial = ?1",
-        [environment.0],
-        |row| row.get(0),
-    )?;
-    Desired::parse(&word)
-        .ok_or_else(|| inconsistent("environment", environment, format!("desired '{word}'")))
-}
-
-fn waiting(
-    tx: &Transaction<'_>,
-    environment: EnvironmentSerial,
-) -> Result<Vec<Waiting>, StoreError> {
-    let mut statement = tx.prepare_cached(
-        "SELECT serial, initiated FROM deployment WHERE environment = ?1 AND phase = 'queued' AND hidden_at IS NULL ORDER BY serial",
-    )?;
-    let mut rows = statement.query([environment.0])?;
-    let mut waiting = Vec::new();
-    while let Some(row) = rows.next()? {
-        let serial: i64 = row.get(0)?;
-        waiting.push(Waiting {
-            deployment: DeploymentSerial(serial),
-            trigger: trigger(serial, &row.get::<_, String>(1)?)?,
-        });
-    }
-    Ok(waiting)
+    write_settlements(
+        tx,
+        ended.environment,
+        Some(ended.serial),
+        &leftovers(ended, slug, &candidates, &displaced),
+        now,
+    )
 }
 
 fn serials(

@@ -2,28 +2,36 @@
 //! the time of a local write (about 0.1 ms); every write is one named transaction, on disk before it returns.
 
 mod apps;
+mod changes;
 mod deployments;
 mod files;
 mod logs;
 mod operations;
+mod phases;
 mod principals;
+mod releases;
 mod rollouts;
 mod rows;
 mod running;
 mod schema;
 mod seal;
 mod secrets;
+mod standing;
 mod views;
 
 pub use apps::{Place, PlaceError};
-pub use deployments::{Created, NewDeployment, StepResult};
+pub use changes::ChangeAccepted;
+pub use deployments::{Created, NewDeployment};
 pub use logs::DeploymentLog;
-pub use operations::{StepRow, Unfinished};
+pub use operations::{StepRow, Task, Unfinished};
+pub use phases::StepResult;
+pub use releases::NoTarget;
 pub use rollouts::{Committing, Live};
 pub use running::Running;
 pub use secrets::{ContainerEnv, SecretError};
 pub use views::ListFilter;
 
+use crate::core::deployment::InvalidTransition;
 use crate::core::ports::Random;
 use crate::core::time::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -40,8 +48,8 @@ const READERS: usize = 4;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The row is no longer in the phase the transition came from: somebody else was first.
-    #[error("deployment {0} is no longer in the phase it was")]
-    Moved(crate::core::id::DeploymentSerial),
+    #[error("{0} is no longer in the phase it was")]
+    Moved(String),
     /// A row that no state of ours could have written.
     #[error("the database is inconsistent: {table} {id}: {what}")]
     Inconsistent {
@@ -75,6 +83,17 @@ pub enum StoreError {
     /// The process is ending; nothing more is written.
     #[error("the store is closed")]
     Closed,
+}
+
+/// Whoever asks for a transition looked at the phase in the same breath: one that does not exist is a fault of ours.
+impl From<InvalidTransition> for StoreError {
+    fn from(error: InvalidTransition) -> Self {
+        Self::Inconsistent {
+            table: "operation",
+            id: "at work".into(),
+            what: error.to_string(),
+        }
+    }
 }
 
 /// A moment around a commit, for those who watch them.

@@ -2,6 +2,7 @@
 
 use super::rows::inconsistent;
 use super::{Store, StoreError};
+use crate::core::change::Change;
 use crate::core::deployment::Step;
 use crate::core::id::{
     ContainerSerial, DeploymentSerial, EnvironmentSerial, OperationSerial, SettlementSerial,
@@ -20,7 +21,16 @@ pub struct Unfinished {
     pub head: Option<OperationSerial>,
 }
 
-/// How far a step's budget is used up.
+/// What has a budget and is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// A step of a deployment.
+    Step(DeploymentSerial, Step),
+    /// The work of a change.
+    Change(OperationSerial),
+}
+
+/// How far a task's budget is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StepRow {
     /// The budget.
@@ -65,7 +75,7 @@ impl Store {
     ) -> Result<Option<Operation>, StoreError> {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
-                "SELECT serial, environment, kind, deployment, created_at FROM operation
+                "SELECT serial, environment, kind, deployment, created_at, volumes FROM operation
                  WHERE environment = ?1 AND done_at IS NULL ORDER BY serial LIMIT 1",
             )?;
             let mut rows = statement.query([environment.0])?;
@@ -161,59 +171,68 @@ impl Store {
         })
     }
 
-    /// A step's row; `None` if it has not begun.
+    /// How a task stands; `None` if it has not begun.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn step(
-        &self,
-        deployment: DeploymentSerial,
-        step: Step,
-    ) -> Result<Option<StepRow>, StoreError> {
+    pub fn task(&self, task: Task) -> Result<Option<StepRow>, StoreError> {
         self.read(|tx| {
-            let mut statement = tx.prepare_cached(
-                "SELECT budget_ms, consumed_ms, strikes FROM step WHERE deployment = ?1 AND name = ?2",
-            )?;
-            let row = statement.query_row(params![deployment.0, step.as_str()], |row| {
-                Ok(StepRow { budget: millis(row.get(0)?), consumed: millis(row.get(1)?), strikes: row.get(2)? })
-            });
+            let read = |row: &Row<'_>| {
+                Ok(StepRow {
+                    budget: millis(row.get(0)?),
+                    consumed: millis(row.get(1)?),
+                    strikes: row.get(2)?,
+                })
+            };
+            let row = match task {
+                Task::Step(deployment, step) => tx
+                    .prepare_cached("SELECT budget_ms, consumed_ms, strikes FROM step WHERE deployment = ?1 AND name = ?2")?
+                    .query_row(params![deployment.0, step.as_str()], read),
+                Task::Change(operation) => tx
+                    .prepare_cached("SELECT budget_ms, consumed_ms, strikes FROM operation WHERE serial = ?1")?
+                    .query_row([operation.0], read),
+            };
             Ok(row.optional()?)
         })
     }
 
-    /// A step is being resumed; forgotten again by [`Store::tick`] once it has run for a while.
+    /// A task is being resumed; forgotten again by [`Store::tick`] once it has run for a while.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn strike(&self, deployment: DeploymentSerial, step: Step) -> Result<(), StoreError> {
+    pub fn strike(&self, task: Task) -> Result<(), StoreError> {
         self.write("strike", |tx| {
-            tx.execute(
-                "UPDATE step SET strikes = strikes + 1 WHERE deployment = ?1 AND name = ?2",
-                params![deployment.0, step.as_str()],
-            )?;
+            match task {
+                Task::Step(deployment, step) => tx.execute(
+                    "UPDATE step SET strikes = strikes + 1 WHERE deployment = ?1 AND name = ?2",
+                    params![deployment.0, step.as_str()],
+                )?,
+                Task::Change(operation) => tx.execute(
+                    "UPDATE operation SET strikes = strikes + 1 WHERE serial = ?1",
+                    [operation.0],
+                )?,
+            };
             Ok(())
         })
     }
 
-    /// A step has consumed so much of its budget in all, and the agent lives.
+    /// A task has consumed so much of its budget in all, and the agent lives.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn tick(
-        &self,
-        deployment: DeploymentSerial,
-        step: Step,
-        consumed: Duration,
-    ) -> Result<(), StoreError> {
+    pub fn tick(&self, task: Task, consumed: Duration) -> Result<(), StoreError> {
+        let consumed = millis_of(consumed);
         self.write("tick", |tx| {
-            tx.execute(
-                "UPDATE step SET consumed_ms = ?3, strikes = 0 WHERE deployment = ?1 AND name = ?2",
-                params![
-                    deployment.0,
-                    step.as_str(),
-                    i64::try_from(consumed.as_millis()).unwrap_or(i64::MAX)
-                ],
-            )?;
+            match task {
+                Task::Step(deployment, step) => tx.execute(
+                    "UPDATE step SET consumed_ms = ?3, strikes = 0 WHERE deployment = ?1 AND name = ?2",
+                    params![deployment.0, step.as_str(), consumed],
+                )?,
+                Task::Change(operation) => tx.execute(
+                    "UPDATE operation SET consumed_ms = ?2, strikes = 0 WHERE serial = ?1",
+                    params![operation.0, consumed],
+                )?,
+            };
             Ok(())
         })
     }
@@ -228,6 +247,10 @@ impl Store {
                 "UPDATE step SET strikes = 0 WHERE ended_at IS NULL AND strikes > 0",
                 [],
             )?;
+            tx.execute(
+                "UPDATE operation SET strikes = 0 WHERE done_at IS NULL AND strikes > 0",
+                [],
+            )?;
             Ok(())
         })
     }
@@ -237,7 +260,7 @@ impl Store {
 pub(super) fn write_settlements(
     tx: &Transaction<'_>,
     environment: EnvironmentSerial,
-    deployment: DeploymentSerial,
+    deployment: Option<DeploymentSerial>,
     undo: &[Undo],
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -247,6 +270,8 @@ pub(super) fn write_settlements(
             Undo::Restore(container) => ("restore", Some(container.0), None),
             Undo::RetireImage(tag) => ("retire_image", None, Some(tag.clone())),
             Undo::RetireTree(tree) => ("retire_tree", None, Some(tree.to_string())),
+            Undo::RetireNetwork(name) => ("retire_network", None, Some(name.clone())),
+            Undo::RetireVolume(name) => ("retire_volume", None, Some(name.clone())),
         };
         if let Undo::RetireContainer(container) = undo {
             tx.execute(
@@ -256,7 +281,7 @@ pub(super) fn write_settlements(
         }
         tx.execute(
             "INSERT INTO settlement (environment, deployment, kind, container, object, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![environment.0, deployment.0, kind, container, object, now.0],
+            params![environment.0, deployment.map(|deployment| deployment.0), kind, container, object, now.0],
         )?;
     }
     Ok(())
@@ -279,8 +304,12 @@ fn operation(row: &Row<'_>) -> Result<Operation, StoreError> {
     let serial: i64 = row.get(0)?;
     let kind: String = row.get(2)?;
     let deployment: Option<i64> = row.get(3)?;
+    let volumes: bool = row.get(5)?;
     let kind = match (kind.as_str(), deployment) {
         ("deploy", Some(deployment)) => OperationKind::Deploy(DeploymentSerial(deployment)),
+        (kind, None) if let Some(change) = Change::parse(kind, volumes) => {
+            OperationKind::Change(change)
+        }
         _ => return Err(inconsistent("operation", serial, format!("kind '{kind}'"))),
     };
     Ok(Operation {
@@ -300,6 +329,8 @@ fn settlement(row: &Row<'_>) -> Result<Settlement, StoreError> {
         ("retire_container", Some(container), None) => Undo::RetireContainer(container),
         ("restore", Some(container), None) => Undo::Restore(container),
         ("retire_image", None, Some(tag)) => Undo::RetireImage(tag),
+        ("retire_network", None, Some(name)) => Undo::RetireNetwork(name),
+        ("retire_volume", None, Some(name)) => Undo::RetireVolume(name),
         ("retire_tree", None, Some(tree)) => {
             Undo::RetireTree(super::rows::uuid("settlement", serial, &tree)?)
         }
@@ -314,11 +345,15 @@ fn settlement(row: &Row<'_>) -> Result<Settlement, StoreError> {
     Ok(Settlement {
         serial: SettlementSerial(serial),
         environment: EnvironmentSerial(row.get(1)?),
-        deployment: DeploymentSerial(row.get(2)?),
+        deployment: row.get::<_, Option<i64>>(2)?.map(DeploymentSerial),
         undo,
     })
 }
 
 fn millis(value: i64) -> Duration {
     Duration::from_millis(u64::try_from(value).unwrap_or(0))
+}
+
+pub(super) fn millis_of(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

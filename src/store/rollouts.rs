@@ -1,12 +1,13 @@
 //! Containers as rows, releases, and the commit that makes one live.
 
 use super::apps::next_address;
-use super::deployments::{end_step, still, transition};
 use super::operations::write_settlements;
-use super::rows::{CONTAINER, RELEASE, container, inconsistent, json, release};
+use super::phases::{end_step, still, transition};
+use super::releases::{insert_release, mark_left, release_in};
+use super::rows::{CONTAINER, container, inconsistent, json};
 use super::{Store, StoreError};
 use crate::core::container::{ContainerRow, OutputCursor};
-use crate::core::deployment::Deployment;
+use crate::core::deployment::{Deployment, Wanted};
 use crate::core::id::{ContainerSerial, DeploymentSerial, EnvironmentSerial, ReleaseSerial};
 use crate::core::operation::{Undo, scaffolding};
 use crate::core::release::{Release, ReleaseContent};
@@ -104,7 +105,13 @@ impl Store {
                 .iter()
                 .map(|row| Undo::RetireContainer(row.serial))
                 .collect();
-            write_settlements(tx, deployment.environment, deployment.serial, &undo, now)
+            write_settlements(
+                tx,
+                deployment.environment,
+                Some(deployment.serial),
+                &undo,
+                now,
+            )
         })
     }
 
@@ -162,12 +169,13 @@ impl Store {
         self.write("commit", |tx| {
             let environment = deployment.environment;
             let release = match what {
-                Committing::Again(release) => release,
+                Committing::Again(release) => {
+                    mark_left(tx, deployment, release)?;
+                    release
+                }
                 Committing::New(content) => insert_release(tx, deployment, content, now)?,
             };
-            let committed = deployment.clone().commit(release).map_err(|error| {
-                inconsistent("deployment", deployment.serial, error.to_string())
-            })?;
+            let committed = deployment.clone().commit(release)?;
             transition(tx, &deployment.phase, &committed, now)?;
             end_step(tx, deployment.serial, &deployment.phase, now)?;
             let old: Vec<Undo> = tx
@@ -187,16 +195,24 @@ impl Store {
                 "UPDATE container SET role = 'live', release = ?2 WHERE serial = ?1",
                 params![candidate.serial.0, release.0],
             )?;
+            // A manual deployment starts what was stopped. A rollback holds until a new commit or a manual deployment;
+            // a restart is neither.
+            let pinned = match deployment.request.wanted {
+                Wanted::Release(_) => Some(true),
+                Wanted::Commit { .. } | Wanted::Image(_) => Some(false),
+                Wanted::Restart => None,
+            };
             tx.execute(
-                "UPDATE environment SET live_release = ?2, live_deployment = ?3 WHERE serial = ?1",
-                params![environment.0, release.0, deployment.serial.0],
+                "UPDATE environment SET live_release = ?2, live_deployment = ?3, desired = 'running', pinned = coalesce(?4, pinned)
+                 WHERE serial = ?1",
+                params![environment.0, release.0, deployment.serial.0, pinned],
             )?;
             tx.execute("UPDATE instance SET generation = generation + 1", [])?;
             let undo: Vec<Undo> = old
                 .into_iter()
                 .chain(scaffolding(deployment, slug))
                 .collect();
-            write_settlements(tx, environment, deployment.serial, &undo, now)?;
+            write_settlements(tx, environment, Some(deployment.serial), &undo, now)?;
             Ok(committed)
         })
     }
@@ -207,14 +223,6 @@ impl Store {
     /// If the database fails.
     pub fn generation(&self) -> Result<i64, StoreError> {
         self.read(|tx| Ok(tx.query_row("SELECT generation FROM instance", [], |row| row.get(0))?))
-    }
-
-    /// A release.
-    ///
-    /// # Errors
-    /// If there is none of that serial.
-    pub fn release(&self, serial: ReleaseSerial) -> Result<Release, StoreError> {
-        self.read(|tx| release_in(tx, serial))
     }
 
     /// What an environment serves; `None` if nothing was ever deployed to it.
@@ -247,14 +255,14 @@ impl Store {
         })
     }
 
-    /// Every environment that has a live release.
+    /// Every environment that has a live release, whether that is meant to run or not.
     ///
     /// # Errors
     /// If the database fails.
     pub fn live_environments(&self) -> Result<Vec<EnvironmentSerial>, StoreError> {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
-                "SELECT serial FROM environment WHERE live_release IS NOT NULL AND desired = 'running' AND removed_at IS NULL ORDER BY serial",
+                "SELECT serial FROM environment WHERE live_release IS NOT NULL AND removed_at IS NULL ORDER BY serial",
             )?;
             let rows = statement.query_map([], |row| row.get(0).map(EnvironmentSerial))?;
             Ok(rows.collect::<Result<_, _>>()?)
@@ -329,29 +337,6 @@ impl Store {
 
 fn hidden_place(serial: ContainerSerial) -> String {
     format!("container {serial} hidden")
-}
-
-fn insert_release(
-    tx: &Transaction<'_>,
-    deployment: &Deployment,
-    content: &ReleaseContent,
-    now: Timestamp,
-) -> Result<ReleaseSerial, StoreError> {
-    tx.execute(
-        "INSERT INTO release (environment, number, deployment, content, created_at)
-         VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM release WHERE environment = ?1), ?2, ?3, ?4)",
-        params![deployment.environment.0, deployment.serial.0, json("release", content)?, now.0],
-    )?;
-    Ok(ReleaseSerial(tx.last_insert_rowid()))
-}
-
-fn release_in(tx: &Transaction<'_>, serial: ReleaseSerial) -> Result<Release, StoreError> {
-    let sql = format!("SELECT {RELEASE} FROM release r WHERE r.serial = ?1");
-    let found = tx
-        .prepare_cached(&sql)?
-        .query_row([serial.0], |row| Ok(release(row)))
-        .optional()?;
-    found.unwrap_or_else(|| Err(inconsistent("release", serial, "is missing")))
 }
 
 fn container_in(tx: &Transaction<'_>, serial: ContainerSerial) -> Result<ContainerRow, StoreError> {

@@ -144,6 +144,7 @@ fn wanted(serial: i64, row: &Row<'_>) -> Result<Wanted, StoreError> {
             Ok(Wanted::Image(ImageReference::parse(&image).map_err(bad)?))
         }
         ("release", None, None, None, Some(release)) => Ok(Wanted::Release(ReleaseSerial(release))),
+        ("restart", None, None, None, None) => Ok(Wanted::Restart),
         _ => Err(inconsistent(
             "deployment",
             serial,

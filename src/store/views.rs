@@ -1,12 +1,13 @@
 //! Deployments as readers see them: with the names, steps and people around them, one or a page.
 
-use super::rows::{DEPLOYMENT, PRINCIPAL, inconsistent, principal};
+use super::rows::{DEPLOYMENT, PRINCIPAL, from_json, inconsistent, principal};
 use super::{Store, StoreError};
 use crate::core::access::{Principal, Reach};
-use crate::core::action::{DeploymentView, StateFilter, StepView};
+use crate::core::action::{DeploymentView, StateFilter, StepView, Version};
 use crate::core::deployment::{Deployment, Phase};
 use crate::core::id::{AppSerial, DeploymentSerial, PrincipalSerial};
 use crate::core::name::{AppName, EnvironmentName, ProjectPath};
+use crate::core::release::ReleaseContent;
 use crate::core::time::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, Transaction, params, params_from_iter, types::Value};
 
@@ -77,7 +78,9 @@ impl Store {
             project: ProjectPath::parse(&row.get::<_, String>(27)?).map_err(bad)?,
             release: row.get(28)?,
             live: row.get(29)?,
-            by: principal(row, 30)?,
+            rollback_to: row.get(30)?,
+            version: version(&deployment, row)?,
+            by: principal(row, 32)?,
             cancelled_by,
             steps: steps(tx, &deployment)?,
             restore_failed: tx
@@ -160,12 +163,26 @@ fn phase_words(state: StateFilter) -> &'static [&'static str] {
 /// The columns of a [`DeploymentView`], in its order.
 fn view_columns() -> String {
     format!(
-        "{DEPLOYMENT}, a.name, a.uuid, e.name, j.path, r.number, e.live_deployment IS d.serial, {PRINCIPAL}"
+        "{DEPLOYMENT}, a.name, a.uuid, e.name, j.path, r.number, e.live_deployment IS d.serial, t.number,
+         CASE WHEN d.wanted IN ('release', 'restart') THEN coalesce(r.content, t.content) END, {PRINCIPAL}"
     )
 }
 
 const VIEW_FROM: &str = "deployment d JOIN app a ON a.serial = d.app JOIN environment e ON e.serial = d.environment \
-    JOIN project j ON j.serial = d.project JOIN principal p ON p.serial = d.principal LEFT JOIN release r ON r.serial = d.release";
+    JOIN project j ON j.serial = d.project JOIN principal p ON p.serial = d.principal LEFT JOIN release r ON r.serial = d.release \
+    LEFT JOIN release t ON t.serial = d.target_release";
+
+/// What a rollback or a restart runs, as far as it is known.
+fn version(deployment: &Deployment, row: &Row<'_>) -> Result<Option<Version>, StoreError> {
+    let Some(text) = row.get::<_, Option<String>>(31)? else {
+        return Ok(None);
+    };
+    let content: ReleaseContent = from_json("release", deployment.serial.0, &text)?;
+    Ok(Some(match content.sha {
+        Some(sha) => Version::Commit(sha),
+        None => Version::Image(content.image.reference),
+    }))
+}
 
 fn principal_in(tx: &Transaction<'_>, serial: PrincipalSerial) -> Result<Principal, StoreError> {
     let mut statement = tx.prepare_cached(&format!(

@@ -51,6 +51,8 @@ pub struct Made {
 pub struct State {
     pub containers: BTreeMap<String, Made>,
     pub tags: BTreeMap<String, String>,
+    pub networks: BTreeSet<String>,
+    pub volumes: BTreeSet<String>,
     pub trees: BTreeSet<Uuid>,
     pub behaviours: BTreeMap<String, Behaviour>,
     pub head: Option<Sha>,
@@ -349,7 +351,8 @@ impl Engine for Fake {
     async fn find_image(&self, reference: &str) -> Result<Option<Image>, EngineError> {
         self.0
             .engine("find_image", |state| {
-                let found = state.tags.get(reference).cloned();
+                let by_id = state.tags.values().find(|id| *id == reference);
+                let found = state.tags.get(reference).or(by_id).cloned();
                 Ok(found.map(|id| Image {
                     id,
                     digest: None,
@@ -377,8 +380,38 @@ impl Engine for Fake {
             .await
     }
 
-    async fn ensure_network(&self, _: &Network) -> Result<(), EngineError> {
-        self.0.engine("ensure_network", |_| Ok(())).await
+    async fn ensure_network(&self, network: &Network) -> Result<(), EngineError> {
+        self.0
+            .engine("ensure_network", |state| {
+                state.networks.insert(network.name.clone());
+                Ok(())
+            })
+            .await
+    }
+
+    async fn remove_network(&self, name: &str) -> Result<(), EngineError> {
+        self.0
+            .engine("remove_network", |state| {
+                let used = state
+                    .containers
+                    .values()
+                    .any(|made| made.spec.network == name);
+                if used {
+                    return Err(EngineError::Refused("it has active endpoints".into()));
+                }
+                state.networks.remove(name);
+                Ok(())
+            })
+            .await
+    }
+
+    async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
+        self.0
+            .engine("remove_volume", |state| {
+                state.volumes.remove(name);
+                Ok(())
+            })
+            .await
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<(), EngineError> {
@@ -389,6 +422,17 @@ impl Engine for Fake {
                     .values()
                     .any(|made| made.spec.address == spec.address && made.spec.name != spec.name);
                 assert!(!taken, "two containers have the address {}", spec.address);
+                assert!(
+                    state.networks.contains(&spec.network),
+                    "no network {}",
+                    spec.network
+                );
+                state
+                    .volumes
+                    .extend(spec.mounts.iter().filter_map(|mount| match &mount.source {
+                        MountSource::Volume(name) => Some(name.clone()),
+                        MountSource::External(_) | MountSource::Host(_) => None,
+                    }));
                 state
                     .containers
                     .entry(spec.name.clone())
@@ -611,6 +655,7 @@ impl Bench {
         };
         let settings = Settings {
             apps: self.apps.clone(),
+            address_pool: "10.213.0.0/16".parse().unwrap(),
             registries: Vec::new(),
             max_concurrent: self.max_concurrent,
             unavailable_timeout: Duration::from_secs(120),

@@ -2,6 +2,7 @@
 
 use crate::api::RequestId;
 use crate::core::action::Reply;
+use crate::core::admission::IgnoredReason;
 use crate::core::error::{Ended, Error};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -178,6 +179,18 @@ pub(super) fn with_request_id(mut response: Response, id: Option<RequestId>) -> 
     response
 }
 
+/// Events come in elsewhere; here it would be a create without a deployment.
+impl From<IgnoredReason> for Refusal {
+    fn from(reason: IgnoredReason) -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "nothing_to_deploy",
+            reason.to_string(),
+            json!({}),
+        )
+    }
+}
+
 /// Every error, in git.dev's words. `subject` is the id or name the request was about.
 fn refusal(error: Error, subject: &str) -> Refusal {
     let message = error.to_string();
@@ -187,6 +200,12 @@ fn refusal(error: Error, subject: &str) -> Refusal {
             Refusal::bad("invalid_field", message, json!({ "field": "environment" }))
         }
         Error::DeploymentNotFound => Refusal::no_deployment(subject),
+        Error::OperationNotFound => Refusal::new(
+            StatusCode::NOT_FOUND,
+            "operation_not_found",
+            format!("There is no operation '{subject}'"),
+            json!({ "id": subject }),
+        ),
         Error::Forbidden(needed) => Refusal::new(
             StatusCode::FORBIDDEN,
             "insufficient_scope",

@@ -1,10 +1,11 @@
 //! The git.dev dialect at `/v1`, which is also the native surface: what the command line needs beyond the documented
 //! routes is added here, where no git.dev client notices.
 
-mod changes;
 mod error;
 mod id;
+mod operations;
 mod parse;
+mod reloaded;
 mod render;
 mod words;
 
@@ -40,7 +41,8 @@ pub(super) fn routes(api: &Api) -> Router<Api> {
             .route(&format!("/deployments/{{id}}/logs{slash}"), get(logs))
             .route(&format!("/apps{slash}"), get(apps))
             .route(&format!("/tokens{slash}"), post(create_token))
-            .route(&format!("/reload{slash}"), post(reload));
+            .route(&format!("/reload{slash}"), post(reload))
+            .merge(operations::routes(slash));
     }
     routes
         .fallback(async || Refusal::no_route())
@@ -90,6 +92,7 @@ async fn create(
         .map_err(|error| error::about(error, asked.unwrap_or_default()))?
     {
         Reply::Deployment(view) => Ok(render::created(&view, &render::base(&api, &headers, &uri))),
+        Reply::Ignored(reason) => Err(reason.into()),
         other => Err(Refusal::unexpected(&other)),
     }
 }
@@ -214,7 +217,7 @@ async fn reload(
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, Refusal> {
     match api.agent.dispatch(&caller, Action::Reload).await? {
-        Reply::Reloaded(reloaded) => Ok(changes::reloaded(&reloaded)),
+        Reply::Reloaded(reloaded) => Ok(reloaded::render(&reloaded)),
         other => Err(Refusal::unexpected(&other)),
     }
 }

@@ -5,7 +5,7 @@ use super::{id, words};
 use crate::api::Api;
 use crate::core::access::Scope;
 use crate::core::action::{
-    AppRef, CreateDeployment, CreateToken, ListDeployments, RequestKey, Target,
+    AppRef, CreateDeployment, CreateToken, Environments, ListDeployments, RequestKey, Target,
 };
 use crate::core::deployment::Trigger;
 use crate::core::name::{AppName, Branch, EnvironmentName, ImageReference, VariableName};
@@ -56,6 +56,84 @@ pub(super) async fn object(body: Body, max: usize) -> Result<Object, Refusal> {
     }
 }
 
+/// A body that may be empty: what it could say has a default.
+pub(super) async fn optional_object(body: Body, max: usize) -> Result<Object, Refusal> {
+    let bytes = axum::body::to_bytes(body, max)
+        .await
+        .map_err(|_| Refusal::too_large(max))?;
+    if bytes.is_empty() {
+        return Ok(Object::new());
+    }
+    object(Body::from(bytes), max).await
+}
+
+/// A deployment of what was there: a restart or a rollback.
+pub(super) fn create_again(
+    path: &str,
+    body: &Object,
+    headers: &HeaderMap,
+    target: Target,
+) -> Result<CreateDeployment, Refusal> {
+    // The key's digest must tell a restart of one app from a rollback of another.
+    let mut asked = body.clone();
+    asked.insert("app".into(), path.into());
+    asked.insert("target".into(), format!("{target:?}").into());
+    Ok(CreateDeployment {
+        app: app(path),
+        environment: environment(body)?,
+        target,
+        variables: BTreeMap::new(),
+        trigger: Trigger::Manual,
+        key: key(&asked, headers)?,
+    })
+}
+
+/// The number of the release to go back to.
+pub(super) fn release(body: &Object) -> Result<Option<i64>, Refusal> {
+    match body.get("release") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Number(number)) if number.as_i64().is_some_and(|number| number > 0) => {
+            Ok(number.as_i64())
+        }
+        Some(_) => Err(Refusal::field("release", "must be a release's number")),
+    }
+}
+
+/// The one environment a body names, or the default.
+pub(super) fn environments(body: &Object) -> Result<Environments, Refusal> {
+    Ok(environment(body)?.map_or(Environments::Default, Environments::Named))
+}
+
+/// The one environment a query names, or all.
+pub(super) fn environments_of_query(
+    params: &HashMap<String, String>,
+) -> Result<Environments, Refusal> {
+    let Some(name) = params.get("environment") else {
+        return Ok(Environments::All);
+    };
+    let parsed = EnvironmentName::parse(name);
+    let name = parsed.map_err(|fault| Refusal::parameter("environment", &fault.to_string()))?;
+    Ok(Environments::Named(name))
+}
+
+/// Yes or no; absent is no.
+pub(super) fn flag(body: &Object, field: &str) -> Result<bool, Refusal> {
+    match body.get(field) {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(value)) => Ok(*value),
+        Some(_) => Err(Refusal::field(field, "must be true or false")),
+    }
+}
+
+/// The same in a query.
+pub(super) fn flag_of_query(params: &HashMap<String, String>, name: &str) -> Result<bool, Refusal> {
+    match params.get(name).map(String::as_str) {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(Refusal::parameter(name, "must be true or false")),
+    }
+}
+
 pub(super) fn create(body: &Object, headers: &HeaderMap) -> Result<CreateDeployment, Refusal> {
     let app = app(&required(body, "project_id")?);
     let branch = match text(body, "branch")? {
@@ -76,11 +154,7 @@ pub(super) fn create(body: &Object, headers: &HeaderMap) -> Result<CreateDeploym
         .map(|image| ImageReference::parse(&image).map_err(|fault| Refusal::field("image", fault)))
         .transpose()?;
     let environment = environment(body)?;
-    let from_config = match body.get("from_config") {
-        None | Some(Value::Null) => false,
-        Some(Value::Bool(value)) => *value,
-        Some(_) => return Err(Refusal::field("from_config", "must be true or false")),
-    };
+    let from_config = flag(body, "from_config")?;
     let target = match (image, branch, commit, from_config) {
         (Some(_), Some(_), _, _) => {
             return Err(Refusal::field("image", "and branch exclude each other"));
@@ -209,7 +283,7 @@ pub(super) fn token(body: &Object) -> Result<CreateToken, Refusal> {
 
 /// An app by git.dev's id or, as an addition, by its name: a name holds no underscore, so the two cannot be confused.
 /// What can be neither is an app there is not: a 404, after everything that is checked before.
-fn app(text: &str) -> AppRef {
+pub(super) fn app(text: &str) -> AppRef {
     id::parse("proj_", text)
         .map(AppRef::Id)
         .or_else(|| AppName::parse(text).ok().map(AppRef::Name))

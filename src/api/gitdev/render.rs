@@ -3,9 +3,13 @@
 use super::{id, words};
 use crate::api::Api;
 use crate::core::access::{Caller, Principal, Scope};
-use crate::core::action::{Action, AppView, DeploymentView, LogPage, ReadLog, Reply};
+use crate::core::action::{
+    Action, AppView, ChangeView, DeploymentView, LogPage, ReadLog, Reply, Version,
+};
+use crate::core::change::ChangePhase;
 use crate::core::deployment::{Phase, Step, Trigger, Wanted};
 use crate::core::error::Error;
+use crate::core::failure::Failure;
 use crate::core::log::parse_line;
 use crate::core::secret::Secret;
 use crate::core::time::Timestamp;
@@ -107,6 +111,8 @@ pub(super) fn deployment(view: &DeploymentView, base: &str) -> Response {
         "environment": view.environment.as_str(),
         "image": image,
         "release": view.release,
+        "rollback": view.rollback_to.map(|release| object!({ "active": view.live, "of": release })),
+        "restart": deployment.request.wanted == Wanted::Restart,
         "live": view.live,
         "trigger": match deployment.request.trigger { Trigger::Manual => "manual", Trigger::Automatic => "automatic" },
         "created_by": view.by.name,
@@ -284,7 +290,11 @@ fn source(view: &DeploymentView) -> (Option<&str>, Option<&str>, Option<&str>) {
             None,
         ),
         Wanted::Image(image) => (None, None, Some(image.as_str())),
-        Wanted::Release(_) => (None, None, None),
+        Wanted::Release(_) | Wanted::Restart => match &view.version {
+            Some(Version::Commit(sha)) => (None, Some(sha.as_str()), None),
+            Some(Version::Image(image)) => (None, None, Some(image)),
+            None => (None, None, None),
+        },
     }
 }
 
@@ -308,15 +318,48 @@ fn build_duration(view: &DeploymentView) -> Option<String> {
     Some(format!("{}.{}s", tenths / 10, tenths % 10))
 }
 
+/// Additions: changes of environments.
+pub(super) fn changes(views: &[ChangeView], status: StatusCode) -> Response {
+    let data: Vec<Value> = views.iter().map(change).collect();
+    (status, json(&object!({ "data": data }))).into_response()
+}
+
+fn change(view: &ChangeView) -> Value {
+    let error = match &view.change.phase {
+        ChangePhase::Failed(failure) => Some(failure_object(failure)),
+        ChangePhase::Queued | ChangePhase::Running | ChangePhase::Done | ChangePhase::Cancelled => {
+            None
+        }
+    };
+    object!({
+        "id": view.change.serial,
+        "operation": view.change.change.as_str(),
+        "status": view.change.phase.as_str(),
+        "app": view.app.as_str(),
+        "environment": view.environment.as_str(),
+        "created_at": view.change.created_at.to_seconds_string(),
+        "created_by": view.by.name,
+        "completed_at": time(view.done_at),
+        "error": error,
+    })
+}
+
+fn failure_object(failure: &Failure) -> Value {
+    object!({
+        "code": failure.code.as_str(),
+        "message": failure.message,
+        "output": failure.output,
+        "next": failure.next,
+    })
+}
+
 fn failure(phase: &Phase) -> Option<Value> {
     match phase {
-        Phase::Failed { step, failure, .. } => Some(object!({
-            "code": failure.code.as_str(),
-            "message": failure.message,
-            "output": failure.output,
-            "next": failure.next,
-            "step": step.as_str(),
-        })),
+        Phase::Failed { step, failure, .. } => {
+            let mut shown = failure_object(failure);
+            shown["step"] = step.as_str().into();
+            Some(shown)
+        }
         Phase::Queued
         | Phase::Running(_)
         | Phase::Committed(_)

@@ -1,11 +1,11 @@
 //! What a reload answers: an addition of ours, what the file says otherwise than before.
 
 use super::render::json;
-use crate::core::reload::{AppChange, Change, Reloaded};
+use crate::core::reload::{AppChange, Difference, Reloaded};
 use axum::response::Response;
 use serde_json::{Value, json as object};
 
-pub(super) fn reloaded(reloaded: &Reloaded) -> Response {
+pub(super) fn render(reloaded: &Reloaded) -> Response {
     let Reloaded {
         file,
         apps,
@@ -32,9 +32,9 @@ pub(super) fn reloaded(reloaded: &Reloaded) -> Response {
 
 fn change(change: &AppChange) -> Value {
     let (what, keys) = match &change.what {
-        Change::Added => ("added", Value::Null),
-        Change::Removed => ("removed", Value::Null),
-        Change::Keys(keys) => ("changed", object!(keys)),
+        Difference::Added => ("added", Value::Null),
+        Difference::Removed => ("removed", Value::Null),
+        Difference::Keys(keys) => ("changed", object!(keys)),
     };
     let environment = change.environment.as_ref();
     object!({

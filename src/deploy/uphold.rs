@@ -1,0 +1,133 @@
+//! Keeping an environment as it is meant to be: its live container runs, and comes back after a reboot; or, where it is
+//! stopped or suspended, it does not. Every look and every call can be repeated.
+
+use super::Agent;
+use super::rollout::{container_spec, network};
+use crate::core::admission::Desired;
+use crate::core::name::ImageReference;
+use crate::core::ports::{ContainerState, EngineError, Progress, RestartPolicy, Table};
+use crate::core::release::Image;
+use crate::store::{Live, Place, SecretError, StoreError};
+use futures_util::StreamExt as _;
+
+/// Why it is not so yet.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotYet {
+    #[error("{0}")]
+    Engine(#[from] EngineError),
+    #[error("{0}")]
+    Secret(#[from] SecretError),
+    #[error("{0}")]
+    Ingress(#[from] crate::core::ports::IngressError),
+    #[error("the ingress holds generation {held} of the route table, not {wanted}")]
+    OldTable { held: i64, wanted: i64 },
+    #[error("{0}")]
+    Store(#[from] StoreError),
+}
+
+impl Agent {
+    /// Makes the environment what it is meant to be.
+    pub(super) async fn uphold(&self, place: &Place) -> Result<(), NotYet> {
+        let Some(live) = self.store.live(place.environment)? else {
+            return Ok(());
+        };
+        match place.desired {
+            Desired::Running => self.ensure_running(place, &live).await,
+            Desired::Stopped | Desired::Suspended => self.ensure_stopped(&live).await,
+            Desired::Removed => Ok(()),
+        }
+    }
+
+    /// The routes of this moment hold.
+    pub(super) async fn publish_table(&self) -> Result<(), NotYet> {
+        let table = Table {
+            instance: self.store.instance(),
+            generation: self.store.generation()?,
+        };
+        let held = self.ports.ingress.publish(&table).await?;
+        if held < table.generation {
+            return Err(NotYet::OldTable {
+                held,
+                wanted: table.generation,
+            });
+        }
+        Ok(())
+    }
+
+    /// The live container runs and comes back after a reboot; a missing one is made again from its release.
+    pub(super) async fn ensure_running(&self, place: &Place, live: &Live) -> Result<(), NotYet> {
+        let engine = &self.ports.engine;
+        let name = &live.container.name;
+        match engine.inspect(name).await?.map(|observed| observed.state) {
+            Some(ContainerState::Running { .. }) => {}
+            Some(ContainerState::Created | ContainerState::Exited { .. }) => {
+                engine.start(name).await?
+            }
+            None => {
+                self.make_again(place, live).await?;
+                engine.start(name).await?;
+            }
+        }
+        engine
+            .set_restart(name, RestartPolicy::UnlessStopped)
+            .await?;
+        Ok(())
+    }
+
+    /// The live container does not run, and does not come back by itself. It is kept, with its address.
+    async fn ensure_stopped(&self, live: &Live) -> Result<(), NotYet> {
+        let engine = &self.ports.engine;
+        let name = &live.container.name;
+        // First the policy: an engine that restarts between the two calls must not bring it back.
+        engine.set_restart(name, RestartPolicy::No).await?;
+        engine
+            .stop(name, live.release.content.run.stop_grace)
+            .await?;
+        Ok(())
+    }
+
+    async fn make_again(&self, place: &Place, live: &Live) -> Result<(), NotYet> {
+        let deployment = self.store.deployment(live.container.deployment)?;
+        let owner = self.store.deployment(live.release.deployment)?;
+        let mut variables = owner.request.variables;
+        variables.extend(deployment.request.variables.clone());
+        let env = self
+            .store
+            .container_env(&live.release.content.run, &variables)?;
+        let labels = self.labels(place, &deployment, &live.container.process)?;
+        if let Some(network) = network(place) {
+            self.ports.engine.ensure_network(&network).await?;
+        }
+        let image = &live.release.content.image;
+        if self.ports.engine.find_image(&image.id).await?.is_none() {
+            self.pull_again(image).await?;
+        }
+        let spec = container_spec(place, &live.release.content, env, &live.container, labels);
+        self.ports.engine.create(&spec).await?;
+        Ok(())
+    }
+
+    /// Pulls a release's image by its digest; one that was built is nowhere to be had.
+    async fn pull_again(&self, image: &Image) -> Result<(), NotYet> {
+        let gone = || {
+            EngineError::NotFound(format!(
+                "the image {} ({}) is gone",
+                image.reference, image.id
+            ))
+        };
+        let digest = image.digest.as_deref().ok_or_else(gone)?;
+        let reference = ImageReference::parse(digest).map_err(|_| gone())?;
+        let registries = self.registry_credentials()?;
+        let credential = registries
+            .iter()
+            .find(|registry| registry.host == reference.registry());
+        let mut work = self.ports.engine.pull(&reference, credential);
+        while let Some(progress) = work.next().await {
+            match progress? {
+                Progress::Line(..) => {}
+                Progress::Done(_) => return Ok(()),
+            }
+        }
+        Err(gone().into())
+    }
+}

@@ -1,0 +1,331 @@
+//! Changes of environments: taking them in, and moving them from phase to phase.
+
+use super::apps::Place;
+use super::deployments::end_in;
+use super::operations::{millis_of, write_settlements};
+use super::rows::{PRINCIPAL, from_json, inconsistent, json, principal};
+use super::standing::standing;
+use super::{Store, StoreError};
+use crate::core::action::ChangeView;
+use crate::core::admission::{DeniedReason, Entry, admit_change};
+use crate::core::change::{Change, ChangePhase, EnvironmentChange};
+use crate::core::deployment::Phase;
+use crate::core::id::{
+    AppSerial, ContainerSerial, DeploymentSerial, EnvironmentSerial, OperationSerial,
+    PrincipalSerial,
+};
+use crate::core::name::{AppName, EnvironmentName};
+use crate::core::operation::cleared_away;
+use crate::core::release::release_tag;
+use crate::core::spec::{MountSource, Spec};
+use crate::core::time::Timestamp;
+use rusqlite::{Row, Transaction, params};
+use std::collections::BTreeSet;
+
+/// What became of a request for changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangeAccepted {
+    /// Each is in its environment's queue.
+    New(Vec<OperationSerial>),
+    /// One may not, and so none of them is.
+    Denied(EnvironmentName, DeniedReason),
+}
+
+const CHANGE: &str =
+    "o.serial, o.environment, o.principal, o.kind, o.volumes, o.phase, o.failure, o.created_at";
+
+impl Store {
+    /// Decides over a change of one or more environments and writes it for all of them or for none. With `cancels`
+    /// the deployments that run before their commit, and those that wait, are cancelled with it; a removal always does
+    /// that, cancels other changes too, and from here on the environment is gone for everybody who asks.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn accept_change(
+        &self,
+        places: &[Place],
+        change: Change,
+        by: PrincipalSerial,
+        cancels: bool,
+        now: Timestamp,
+    ) -> Result<ChangeAccepted, StoreError> {
+        let removes = matches!(change, Change::Remove { .. });
+        let cancels = cancels || removes;
+        self.write("accept_change", |tx| {
+            for place in places {
+                let mut standing = standing(tx, place.environment)?;
+                if cancels {
+                    standing.queue.retain(|entry| matches!(entry, Entry::Change(_)));
+                }
+                if let Err(reason) = admit_change(&standing, change) {
+                    return Ok(ChangeAccepted::Denied(place.environment_name.clone(), reason));
+                }
+            }
+            let mut accepted = Vec::new();
+            for place in places {
+                if cancels {
+                    self.cancel_deployments(tx, place, by, now)?;
+                }
+                if removes {
+                    cancel_changes(tx, place.environment)?;
+                    tx.execute(
+                        "UPDATE environment SET removed_at = ?2 WHERE serial = ?1",
+                        params![place.environment.0, now.0],
+                    )?;
+                }
+                let volumes = matches!(change, Change::Remove { volumes: true });
+                tx.execute(
+                    "INSERT INTO operation (environment, kind, principal, phase, volumes, budget_ms, created_at)
+                     VALUES (?1, ?2, ?3, 'queued', ?4, ?5, ?6)",
+                    params![place.environment.0, change.as_str(), by.0, volumes, millis_of(change.budget()), now.0],
+                )?;
+                accepted.push(OperationSerial(tx.last_insert_rowid()));
+            }
+            Ok(ChangeAccepted::New(accepted))
+        })
+    }
+
+    fn cancel_deployments(
+        &self,
+        tx: &Transaction<'_>,
+        place: &Place,
+        by: PrincipalSerial,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let unfinished: Vec<i64> = tx
+            .prepare_cached(
+                "SELECT deployment FROM operation WHERE environment = ?1 AND done_at IS NULL AND deployment IS NOT NULL",
+            )?
+            .query_map([place.environment.0], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        for serial in unfinished {
+            let deployment = self.deployment_in(tx, DeploymentSerial(serial))?;
+            let from = deployment.phase.clone();
+            match from {
+                Phase::Queued | Phase::Running(_) => {
+                    let cancelled = deployment.cancel(by, now)?;
+                    end_in(tx, &from, &cancelled, &place.slug(), now)?;
+                }
+                // Past its commit it goes on to its end; the change waits for it.
+                Phase::Committed(_)
+                | Phase::Succeeded { .. }
+                | Phase::Failed { .. }
+                | Phase::Cancelled { .. }
+                | Phase::Superseded { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A change by its operation's serial; `None` if there is none, or the operation is a deployment.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn change(&self, serial: OperationSerial) -> Result<Option<EnvironmentChange>, StoreError> {
+        self.read(|tx| {
+            let sql = format!(
+                "SELECT {CHANGE} FROM operation o WHERE o.serial = ?1 AND o.phase IS NOT NULL"
+            );
+            let mut statement = tx.prepare_cached(&sql)?;
+            let mut rows = statement.query([serial.0])?;
+            rows.next()?.map(change).transpose()
+        })
+    }
+
+    /// A change with the names around it; `None` if there is none.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn change_view(&self, serial: OperationSerial) -> Result<Option<ChangeView>, StoreError> {
+        self.read(|tx| {
+            let sql = format!(
+                "SELECT {CHANGE}, a.serial, a.name, e.name, o.done_at, {PRINCIPAL} FROM operation o
+                 JOIN environment e ON e.serial = o.environment JOIN app a ON a.serial = e.app
+                 JOIN principal p ON p.serial = o.principal
+                 WHERE o.serial = ?1 AND o.phase IS NOT NULL"
+            );
+            let mut statement = tx.prepare_cached(&sql)?;
+            let mut rows = statement.query([serial.0])?;
+            let Some(row) = rows.next()? else {
+                return Ok(None);
+            };
+            let bad =
+                |error: crate::core::name::InvalidName| inconsistent("operation", serial, error.0);
+            Ok(Some(ChangeView {
+                change: change(row)?,
+                app_serial: AppSerial(row.get(8)?),
+                app: AppName::parse(&row.get::<_, String>(9)?).map_err(bad)?,
+                environment: EnvironmentName::parse(&row.get::<_, String>(10)?).map_err(bad)?,
+                done_at: row.get::<_, Option<i64>>(11)?.map(Timestamp),
+                by: principal(row, 12)?,
+            }))
+        })
+    }
+
+    /// Queued → Running: from here on the environment is meant to be what was asked. A removal writes down everything
+    /// that is to be cleared away.
+    ///
+    /// # Errors
+    /// [`StoreError::Moved`] if it is no longer queued.
+    pub fn begin_change(
+        &self,
+        change: &EnvironmentChange,
+        slug: &str,
+        now: Timestamp,
+    ) -> Result<EnvironmentChange, StoreError> {
+        self.write("begin_change", |tx| {
+            let begun = change.clone().begin()?;
+            move_change(tx, change, &begun)?;
+            tx.execute(
+                "UPDATE operation SET began_at = ?2 WHERE serial = ?1",
+                params![change.serial.0, now.0],
+            )?;
+            tx.execute(
+                "UPDATE environment SET desired = ?2 WHERE serial = ?1",
+                params![change.environment.0, change.change.desired().as_str()],
+            )?;
+            tx.execute("UPDATE instance SET generation = generation + 1", [])?;
+            if let Change::Remove { volumes } = change.change {
+                clear_away(tx, change.environment, slug, volumes, now)?;
+            }
+            Ok(begun)
+        })
+    }
+
+    /// Running → Done or Failed.
+    ///
+    /// # Errors
+    /// [`StoreError::Moved`] if it is no longer running.
+    pub fn end_change(
+        &self,
+        from: &EnvironmentChange,
+        ended: &EnvironmentChange,
+    ) -> Result<(), StoreError> {
+        self.write("end_change", |tx| move_change(tx, from, ended))
+    }
+}
+
+/// Writes a change's new phase, if its row still is in the one the transition came from.
+fn move_change(
+    tx: &Transaction<'_>,
+    from: &EnvironmentChange,
+    to: &EnvironmentChange,
+) -> Result<(), StoreError> {
+    let failure = match &to.phase {
+        ChangePhase::Failed(failure) => Some(json("operation", failure)?),
+        ChangePhase::Queued | ChangePhase::Running | ChangePhase::Done | ChangePhase::Cancelled => {
+            None
+        }
+    };
+    let changed = tx.execute(
+        "UPDATE operation SET phase = ?3, failure = ?4 WHERE serial = ?1 AND phase = ?2",
+        params![to.serial.0, from.phase.as_str(), to.phase.as_str(), failure],
+    )?;
+    match changed {
+        1 => Ok(()),
+        _ => Err(StoreError::Moved(format!("operation {}", to.serial))),
+    }
+}
+
+fn cancel_changes(tx: &Transaction<'_>, environment: EnvironmentSerial) -> Result<(), StoreError> {
+    let sql = format!(
+        "SELECT {CHANGE} FROM operation o WHERE o.environment = ?1 AND o.phase IN ('queued', 'running')"
+    );
+    let mut statement = tx.prepare_cached(&sql)?;
+    let mut rows = statement.query([environment.0])?;
+    while let Some(row) = rows.next()? {
+        let found = change(row)?;
+        move_change(tx, &found, &found.clone().cancel()?)?;
+    }
+    Ok(())
+}
+
+/// Everything there is of an environment: its containers, the tags that keep its releases' images, its network, and
+/// its volumes if they are to go.
+fn clear_away(
+    tx: &Transaction<'_>,
+    environment: EnvironmentSerial,
+    slug: &str,
+    volumes: bool,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let containers: Vec<ContainerSerial> = tx
+        .prepare_cached(
+            "SELECT serial FROM container WHERE environment = ?1 AND removed_at IS NULL AND role <> 'retired' ORDER BY serial",
+        )?
+        .query_map([environment.0], |row| row.get(0).map(ContainerSerial))?
+        .collect::<Result<_, _>>()?;
+    let tags: Vec<String> = tx
+        .prepare_cached(
+            "SELECT number FROM release WHERE environment = ?1 AND collected_at IS NULL ORDER BY number",
+        )?
+        .query_map([environment.0], |row| row.get(0).map(|number| release_tag(slug, number)))?
+        .collect::<Result<_, _>>()?;
+    let volumes = match volumes {
+        true => volumes_of(tx, environment, slug)?,
+        false => BTreeSet::new(),
+    };
+    tx.execute(
+        "UPDATE environment SET live_release = NULL, live_deployment = NULL WHERE serial = ?1",
+        [environment.0],
+    )?;
+    let undo = cleared_away(slug, &containers, tags, volumes);
+    write_settlements(tx, environment, None, &undo, now)
+}
+
+/// The full names of the volumes that any deployment of the environment may have made.
+fn volumes_of(
+    tx: &Transaction<'_>,
+    environment: EnvironmentSerial,
+    slug: &str,
+) -> Result<BTreeSet<String>, StoreError> {
+    let specs: Vec<String> = tx
+        .prepare_cached(
+            "SELECT DISTINCT spec FROM deployment WHERE environment = ?1 AND spec IS NOT NULL",
+        )?
+        .query_map([environment.0], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let mut names = BTreeSet::new();
+    for text in specs {
+        let spec: Spec = from_json("deployment", environment.0, &text)?;
+        names.extend(
+            spec.run
+                .volumes
+                .into_iter()
+                .filter_map(|mount| match mount.source {
+                    MountSource::Volume(name) => Some(format!("{slug}-{name}")),
+                    MountSource::External(_) | MountSource::Host(_) => None,
+                }),
+        );
+    }
+    Ok(names)
+}
+
+fn change(row: &Row<'_>) -> Result<EnvironmentChange, StoreError> {
+    let serial: i64 = row.get(0)?;
+    let (kind, phase): (String, String) = (row.get(3)?, row.get(5)?);
+    let failure: Option<String> = row.get(6)?;
+    let phase = match (phase.as_str(), failure) {
+        ("queued", None) => ChangePhase::Queued,
+        ("running", None) => ChangePhase::Running,
+        ("done", None) => ChangePhase::Done,
+        ("cancelled", None) => ChangePhase::Cancelled,
+        ("failed", Some(failure)) => ChangePhase::Failed(from_json("operation", serial, &failure)?),
+        _ => {
+            return Err(inconsistent(
+                "operation",
+                serial,
+                format!("phase is '{phase}' and its columns do not fit"),
+            ));
+        }
+    };
+    Ok(EnvironmentChange {
+        serial: OperationSerial(serial),
+        environment: EnvironmentSerial(row.get(1)?),
+        by: PrincipalSerial(row.get(2)?),
+        change: Change::parse(&kind, row.get(4)?)
+            .ok_or_else(|| inconsistent("operation", serial, format!("kind '{kind}'")))?,
+        phase,
+        created_at: Timestamp(row.get(7)?),
+    })
+}

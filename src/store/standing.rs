@@ -1,0 +1,83 @@
+//! What admission looks at: an environment and its queue as they are in this transaction.
+
+use super::StoreError;
+use super::rows::{inconsistent, trigger};
+use crate::core::admission::{Desired, Entry, Standing};
+use crate::core::change::Change;
+use crate::core::id::{DeploymentSerial, EnvironmentSerial};
+use crate::core::name::Sha;
+use rusqlite::{Row, Transaction, params};
+
+pub(super) fn standing(
+    tx: &Transaction<'_>,
+    environment: EnvironmentSerial,
+) -> Result<Standing, StoreError> {
+    let (desired, head, pinned, removed): (String, Option<String>, bool, bool) = tx
+        .prepare_cached(
+            "SELECT desired, seen_head, pinned, removed_at IS NOT NULL FROM environment WHERE serial = ?1",
+        )?
+        .query_row([environment.0], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })?;
+    let bad = |what: String| inconsistent("environment", environment, what);
+    let desired = match removed {
+        // From the moment its removal was accepted, whether that has begun or not.
+        true => Desired::Removed,
+        false => Desired::parse(&desired).ok_or_else(|| bad(format!("desired '{desired}'")))?,
+    };
+    let mut statement = tx.prepare_cached(
+        "SELECT o.serial, o.kind, o.volumes, d.serial, d.initiated, d.wanted, d.phase, o.phase
+         FROM operation o LEFT JOIN deployment d ON d.serial = o.deployment
+         WHERE o.environment = ?1 AND o.done_at IS NULL ORDER BY o.serial",
+    )?;
+    let mut rows = statement.query([environment.0])?;
+    let mut queue = Vec::new();
+    while let Some(row) = rows.next()? {
+        queue.extend(entry(row)?);
+    }
+    Ok(Standing {
+        desired,
+        queue,
+        seen_head: head
+            .map(|head| Sha::parse(&head).map_err(|error| bad(error.0)))
+            .transpose()?,
+        pinned,
+    })
+}
+
+/// An operation that has not ended; one that has and is only being cleared up decides nothing any more.
+fn entry(row: &Row<'_>) -> Result<Option<Entry>, StoreError> {
+    let serial: i64 = row.get(0)?;
+    let Some(deployment) = row.get::<_, Option<i64>>(3)? else {
+        let kind: String = row.get(1)?;
+        let change = Change::parse(&kind, row.get(2)?)
+            .ok_or_else(|| inconsistent("operation", serial, format!("kind '{kind}'")))?;
+        let phase: String = row.get(7)?;
+        // What has begun is in `desired` already.
+        return Ok((phase == "queued").then_some(Entry::Change(change)));
+    };
+    let wanted: String = row.get(5)?;
+    let phase: String = row.get(6)?;
+    if !matches!(phase.as_str(), "queued" | "checkout" | "build" | "rollout") {
+        return Ok(None);
+    }
+    Ok(Some(Entry::Deployment {
+        serial: DeploymentSerial(deployment),
+        trigger: trigger(deployment, &row.get::<_, String>(4)?)?,
+        rollback: wanted == "release",
+        begun: phase != "queued",
+    }))
+}
+
+/// Notes the commit that was looked at last.
+pub(super) fn note_head(
+    tx: &Transaction<'_>,
+    environment: EnvironmentSerial,
+    head: &Sha,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE environment SET seen_head = ?2 WHERE serial = ?1",
+        params![environment.0, head.as_str()],
+    )?;
+    Ok(())
+}
