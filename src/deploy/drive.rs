@@ -192,6 +192,7 @@ impl Agent {
     async fn sweep_once(&self) -> Result<(), String> {
         let engine = &self.ports.engine;
         let present = engine.list().await.map_err(|error| error.to_string())?;
+        let present: Vec<String> = present.into_iter().map(|seen| seen.name).collect();
         for name in self
             .store
             .removed_names(&present)

@@ -23,7 +23,7 @@ use crate::core::container::OutputCursor;
 use crate::core::name::ImageReference;
 use crate::core::ports::{
     Build, ContainerSpec, Engine, EngineError, Network, Observed, OutputLine, RegistryCredential,
-    RestartPolicy, Work,
+    RestartPolicy, Seen, Work,
 };
 use crate::core::release::Image;
 use async_trait::async_trait;
@@ -106,7 +106,7 @@ impl Engine for Docker {
         listening::addresses(self, name).await
     }
 
-    async fn list(&self) -> Result<Vec<String>, EngineError> {
+    async fn list(&self) -> Result<Vec<Seen>, EngineError> {
         observe::list(self).await
     }
 }

@@ -248,6 +248,14 @@ impl Ingress for Fake {
             .await
     }
 
+    async fn held(&self, _: Uuid) -> Result<Option<i64>, IngressError> {
+        self.0
+            .call("ingress.held", |state| {
+                Ok(Some(state.generation).filter(|held| *held > 0))
+            })
+            .await
+    }
+
     async fn probe(&self, probe: &Probe) -> ProbeAnswer {
         let address = match probe {
             Probe::Http { address, .. } | Probe::Tcp { address } => *address,
@@ -568,10 +576,18 @@ impl Engine for Fake {
         Ok(vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, 9090))])
     }
 
-    async fn list(&self) -> Result<Vec<String>, EngineError> {
+    async fn list(&self) -> Result<Vec<Seen>, EngineError> {
+        let seen = |(name, made): (&String, &Made)| Seen {
+            name: name.clone(),
+            labels: Some(made.spec.labels.clone()),
+            state: made.state.clone(),
+            image: made.spec.image.clone(),
+            address: Some(made.spec.address),
+            restart: made.restart,
+        };
         self.0
             .engine("list", |state| {
-                Ok(state.containers.keys().cloned().collect())
+                Ok(state.containers.iter().map(seen).collect())
             })
             .await
     }
