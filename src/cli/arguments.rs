@@ -1,7 +1,7 @@
 //! What can be typed after `longshore`.
 
 use super::exit::Error;
-use super::{cancel, check, deploy, list, logs, reload, serve, show, token};
+use super::{adopt, cancel, check, deploy, list, logs, reload, serve, show, token};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -81,6 +81,8 @@ pub enum AskCommand {
     Cancel(cancel::CancelArgs),
     /// List apps, their environments and what is live in them
     Apps,
+    /// After a backup was put back: make what runs live, or what the database says
+    Adopt(adopt::AdoptArgs),
     /// Have the daemon read its configuration again
     Reload(reload::ReloadArgs),
     /// Make tokens for the API

@@ -11,6 +11,7 @@ use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::cell::RefCell;
 use std::io;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -26,6 +27,8 @@ const MAX_ANSWER: usize = 64 * 1024 * 1024;
 pub struct Client {
     place: Place,
     token: Option<Secret>,
+    /// What the daemon says to everybody who asks for anything.
+    warning: RefCell<Option<String>>,
 }
 
 /// An answer's value and the text it was read from, which `--json` prints as it came.
@@ -166,7 +169,11 @@ impl Client {
             Place::Socket(_) => None,
             Place::Url { .. } => token,
         };
-        Self { place, token }
+        Self {
+            place,
+            token,
+            warning: RefCell::default(),
+        }
     }
 
     /// GET of a path (`/v1/…`, encoded) whose answer is JSON.
@@ -196,6 +203,11 @@ impl Client {
     pub async fn get_text(&self, path: &str) -> Result<Answer, ClientError> {
         let request = self.request(Method::GET, path, "text/plain", Bytes::new());
         self.send(request).await
+    }
+
+    /// What the daemon said beside its last answers, once.
+    pub fn take_warning(&self) -> Option<String> {
+        self.warning.take()
     }
 
     /// An answer that is not what the API promises.
@@ -272,6 +284,10 @@ impl Client {
                 )));
             }
         };
+        let warning = parts.headers.get("x-longshore-warning");
+        if let Some(warning) = warning.and_then(|value| value.to_str().ok()) {
+            self.warning.replace(Some(warning.to_owned()));
+        }
         if parts.status.is_success() {
             Ok(Answer {
                 headers: parts.headers,

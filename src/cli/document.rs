@@ -212,6 +212,49 @@ fn yes() -> bool {
     true
 }
 
+/// What an adoption did.
+#[derive(Debug, Deserialize)]
+pub struct Adopted {
+    /// What is live now.
+    #[serde(default)]
+    pub live: Vec<LiveAgain>,
+    /// Deployments that were given up.
+    #[serde(default)]
+    pub failed: Vec<String>,
+    /// Containers that are being removed.
+    #[serde(default)]
+    pub removed: Vec<String>,
+    /// Containers that are left alone.
+    #[serde(default)]
+    pub unknown: Vec<Unknown>,
+}
+
+/// An environment with what is live in it.
+#[derive(Debug, Deserialize)]
+pub struct LiveAgain {
+    /// The app.
+    pub app: String,
+    /// The environment.
+    pub environment: String,
+    /// The number of the release.
+    pub release: i64,
+    /// `dep_…`
+    pub deployment: String,
+    /// The container.
+    pub container: String,
+    /// `adopted`, `unchanged` or `database`.
+    pub origin: String,
+}
+
+/// A container that is left alone.
+#[derive(Debug, Deserialize)]
+pub struct Unknown {
+    /// Its name.
+    pub container: String,
+    /// Why.
+    pub why: String,
+}
+
 /// What a reload did.
 #[derive(Debug, Deserialize)]
 pub struct Reloaded {

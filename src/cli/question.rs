@@ -1,6 +1,7 @@
 //! What Ctrl-C means to somebody who watches a deployment.
 
 use super::echo::in_foreground;
+use super::exit::Error;
 use super::output::Output;
 use std::io::{self, Write};
 use tokio::signal::unix::Signal;
@@ -42,6 +43,22 @@ pub async fn ask(output: Output, interrupts: &mut Signal) -> Choice {
         if let Some(choice) = understand(answer.as_deref()) {
             return choice;
         }
+    }
+}
+
+/// Asks whether to go on; anything but a clear yes ends the command. Where nobody can be asked it takes `--yes`.
+pub async fn confirm(output: Output, question: &str) -> Result<(), Error> {
+    if !output.can_ask() || !in_foreground() {
+        return Err(Error::usage(
+            "nobody can be asked here: add --yes to do it without a question",
+        ));
+    }
+    let mut stderr = io::stderr();
+    let _ = write!(stderr, "{question} [y/N] ");
+    let _ = stderr.flush();
+    match line().await.as_deref().map(str::trim) {
+        Some("y" | "Y" | "yes" | "Yes") => Ok(()),
+        Some(_) | None => Err(Error::failed("nothing was done")),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::access::{Principal, Scope};
 use super::admission::{Desired, IgnoredReason};
+use super::adoption::Adopted;
 use super::change::{Change, EnvironmentChange};
 use super::deployment::{Deployment, Step, Trigger};
 use super::id::{AppSerial, OperationSerial};
@@ -33,6 +34,11 @@ pub enum Action {
     ListApps,
     /// Make a token. Needs `deploy:admin`.
     CreateToken(CreateToken),
+    /// The database was restored from a backup: make what runs live. Needs `deploy:admin` without a limit to an app.
+    Adopt {
+        /// Make live what the database says instead, and remove what it does not know.
+        discard: bool,
+    },
     /// Read the configuration again. Needs `deploy:admin` without a limit to an app.
     Reload,
     /// Stop, start, suspend, activate or remove an environment. Needs `deploy:write`, a removal `deploy:admin`. The
@@ -218,6 +224,8 @@ pub enum Reply {
         /// The token.
         secret: Secret,
     },
+    /// To adopt.
+    Adopted(Adopted),
     /// To reload: the file was sound and is in force.
     Reloaded(Reloaded),
 }

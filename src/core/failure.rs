@@ -54,6 +54,8 @@ pub enum FailureCode {
     AddressesExhausted,
     /// A step took the agent down three times in a row.
     CrashLoop,
+    /// The database was restored from a backup in which it was not finished, or which does not know it.
+    Restored,
     /// longshore itself is at fault.
     Internal,
 }
@@ -80,6 +82,7 @@ impl FailureCode {
             Self::EnvironmentSuspended => "environment_suspended",
             Self::AddressesExhausted => "addresses_exhausted",
             Self::CrashLoop => "crash_loop",
+            Self::Restored => "restored",
             Self::Internal => "internal",
         }
     }

@@ -214,7 +214,7 @@ impl Agent {
     }
 
     /// A version 7 UUID: it sorts by time and cannot be guessed.
-    fn new_id(&self, now: Timestamp) -> Uuid {
+    pub(super) fn new_id(&self, now: Timestamp) -> Uuid {
         let mut random = [0; 10];
         (self.ports.random)(&mut random);
         uuid::Builder::from_unix_timestamp_millis(u64::try_from(now.0).unwrap_or(0), &random)

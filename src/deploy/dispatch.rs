@@ -29,6 +29,9 @@ impl Agent {
         if caller.scope < needed {
             return Err(Error::Forbidden(needed));
         }
+        if needed > Scope::Read && !matches!(action, Action::Adopt { .. }) {
+            self.must_be_whole()?;
+        }
         match action {
             Action::CreateDeployment(create) => self.create(caller, create).await,
             Action::GetDeployment(id) => self.view(&self.visible(caller, id)?),
@@ -40,6 +43,7 @@ impl Agent {
                 Ok(Reply::Apps(self.with_drift(apps)?))
             }
             Action::CreateToken(create) => self.create_token(caller, &create),
+            Action::Adopt { discard } => Ok(Reply::Adopted(self.adopt(caller, discard).await?)),
             Action::Reload => Ok(Reply::Reloaded(self.reload_for(caller)?)),
             Action::Change(change) => self.change(caller, &change),
             Action::GetChange(serial) => self.show_change(caller, serial),
@@ -199,7 +203,7 @@ fn needed_scope(action: &Action) -> Scope {
         | Action::ListApps
         | Action::GetChange(_) => Scope::Read,
         Action::CreateDeployment(_) | Action::CancelDeployment(_) => Scope::Write,
-        Action::CreateToken(_) | Action::Reload => Scope::Admin,
+        Action::CreateToken(_) | Action::Reload | Action::Adopt { .. } => Scope::Admin,
         Action::Change(change) => match change.change {
             Change::Stop | Change::Start | Change::Suspend | Change::Activate => Scope::Write,
             Change::Remove { .. } => Scope::Admin,

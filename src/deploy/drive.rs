@@ -29,9 +29,15 @@ impl Agent {
     /// # Errors
     /// If the store cannot be read at all.
     pub async fn drive(&self, stop: impl Future<Output = ()>) -> Result<(), StoreError> {
+        let work = async {
+            self.until_whole().await?;
+            tokio::select! {
+                driven = self.turn() => driven,
+                () = self.sweep() => Ok(()),
+            }
+        };
         let driven = tokio::select! {
-            driven = self.turn() => driven,
-            () = self.sweep() => Ok(()),
+            driven = work => driven,
             () = stop => Ok(()),
         };
         self.store.forget_strikes()?;
@@ -193,6 +199,9 @@ impl Agent {
         let engine = &self.ports.engine;
         let present = engine.list().await.map_err(|error| error.to_string())?;
         let present: Vec<String> = present.into_iter().map(|seen| seen.name).collect();
+        self.store
+            .forget_strays(&present)
+            .map_err(|error| error.to_string())?;
         for name in self
             .store
             .removed_names(&present)

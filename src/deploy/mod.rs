@@ -4,6 +4,7 @@
 //! One future drives everything: each environment with work has one walk at a time, and nothing here is spawned.
 //! State is re-read from the store wherever a walk begins, so a walk after a kill is the same as any other.
 
+mod adopt;
 mod authenticate;
 mod build;
 mod change;
@@ -14,6 +15,7 @@ mod create;
 mod dispatch;
 mod drive;
 mod failures;
+mod history;
 mod interrupt;
 mod journal;
 mod patience;
@@ -36,6 +38,7 @@ pub use reload::{Faulty, ReadConfiguration, Reread};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// What the configuration says, as far as deployments need it.
 #[derive(Clone, Debug)]
@@ -88,6 +91,9 @@ pub struct Agent {
     /// Operations that were at work when this process began and were not resumed yet.
     interrupted: Mutex<HashSet<OperationSerial>>,
     read_configuration: Option<ReadConfiguration>,
+    /// Whether the database is as old as the world.
+    history: watch::Sender<history::History>,
+    adopting: tokio::sync::Mutex<()>,
 }
 
 impl Agent {
@@ -101,6 +107,8 @@ impl Agent {
             settings: RwLock::new(Arc::new(settings)),
             interrupted: Mutex::new(HashSet::new()),
             read_configuration: None,
+            history: watch::Sender::new(history::History::Unchecked),
+            adopting: tokio::sync::Mutex::new(()),
         }
     }
 

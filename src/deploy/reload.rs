@@ -69,6 +69,7 @@ impl Agent {
     }
 
     fn read_again(&self) -> Result<Reloaded, Error> {
+        self.must_be_whole()?;
         let read = self
             .read_configuration
             .as_ref()

@@ -58,12 +58,12 @@ pub enum PlaceError {
     Environment(Vec<String>),
 }
 
-const PLACE: &str =
+pub(super) const PLACE: &str =
     "a.serial, a.name, a.uuid, e.serial, e.name, e.uuid, p.path, e.desired, e.subnet, e.slug";
-const PLACE_FROM: &str =
+pub(super) const PLACE_FROM: &str =
     "environment e JOIN app a ON a.serial = e.app JOIN project p ON p.serial = a.project";
 
-fn place(row: &Row<'_>) -> Result<Place, StoreError> {
+pub(super) fn place(row: &Row<'_>) -> Result<Place, StoreError> {
     let (app, environment): (i64, i64) = (row.get(0)?, row.get(3)?);
     let bad =
         |error: crate::core::name::InvalidName| inconsistent("environment", environment, error.0);
@@ -349,7 +349,8 @@ pub(super) fn next_address(
         .map_err(|_| inconsistent("environment", environment, format!("subnet '{subnet}'")))?;
     let taken: Vec<String> = tx
         .prepare_cached(
-            "SELECT address FROM container WHERE environment = ?1 AND removed_at IS NULL",
+            "SELECT address FROM container WHERE environment = ?1 AND removed_at IS NULL
+             UNION SELECT address FROM stray WHERE address IS NOT NULL",
         )?
         .query_map([environment.0], |row| row.get(0))?
         .collect::<Result<_, _>>()?;

@@ -1,10 +1,12 @@
 //! Everything that must survive: the history in SQLite, the deployments' logs, the encryption key. Calls block for
 //! the time of a local write (about 0.1 ms); every write is one named transaction, on disk before it returns.
 
+mod adopt;
 mod apps;
 mod changes;
 mod deployments;
 mod files;
+mod ledger;
 mod logs;
 mod operations;
 mod phases;
@@ -19,9 +21,11 @@ mod secrets;
 mod standing;
 mod views;
 
+pub use adopt::{Adoptee, Adopting, Discarded, GivenUp, Mode};
 pub use apps::{Place, PlaceError};
 pub use changes::ChangeAccepted;
 pub use deployments::{Created, NewDeployment};
+pub use ledger::Home;
 pub use logs::DeploymentLog;
 pub use operations::{StepRow, Task, Unfinished};
 pub use phases::StepResult;

@@ -42,3 +42,11 @@ CREATE TABLE secret (
 -- An environment keeps the names of its network, volumes and containers when its app is renamed.
 ALTER TABLE environment ADD COLUMN slug TEXT NOT NULL DEFAULT '';
 UPDATE environment SET slug = (SELECT a.name FROM app a WHERE a.serial = app) || '-' || name || '-' || substr(uuid, 1, 8);
+
+-- Containers of this instance that no row of `container` names and an adoption left alone: while they exist, their
+-- addresses are not given out.
+CREATE TABLE stray (
+    name        TEXT    PRIMARY KEY,
+    address     TEXT,
+    seen_at     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
