@@ -7,13 +7,16 @@
 mod world;
 
 use longshore::core::access::Reach;
-use longshore::core::action::{Action, ListDeployments, Reply};
+use longshore::core::action::{
+    Action, AppRef, ChangeEnvironment, Environments, ListDeployments, Reply,
+};
 use longshore::core::adoption::{Adopted, Origin};
 use longshore::core::change::Change;
 use longshore::core::deployment::Phase;
 use longshore::core::error::Error;
 use longshore::core::failure::FailureCode;
 use longshore::core::id::{AppSerial, DeploymentSerial, EnvironmentSerial};
+use longshore::core::name::AppName;
 use longshore::core::ports::{Clock as _, ContainerState, RestartPolicy};
 use longshore::store::{Live, StoreError};
 use std::path::Path;
@@ -528,24 +531,46 @@ async fn only_who_may_everything_everywhere_adopts_and_only_what_is_to_be_adopte
     check(&bench, process, "adopted once").await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_environment_that_was_stopped_since_is_not_started_by_keeping_the_world() {
-    let bench = Bench::new(vec![git_app("web"), git_app("api")]);
-    head(&bench, '1');
-    let process = bench.start();
-    process.deploy("api").await.unwrap();
-    deploy(&bench, &process, '1').await;
-    drop(process);
-    let backup = Backup::take(&bench);
-    let process = bench.start();
-    deploy(&bench, &process, '2').await;
-    drop(process);
-    backup.put_back(&bench);
-    assert_eq!(Change::Stop.as_str(), "stop");
-    let process = bench.start();
-    adopt(&process, false).await.unwrap();
+async fn change(process: &Process, app: &str, change: Change) {
+    let change = ChangeEnvironment {
+        app: AppRef::Name(AppName::parse(app).unwrap()),
+        environments: Environments::All,
+        change,
+        now: false,
+    };
+    process.ask(Action::Change(change)).await.unwrap();
     process.drive().await;
-    assert_eq!(bench.world.running().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_environment_that_was_stopped_in_the_backup_and_runs_is_kept_running_or_stopped_again() {
+    for discard in [false, true] {
+        let bench = Bench::new(vec![git_app("web"), git_app("api")]);
+        head(&bench, '1');
+        let process = bench.start();
+        process.deploy("api").await.unwrap();
+        deploy(&bench, &process, '1').await;
+        change(&process, "api", Change::Stop).await;
+        assert_eq!(bench.world.running().len(), 1);
+        drop(process);
+        let backup = Backup::take(&bench);
+        let process = bench.start();
+        change(&process, "api", Change::Start).await;
+        deploy(&bench, &process, '2').await;
+        drop(process);
+        backup.put_back(&bench);
+        let process = bench.start();
+        drive(&process, async {
+            ask_to_adopt(&process, discard).await.unwrap();
+            until_done(&process).await;
+            Fake(bench.world.clone())
+                .sleep(Duration::from_secs(1))
+                .await;
+        })
+        .await;
+        let running = bench.world.running().len();
+        assert_eq!(running, if discard { 1 } else { 2 }, "discard: {discard}");
+    }
 }
 
 /// One run: the process ends at the point `crash` of the adoption and what follows, the next one at `again`, and the

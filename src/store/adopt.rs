@@ -125,6 +125,13 @@ impl Store {
                         looked_after.insert(one.place.environment);
                         given_up.adopting.push(made);
                     }
+                    // It runs, so it is meant to, whatever the backup says.
+                    for environment in &adopting.unchanged {
+                        tx.execute(
+                            "UPDATE environment SET desired = ?2 WHERE serial = ?1",
+                            params![environment.0, Desired::Running.as_str()],
+                        )?;
+                    }
                     given_up.failed =
                         self.give_up(tx, &given_up.adopting, &adopting.failure, now)?;
                 }
