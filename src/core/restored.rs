@@ -5,6 +5,7 @@
 use super::container::ContainerRole;
 use super::ports::{RestartPolicy, Seen};
 use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
 
 /// What the database knows of what was seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Ledger {
     pub highest: Highest,
     /// The containers among those seen that it has rows of.
     pub containers: BTreeMap<String, ContainerRole>,
+    /// Of the serials that were seen, those it has given out, each with the deployment's id.
+    pub deployments: BTreeMap<i64, Uuid>,
     /// The deployments, by serial, that it takes to be before their commit.
     pub uncommitted: BTreeSet<i64>,
     /// Containers that an adoption left alone: that they are unknown is known.
@@ -56,6 +59,14 @@ pub enum Evidence {
         /// The container.
         container: String,
         /// The deployment's serial.
+        serial: i64,
+    },
+    /// A container was made for another deployment than the one that has its serial in the database: that was accepted
+    /// before anybody could look.
+    Other {
+        /// The container.
+        container: String,
+        /// The serial of both.
         serial: i64,
     },
     /// A container was made when the route table was newer.
@@ -118,11 +129,16 @@ fn told_by(ledger: &Ledger, one: &Seen) -> Option<Evidence> {
             generation,
         });
     }
+    let is_unknown =
+        !ledger.containers.contains_key(&one.name) && !ledger.strays.contains(&one.name);
+    let namesake = ledger.deployments.get(&labels.serial);
+    if is_unknown && namesake.is_some_and(|id| *id != labels.deployment) {
+        let serial = labels.serial;
+        return Some(Evidence::Other { container, serial });
+    }
     let is_at_work = ledger.uncommitted.contains(&labels.serial);
     match (ledger.containers.get(&one.name), one.restart) {
-        (None, _) if is_at_work && !ledger.strays.contains(&one.name) => {
-            Some(Evidence::Unknown { container })
-        }
+        (None, _) if is_at_work && is_unknown => Some(Evidence::Unknown { container }),
         (Some(ContainerRole::Candidate), RestartPolicy::UnlessStopped) => {
             Some(Evidence::Committed { container })
         }
@@ -161,6 +177,10 @@ impl std::fmt::Display for Evidence {
                 f,
                 "container {container} was made for deployment {serial}, which is not in the database"
             ),
+            Self::Other { container, serial } => write!(
+                f,
+                "container {container} was made for another deployment than the database's deployment {serial}"
+            ),
             Self::Generation {
                 container,
                 generation,
@@ -188,7 +208,6 @@ impl std::fmt::Display for Evidence {
 mod tests {
     use super::*;
     use crate::core::ports::{ContainerState, Labels};
-    use uuid::Uuid;
 
     fn seen(name: &str, serial: i64, generation: i64, restart: RestartPolicy) -> Seen {
         Seen {
@@ -219,6 +238,7 @@ mod tests {
                 ("candidate".into(), ContainerRole::Candidate),
                 ("retired".into(), ContainerRole::Retired),
             ]),
+            deployments: BTreeMap::from([(2, Uuid::from_u128(2)), (4, Uuid::nil())]),
             uncommitted: BTreeSet::from([5]),
             strays: BTreeSet::from(["stray".into()]),
         }
@@ -239,6 +259,12 @@ mod tests {
             (seen("new", 6, 3, No), told("made for deployment 6")),
             (seen("live", 4, 4, No), told("at generation 4")),
             (seen("other", 5, 3, No), told("has no row of it")),
+            (
+                seen("other", 2, 1, No),
+                told("another deployment than the database's deployment 2"),
+            ),
+            (seen("retired", 2, 1, No), None),
+            (seen("stray", 2, 1, No), None),
             (
                 seen("candidate", 5, 3, UnlessStopped),
                 told("was committed"),

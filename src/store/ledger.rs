@@ -1,7 +1,7 @@
 //! What the database knows of what was seen of the world: one side of the question whether it was restored.
 
 use super::apps::place;
-use super::rows::inconsistent;
+use super::rows::{inconsistent, uuid};
 use super::{Place, Store, StoreError};
 use crate::core::container::ContainerRole;
 use crate::core::deployment::Deployment;
@@ -38,6 +38,7 @@ impl Store {
             let mut before_its_commit = tx.prepare_cached(
                 "SELECT 1 FROM deployment WHERE serial = ?1 AND phase IN ('queued', 'checkout', 'build', 'rollout')",
             )?;
+            let mut id = tx.prepare_cached("SELECT uuid FROM deployment WHERE serial = ?1")?;
             for one in seen {
                 let known: Option<(i64, String)> = role
                     .query_row([&one.name], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -50,10 +51,16 @@ impl Store {
                 if stray.exists([&one.name])? {
                     ledger.strays.insert(one.name.clone());
                 }
-                if let Some(labels) = &one.labels
-                    && before_its_commit.exists([labels.serial])?
-                {
-                    ledger.uncommitted.insert(labels.serial);
+                let Some(serial) = one.labels.as_ref().map(|labels| labels.serial) else {
+                    continue;
+                };
+                if before_its_commit.exists([serial])? {
+                    ledger.uncommitted.insert(serial);
+                }
+                let id: Option<String> = id.query_row([serial], |row| row.get(0)).optional()?;
+                if let Some(id) = id {
+                    let id = uuid("deployment", serial, &id)?;
+                    ledger.deployments.insert(serial, id);
                 }
             }
             Ok(ledger)
