@@ -180,14 +180,15 @@ async fn a_step_that_takes_the_agent_down_three_times_is_given_up() {
 #[tokio::test(start_paused = true)]
 async fn one_environment_works_on_one_deployment_at_a_time_and_newer_automatic_ones_take_the_place_of_older()
  {
-    let (_bench, process) = with_version_one().await;
+    let (bench, process) = with_version_one().await;
     let mut ids = Vec::new();
-    for trigger in [
-        Trigger::Manual,
-        Trigger::Automatic,
-        Trigger::Manual,
-        Trigger::Automatic,
+    for (trigger, head) in [
+        (Trigger::Manual, '2'),
+        (Trigger::Automatic, '3'),
+        (Trigger::Manual, '3'),
+        (Trigger::Automatic, '4'),
     ] {
+        bench.world.state.lock().unwrap().head = Some(sha(head));
         ids.push(process.deploy_as("web", trigger).await.unwrap().deployment);
     }
     process.drive().await;

@@ -29,7 +29,7 @@ type File = Arc<Mutex<Result<(Vec<App>, usize), Vec<String>>>>;
 /// A process that has a file to read again.
 fn start(bench: &Bench) -> (Process, File) {
     let file: File = Arc::new(Mutex::new(Ok((bench.apps.clone(), bench.max_concurrent))));
-    let read = file.clone();
+    let (read, retention) = (file.clone(), bench.retention);
     let Process {
         agent,
         store,
@@ -48,6 +48,7 @@ fn start(bench: &Bench) -> (Process, File) {
                 registries: Vec::new(),
                 max_concurrent: *max_concurrent,
                 unavailable_timeout: Duration::from_secs(120),
+                retention,
             },
             needs_restart: Vec::new(),
         }),

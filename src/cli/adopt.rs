@@ -36,8 +36,10 @@ pub async fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Error> {
     let found = session.client.take_warning();
     if let Some(what) = found.filter(|_| !args.yes) {
         session.output.say(&clean(&what));
-        session.output.say(explanation(args.discard));
-        question::confirm(session.output, "Go on?").await?;
+        let asked = format!("{} Go on?", explanation(args.discard));
+        if !question::confirm(session.output, &asked)? {
+            return Err(Error::failed("nothing was done"));
+        }
     }
     let body = serde_json::json!({ "discard": args.discard });
     let adopted = session

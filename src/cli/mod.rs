@@ -2,9 +2,12 @@
 //! `serve` and `check` work in this process.
 
 mod adopt;
+mod again;
 mod apps;
 mod arguments;
+mod attend;
 mod cancel;
+mod change;
 mod check;
 mod client;
 mod deploy;
@@ -15,6 +18,7 @@ mod environment;
 mod exit;
 mod find;
 mod follow;
+mod gc;
 mod list;
 mod logs;
 mod moment;
@@ -23,14 +27,17 @@ mod patience;
 mod place;
 mod question;
 mod reload;
+mod secret;
 mod serve;
 mod show;
 mod summary;
 mod table;
 mod token;
+mod value;
 mod watch;
 
-use arguments::{AskCommand, Cli, Command, Connection, TokenCommand};
+use arguments::{AppCommand, AskCommand, Cli, Command, Connection, SecretCommand, TokenCommand};
+use change::What;
 use clap::Parser;
 use client::Client;
 use environment::Environment;
@@ -103,10 +110,21 @@ async fn ask(session: &Session, command: AskCommand) -> Result<Exit, Error> {
         AskCommand::Show(args) => show::run(session, &args).await,
         AskCommand::Logs(args) => logs::run(session, &args).await,
         AskCommand::Cancel(args) => cancel::run(session, &args).await,
+        AskCommand::Restart(args) => again::restart(session, args).await,
+        AskCommand::Rollback(args) => again::rollback(session, args).await,
+        AskCommand::Stop(args) => change::down(session, What::Stop, &args).await,
+        AskCommand::Start(args) => change::up(session, What::Start, &args).await,
+        AskCommand::Suspend(args) => change::down(session, What::Suspend, &args).await,
+        AskCommand::Activate(args) => change::up(session, What::Activate, &args).await,
         AskCommand::Apps => apps::run(session).await,
         AskCommand::Adopt(args) => adopt::run(session, &args).await,
         AskCommand::Reload(args) => reload::run(session, &args).await,
+        AskCommand::App(AppCommand::Rm(args)) => change::remove(session, &args).await,
+        AskCommand::Gc(args) => gc::run(session, &args).await,
         AskCommand::Token(TokenCommand::Create(args)) => token::run(session, &args).await,
+        AskCommand::Secret(SecretCommand::Set(args)) => secret::set(session, &args).await,
+        AskCommand::Secret(SecretCommand::Ls(args)) => secret::list(session, &args).await,
+        AskCommand::Secret(SecretCommand::Rm(args)) => secret::remove(session, &args).await,
     }
 }
 

@@ -1,4 +1,5 @@
-//! What Ctrl-C means to somebody who watches a deployment.
+//! Questions to somebody at a terminal: what Ctrl-C means while a deployment is watched, and whether what cannot be
+//! undone is meant.
 
 use super::echo::in_foreground;
 use super::exit::Error;
@@ -46,20 +47,23 @@ pub async fn ask(output: Output, interrupts: &mut Signal) -> Choice {
     }
 }
 
-/// Asks whether to go on; anything but a clear yes ends the command. Where nobody can be asked it takes `--yes`.
-pub async fn confirm(output: Output, question: &str) -> Result<(), Error> {
-    if !output.can_ask() || !in_foreground() {
-        return Err(Error::usage(
-            "nobody can be asked here: add --yes to do it without a question",
-        ));
+/// Asks whether something that cannot be undone is meant. Only a clear yes is one.
+///
+/// # Errors
+/// If nobody can be asked.
+pub fn confirm(output: Output, text: &str) -> Result<bool, Error> {
+    if !output.can_ask() {
+        return Err(Error::usage(format!(
+            "{text} Nobody can be asked here: give --yes if it is meant"
+        )));
     }
     let mut stderr = io::stderr();
-    let _ = write!(stderr, "{question} [y/N] ");
+    let _ = write!(stderr, "{text} [y/N] ");
     let _ = stderr.flush();
-    match line().await.as_deref().map(str::trim) {
-        Some("y" | "Y" | "yes" | "Yes") => Ok(()),
-        Some(_) | None => Err(Error::failed("nothing was done")),
-    }
+    let mut answer = String::new();
+    let read = io::stdin().read_line(&mut answer);
+    let is_yes = matches!(answer.trim().to_lowercase().as_str(), "y" | "yes");
+    Ok(read.is_ok() && is_yes)
 }
 
 /// A line from standard input; `None` at its end. A thread of its own waits for it, because the runtime would wait

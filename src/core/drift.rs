@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use crate::core::name::{Branch, ImageReference, VariableName};
     use crate::core::release::Image;
-    use crate::core::secret::SecretRef;
+    use crate::core::secret::{SecretRef, SecretSource};
     use crate::core::spec::*;
     use std::time::Duration;
 
@@ -283,7 +283,7 @@ mod tests {
             (
                 |spec| {
                     spec.run.env.remove(&variable("LOG"));
-                    let key = SecretRef::File("/k".into());
+                    let key = SecretSource::Host(SecretRef::File("/k".into()));
                     spec.run.secrets.insert(variable("LOG"), key);
                 },
                 "env.LOG secrets.LOG",

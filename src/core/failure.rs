@@ -56,6 +56,8 @@ pub enum FailureCode {
     CrashLoop,
     /// The database was restored from a backup in which it was not finished, or which does not know it.
     Restored,
+    /// A disk is full: data_dir's, or the engine's.
+    DiskFull,
     /// longshore itself is at fault.
     Internal,
 }
@@ -83,6 +85,7 @@ impl FailureCode {
             Self::AddressesExhausted => "addresses_exhausted",
             Self::CrashLoop => "crash_loop",
             Self::Restored => "restored",
+            Self::DiskFull => "disk_full",
             Self::Internal => "internal",
         }
     }

@@ -24,6 +24,7 @@ pub mod redact;
 pub mod release;
 pub mod reload;
 pub mod restored;
+pub mod retention;
 pub mod secret;
 pub mod spec;
 pub mod time;

@@ -183,7 +183,7 @@ impl Agent {
             container: one.seen.name.clone(),
             address,
             process: process(one.seen),
-            hidden: self.hidden(&run)?,
+            hidden: self.hidden(place, &run)?,
             content: ReleaseContent {
                 image: Image {
                     id: one.seen.image.clone(),
@@ -229,7 +229,7 @@ impl Agent {
                 continue;
             };
             let hidden = match self.configured(&home.place) {
-                Some(spec) => self.hidden(&spec.run)?,
+                Some(spec) => self.hidden(&home.place, &spec.run)?,
                 None => Vec::new(),
             };
             plan.removed.push(one.seen.name.clone());
@@ -256,8 +256,8 @@ impl Agent {
     }
 
     /// What the container's output must not show, as far as today's secrets are those it got.
-    fn hidden(&self, run: &RunSpec) -> Result<Vec<Secret>, Error> {
-        let env = self.store.container_env(run, &BTreeMap::new());
+    fn hidden(&self, place: &Place, run: &RunSpec) -> Result<Vec<Secret>, Error> {
+        let env = self.store.container_env(place, run, &BTreeMap::new());
         Ok(env
             .map_err(|error| Error::Unavailable(error.to_string()))?
             .hidden)

@@ -34,13 +34,19 @@ impl Agent {
             tokio::select! {
                 driven = self.turn() => driven,
                 () = self.sweep() => Ok(()),
+                () = self.tend() => Ok(()),
             }
         };
         let driven = tokio::select! {
             driven = work => driven,
             () = stop => Ok(()),
         };
-        self.store.forget_strikes()?;
+        match self.store.forget_strikes() {
+            Err(error @ StoreError::DiskFull { .. }) => {
+                tracing::warn!(%error, "resumed steps will count as resumed after a crash");
+            }
+            forgotten => forgotten?,
+        }
         driven
     }
 
@@ -102,9 +108,20 @@ impl Agent {
     async fn walk(&self, environment: EnvironmentSerial) -> EnvironmentSerial {
         if let Err(error) = self.walk_queue(environment).await {
             tracing::error!(%error, %environment, "an environment's work is interrupted and will be tried again");
-            self.ports.clock.sleep(REST).await;
+            self.rest(&error).await;
         }
         environment
+    }
+
+    /// Waits before an environment's work is tried again. Without space it would fail again: then until there is some.
+    async fn rest(&self, error: &StoreError) {
+        loop {
+            self.ports.clock.sleep(REST).await;
+            let is_full = matches!(error, StoreError::DiskFull { .. });
+            if !is_full || self.store.room().is_ok() {
+                return;
+            }
+        }
     }
 
     async fn walk_queue(&self, environment: EnvironmentSerial) -> Result<(), StoreError> {
@@ -134,6 +151,7 @@ impl Agent {
                 | Phase::Cancelled { .. }
                 | Phase::Superseded { .. } => {
                     self.settle(&place).await?;
+                    self.store.note_lost_lines(self.ports.clock.now())?;
                     self.store
                         .finish_operation(operation.serial, self.ports.clock.now())?;
                 }

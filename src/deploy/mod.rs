@@ -10,6 +10,7 @@ mod build;
 mod change;
 mod changes;
 mod checkout;
+mod collect;
 mod committed;
 mod create;
 mod dispatch;
@@ -23,6 +24,7 @@ mod permits;
 mod readiness;
 mod reload;
 mod rollout;
+mod secrets;
 mod settle;
 mod uphold;
 mod walk;
@@ -30,6 +32,7 @@ mod walk;
 use crate::core::app::App;
 use crate::core::id::OperationSerial;
 use crate::core::ports::{Clock, Engine, Ingress, Random, RegistryCredential, Source};
+use crate::core::retention::Policy;
 use crate::core::secret::SecretRef;
 use crate::core::spec::Spec;
 use crate::store::{Place, SecretError, Store};
@@ -53,6 +56,8 @@ pub struct Settings {
     pub max_concurrent: usize,
     /// How long a deployment waits for an engine that is gone.
     pub unavailable_timeout: Duration,
+    /// What is kept and what may go.
+    pub retention: Policy,
 }
 
 /// A registry and where its password is kept.
@@ -94,6 +99,8 @@ pub struct Agent {
     /// Whether the database is as old as the world.
     history: watch::Sender<history::History>,
     adopting: tokio::sync::Mutex<()>,
+    /// One collection at a time.
+    collecting: tokio::sync::Mutex<()>,
 }
 
 impl Agent {
@@ -109,6 +116,7 @@ impl Agent {
             read_configuration: None,
             history: watch::Sender::new(history::History::Unchecked),
             adopting: tokio::sync::Mutex::new(()),
+            collecting: tokio::sync::Mutex::new(()),
         }
     }
 

@@ -134,7 +134,9 @@ fn changed_settings(old: &Settings, new: &Settings) -> Vec<&'static str> {
         registries,
         max_concurrent,
         unavailable_timeout,
+        retention,
     } = new;
+    let before = old.retention;
     let keys = [
         ("docker.registries", *registries != old.registries),
         (
@@ -145,6 +147,15 @@ fn changed_settings(old: &Settings, new: &Settings) -> Vec<&'static str> {
             "docker.unavailable_timeout",
             *unavailable_timeout != old.unavailable_timeout,
         ),
+        (
+            "docker.build_cache",
+            retention.build_cache != before.build_cache,
+        ),
+        (
+            "retention.keep_releases",
+            retention.keep_releases != before.keep_releases,
+        ),
+        ("retention.logs", retention.logs != before.logs),
     ];
     let changed = keys.into_iter().filter(|(_, changed)| *changed);
     changed.map(|(key, _)| key).collect()

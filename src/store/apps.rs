@@ -60,6 +60,8 @@ pub enum PlaceError {
 
 pub(super) const PLACE: &str =
     "a.serial, a.name, a.uuid, e.serial, e.name, e.uuid, p.path, e.desired, e.subnet, e.slug";
+/// How many they are: what is asked for beside them comes after.
+pub(super) const PLACE_COLUMNS: usize = 10;
 pub(super) const PLACE_FROM: &str =
     "environment e JOIN app a ON a.serial = e.app JOIN project p ON p.serial = a.project";
 

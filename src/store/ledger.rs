@@ -1,6 +1,6 @@
 //! What the database knows of what was seen of the world: one side of the question whether it was restored.
 
-use super::apps::place;
+use super::apps::{PLACE, PLACE_COLUMNS, PLACE_FROM, place};
 use super::rows::{inconsistent, uuid};
 use super::{Place, Store, StoreError};
 use crate::core::container::ContainerRole;
@@ -74,11 +74,9 @@ impl Store {
     pub fn homes(&self) -> Result<Vec<Home>, StoreError> {
         self.read(|tx| {
             let sql = format!(
-                "SELECT {}, NOT EXISTS (SELECT 1 FROM deployment d WHERE d.environment = e.serial), c.name
-                 FROM {} LEFT JOIN container c ON c.environment = e.serial AND c.role = 'live'
-                 WHERE e.removed_at IS NULL ORDER BY e.serial",
-                super::apps::PLACE,
-                super::apps::PLACE_FROM
+                "SELECT {PLACE}, NOT EXISTS (SELECT 1 FROM deployment d WHERE d.environment = e.serial), c.name
+                 FROM {PLACE_FROM} LEFT JOIN container c ON c.environment = e.serial AND c.role = 'live'
+                 WHERE e.removed_at IS NULL ORDER BY e.serial"
             );
             let mut statement = tx.prepare_cached(&sql)?;
             let mut rows = statement.query([])?;
@@ -86,8 +84,8 @@ impl Store {
             while let Some(row) = rows.next()? {
                 homes.push(Home {
                     place: place(row)?,
-                    is_blank: row.get(10)?,
-                    live: row.get(11)?,
+                    is_blank: row.get(PLACE_COLUMNS)?,
+                    live: row.get(PLACE_COLUMNS + 1)?,
                 });
             }
             Ok(homes)

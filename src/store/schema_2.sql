@@ -50,3 +50,6 @@ CREATE TABLE stray (
     address     TEXT,
     seen_at     INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Logs are removed some time after their deployments ended.
+ALTER TABLE deployment ADD COLUMN log_removed_at INTEGER;

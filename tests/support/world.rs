@@ -4,8 +4,12 @@
 use async_trait::async_trait;
 use futures_util::{FutureExt as _, StreamExt as _, stream, stream::BoxStream};
 use longshore::core::access::Caller;
-use longshore::core::action::{Action, AppRef, CreateDeployment, DeploymentView, Reply, Target};
+use longshore::core::action::{
+    Action, AppRef, ChangeEnvironment, ChangeView, CreateDeployment, DeploymentView, Environments,
+    Reply, Target,
+};
 use longshore::core::app::{App, derived_id};
+use longshore::core::change::Change;
 use longshore::core::container::OutputCursor;
 use longshore::core::deployment::{CommitInfo, Trigger};
 use longshore::core::error::Error;
@@ -13,6 +17,7 @@ use longshore::core::log::Stream;
 use longshore::core::name::{AppName, Branch, EnvironmentName, ImageReference, ProjectPath, Sha};
 use longshore::core::ports::*;
 use longshore::core::release::Image;
+use longshore::core::retention::Policy;
 use longshore::core::spec::*;
 use longshore::core::time::Timestamp;
 use longshore::deploy::{Agent, Ports, Settings};
@@ -51,10 +56,15 @@ pub struct Made {
 pub struct State {
     pub containers: BTreeMap<String, Made>,
     pub tags: BTreeMap<String, String>,
+    pub digests: BTreeMap<String, String>,
     pub networks: BTreeSet<String>,
     pub volumes: BTreeSet<String>,
     pub trees: BTreeSet<Uuid>,
     pub behaviours: BTreeMap<String, Behaviour>,
+    /// Images without a tag, and the deployments they say they were built for.
+    pub untagged: BTreeMap<String, Option<Uuid>>,
+    pub build_cache: u64,
+    pub mirrors: BTreeSet<String>,
     pub head: Option<Sha>,
     pub generation: i64,
     /// How often the ingress will still refuse a table.
@@ -75,8 +85,12 @@ struct Crash {
     happened: bool,
 }
 
+/// What is to happen when how many points are still to be passed.
+type Event = (usize, Box<dyn FnOnce() + Send>);
+
 pub struct World {
     pub state: Mutex<State>,
+    event: Mutex<Option<Event>>,
     crash: Mutex<Crash>,
     crashed: Notify,
     pub changed: Notify,
@@ -88,6 +102,7 @@ impl World {
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::default(),
+            event: Mutex::default(),
             crash: Mutex::default(),
             crashed: Notify::new(),
             changed: Notify::new(),
@@ -111,8 +126,28 @@ impl World {
         (crash.points.clone(), crash.happened)
     }
 
+    /// Does something at the `at`th point from here, counted from 0.
+    pub fn at_point(&self, at: usize, event: impl FnOnce() + Send + 'static) {
+        *self.event.lock().unwrap() = Some((at, Box::new(event)));
+    }
+
+    /// Whether nothing is to happen any more.
+    pub fn has_happened(&self) -> bool {
+        self.event.lock().unwrap().is_none()
+    }
+
+    fn happen(&self) {
+        let mut event = self.event.lock().unwrap();
+        match event.take() {
+            Some((0, happen)) => happen(),
+            Some((left, happen)) => *event = Some((left - 1, happen)),
+            None => {}
+        }
+    }
+
     /// Passes a point; false when the process ends here, or has ended.
     fn pass(&self, name: String) -> bool {
+        self.happen();
         let mut crash = self.crash.lock().unwrap();
         if crash.happened {
             return false;
@@ -230,6 +265,30 @@ impl Source for Fake {
             .await;
         Ok(())
     }
+
+    async fn trees(&self) -> Result<Vec<(Uuid, u64)>, SourceError> {
+        let trees = self
+            .0
+            .call("source.trees", |state| state.trees.clone())
+            .await;
+        Ok(trees.into_iter().map(|tree| (tree, 100)).collect())
+    }
+
+    async fn mirror_size(&self, project: &str) -> Result<Option<u64>, SourceError> {
+        let there = self.0.call("source.mirror_size", |state| {
+            state.mirrors.contains(project)
+        });
+        Ok(there.await.then_some(100))
+    }
+
+    async fn discard_mirror(&self, project: &str) -> Result<(), SourceError> {
+        self.0
+            .call("source.discard_mirror", |state| {
+                state.mirrors.remove(project)
+            })
+            .await;
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -282,6 +341,13 @@ fn behaviour(state: &State, image: &str) -> Behaviour {
         .get(image)
         .copied()
         .unwrap_or(Behaviour::Serves)
+}
+
+/// A number that stands for a text.
+fn fold(text: &str) -> u128 {
+    text.bytes().fold(1, |sum: u128, byte| {
+        sum.wrapping_mul(257).wrapping_add(byte.into())
+    })
 }
 
 pub fn image_of(sha: &str) -> String {
@@ -341,13 +407,17 @@ impl Engine for Fake {
     ) -> Work<'a, Image, EngineError> {
         let pulled = async move {
             let reference = image.with_tag();
-            let id = format!("sha256:{reference}");
             self.0
                 .engine("pull", |state| {
+                    // A digest names the same image for ever.
+                    let known = state.digests.get(&reference).cloned();
+                    let id = known.unwrap_or_else(|| format!("sha256:{reference}"));
+                    let digest = format!("registry.example/image@sha256:{:064x}", fold(&id));
+                    state.digests.insert(digest.clone(), id.clone());
                     state.tags.insert(reference.clone(), id.clone());
                     Ok(Progress::Done(Image {
                         id,
-                        digest: Some(format!("{image}@sha256:00")),
+                        digest: Some(digest),
                         reference,
                     }))
                 })
@@ -576,6 +646,62 @@ impl Engine for Fake {
         Ok(vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, 9090))])
     }
 
+    async fn images(&self) -> Result<Vec<HostImage>, EngineError> {
+        self.0
+            .engine("images", |state| {
+                let mut images: BTreeMap<String, HostImage> = BTreeMap::new();
+                let mut image = |id: &str, deployment| {
+                    let image = HostImage {
+                        id: id.to_owned(),
+                        tags: Vec::new(),
+                        bytes: 1000,
+                        deployment,
+                    };
+                    images.entry(id.to_owned()).or_insert(image);
+                };
+                for id in state.tags.values() {
+                    image(id, None);
+                }
+                for (id, deployment) in &state.untagged {
+                    image(id, *deployment);
+                }
+                for (tag, id) in &state.tags {
+                    images.get_mut(id).unwrap().tags.push(tag.clone());
+                }
+                let ours = |image: &HostImage| {
+                    image.tags.is_empty()
+                        || image.tags.iter().any(|tag| tag.starts_with("longshore/"))
+                };
+                Ok(images.into_values().filter(ours).collect())
+            })
+            .await
+    }
+
+    async fn remove_image(&self, id: &str) -> Result<(), EngineError> {
+        self.0
+            .engine("remove_image", |state| {
+                state.untagged.remove(id);
+                Ok(())
+            })
+            .await
+    }
+
+    async fn build_cache(&self) -> Result<u64, EngineError> {
+        self.0
+            .engine("build_cache", |state| Ok(state.build_cache))
+            .await
+    }
+
+    async fn prune_build_cache(&self, keep: u64) -> Result<u64, EngineError> {
+        self.0
+            .engine("prune_build_cache", |state| {
+                let freed = state.build_cache.saturating_sub(keep);
+                state.build_cache -= freed;
+                Ok(freed)
+            })
+            .await
+    }
+
     async fn list(&self) -> Result<Vec<Seen>, EngineError> {
         let seen = |(name, made): (&String, &Made)| Seen {
             name: name.clone(),
@@ -617,18 +743,28 @@ pub struct Process {
 /// A data directory and the world around it.
 pub struct Bench {
     pub dir: tempfile::TempDir,
+    /// Where the daemon keeps its data; in `dir` unless a test says otherwise.
+    pub data_dir: PathBuf,
     pub world: Arc<World>,
     pub apps: Vec<App>,
     pub max_concurrent: usize,
+    pub retention: Policy,
 }
 
 impl Bench {
     pub fn new(apps: Vec<App>) -> Self {
+        let dir = scratch();
         Self {
-            dir: scratch(),
+            data_dir: dir.path().to_owned(),
+            dir,
             world: World::new(),
             apps,
             max_concurrent: 2,
+            retention: Policy {
+                keep_releases: 5,
+                logs: Duration::from_secs(90 * 24 * 3600),
+                build_cache: None,
+            },
         }
     }
 
@@ -658,7 +794,7 @@ impl Bench {
             credentials_directory: None,
             watch: Some(watch),
         };
-        let store = Arc::new(Store::open(self.dir.path(), with).unwrap());
+        let store = Arc::new(Store::open(&self.data_dir, with).unwrap());
         store
             .sync_apps(&self.apps, "10.213.0.0/16".parse().unwrap(), fake.now())
             .unwrap();
@@ -675,6 +811,7 @@ impl Bench {
             registries: Vec::new(),
             max_concurrent: self.max_concurrent,
             unavailable_timeout: Duration::from_secs(120),
+            retention: self.retention,
         };
         let agent = Agent::new(store.clone(), ports, settings);
         let caller = agent.local_caller("ann").unwrap();
@@ -702,6 +839,31 @@ impl Process {
     pub async fn create(&self, create: CreateDeployment) -> Result<DeploymentView, Error> {
         match self.ask(Action::CreateDeployment(create)).await? {
             Reply::Deployment(view) => Ok(*view),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn change(&self, app: &str, change: Change, now: bool) -> Result<ChangeView, Error> {
+        let asked = ChangeEnvironment {
+            app: AppRef::Name(AppName::parse(app).unwrap()),
+            environments: Environments::Default,
+            change,
+            now,
+        };
+        match self.ask(Action::Change(asked)).await? {
+            Reply::Changes(mut views) => Ok(views.remove(0)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// How a change stands.
+    pub async fn change_of(&self, view: &ChangeView) -> ChangeView {
+        match self
+            .ask(Action::GetChange(view.change.serial))
+            .await
+            .unwrap()
+        {
+            Reply::Changes(mut views) => views.remove(0),
             other => panic!("{other:?}"),
         }
     }
