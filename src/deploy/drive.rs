@@ -24,12 +24,19 @@ impl Agent {
     /// # Errors
     /// If the store cannot be read at all.
     pub async fn drive(&self, stop: impl Future<Output = ()>) -> Result<(), StoreError> {
+        let work = async {
+            self.until_whole().await?;
+            tokio::select! {
+                biased;
+                driven = self.turn() => driven,
+                () = self.watch() => Ok(()),
+                () = self.sweep() => Ok(()),
+                () = self.tend() => Ok(()),
+            }
+        };
         let driven = tokio::select! {
             biased;
-            driven = self.turn() => driven,
-            () = self.watch() => Ok(()),
-            () = self.sweep() => Ok(()),
-            () = self.tend() => Ok(()),
+            driven = work => driven,
             () = stop => Ok(()),
         };
         match self.store.forget_strikes() {

@@ -216,7 +216,10 @@ impl Agent {
 
     async fn sweep_once(&self) -> Result<(), NotYet> {
         let engine = &self.ports.engine;
-        for name in self.store.removed_names(&engine.list().await?)? {
+        let present = engine.list().await?.into_iter();
+        let present: Vec<String> = present.map(|seen| seen.name).collect();
+        self.store.forget_strays(&present)?;
+        for name in self.store.removed_names(&present)? {
             tracing::info!(
                 name,
                 "removing a container that appeared after it was removed"

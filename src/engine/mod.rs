@@ -26,7 +26,7 @@ use crate::core::container::OutputCursor;
 use crate::core::name::ImageReference;
 use crate::core::ports::{
     Build, ContainerSpec, Engine, EngineError, EngineEvent, HostImage, Network, Observed,
-    OutputLine, RegistryCredential, RestartPolicy, Work,
+    OutputLine, RegistryCredential, RestartPolicy, Seen, Work,
 };
 use crate::core::release::Image;
 use async_trait::async_trait;
@@ -125,7 +125,7 @@ impl Engine for Docker {
         collect::prune_build_cache(self, keep).await
     }
 
-    async fn list(&self) -> Result<Vec<String>, EngineError> {
+    async fn list(&self) -> Result<Vec<Seen>, EngineError> {
         observe::list(self).await
     }
 

@@ -394,7 +394,7 @@ impl Store {
     }
 }
 
-fn hidden_place(serial: ContainerSerial) -> String {
+pub(super) fn hidden_place(serial: ContainerSerial) -> String {
     format!("container {serial} hidden")
 }
 

@@ -357,6 +357,14 @@ impl Ingress for Fake {
             .await
     }
 
+    async fn held(&self, _: Uuid) -> Result<Option<i64>, IngressError> {
+        self.0
+            .call("ingress.held", |state| {
+                Ok(Some(state.generation).filter(|held| *held > 0))
+            })
+            .await
+    }
+
     async fn probe(&self, probe: &Probe) -> ProbeAnswer {
         let address = match probe {
             Probe::Http { address, .. } | Probe::Tcp { address } => *address,
@@ -420,12 +428,14 @@ impl Engine for Fake {
             };
             let end = async move {
                 let _guard = guard;
-                while hangs {
-                    let changed = self.0.changed.notified();
-                    if self.0.breaks_a_build() {
-                        return Err(EngineError::Unavailable("it went away".into()));
+                if hangs {
+                    loop {
+                        let changed = self.0.changed.notified();
+                        if self.0.breaks_a_build() {
+                            return Err(EngineError::Unavailable("it went away".into()));
+                        }
+                        changed.await;
                     }
-                    changed.await;
                 }
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 self.0
@@ -751,10 +761,18 @@ impl Engine for Fake {
             .await
     }
 
-    async fn list(&self) -> Result<Vec<String>, EngineError> {
+    async fn list(&self) -> Result<Vec<Seen>, EngineError> {
+        let seen = |(name, made): (&String, &Made)| Seen {
+            name: name.clone(),
+            labels: Some(made.spec.labels.clone()),
+            state: made.state.clone(),
+            image: made.spec.image.clone(),
+            address: Some(made.spec.address),
+            restart: made.restart,
+        };
         self.0
             .engine("list", |state| {
-                Ok(state.containers.keys().cloned().collect())
+                Ok(state.containers.iter().map(seen).collect())
             })
             .await
     }
