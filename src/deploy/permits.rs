@@ -62,7 +62,9 @@ impl Drop for Permit<'_> {
         let held = self.held.take();
         if count.owed > 0 {
             count.owed -= 1;
-            held.map(SemaphorePermit::forget);
+            if let Some(held) = held {
+                held.forget();
+            }
         }
     }
 }
