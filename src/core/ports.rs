@@ -357,7 +357,21 @@ pub enum RestartPolicy {
     UnlessStopped,
 }
 
-/// Runs containers. Every call can be repeated.
+/// What an engine tells of this instance's objects. It only says where to look: what is so, a look at the engine says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EngineEvent {
+    /// From now on changes are told; what changed before has to be looked for.
+    Listening,
+    /// A container or a tag of an image was made.
+    Made,
+    /// The container of this name ended; the engine may bring it back by itself.
+    Ended(String),
+    /// The container of this name was removed.
+    Removed(String),
+}
+
+/// Runs containers. Every call can be repeated. An engine that hangs is `Unavailable` within seconds, whatever it was
+/// asked; one that is merely slow is waited for.
 #[async_trait]
 pub trait Engine: Send + Sync {
     /// Builds an image and gives it its tag.
@@ -413,6 +427,8 @@ pub trait Engine: Send + Sync {
     async fn prune_build_cache(&self, keep: u64) -> Result<u64, EngineError>;
     /// All containers of this instance, running or not.
     async fn list(&self) -> Result<Vec<Seen>, EngineError>;
+    /// What happens to the objects of this instance, [`EngineEvent::Listening`] first. It ends only with an error.
+    fn events(&self) -> BoxStream<'_, Result<EngineEvent, EngineError>>;
 }
 
 /// Why the engine did not do it.

@@ -28,6 +28,7 @@ mod secrets;
 mod settle;
 mod uphold;
 mod walk;
+mod watch;
 
 use crate::core::app::App;
 use crate::core::id::OperationSerial;
@@ -41,7 +42,6 @@ pub use reload::{Faulty, ReadConfiguration, Reread};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// What the configuration says, as far as deployments need it.
 #[derive(Clone, Debug)]
@@ -97,10 +97,11 @@ pub struct Agent {
     interrupted: Mutex<HashSet<OperationSerial>>,
     read_configuration: Option<ReadConfiguration>,
     /// Whether the database is as old as the world.
-    history: watch::Sender<history::History>,
+    history: tokio::sync::watch::Sender<history::History>,
     adopting: tokio::sync::Mutex<()>,
     /// One collection at a time.
     collecting: tokio::sync::Mutex<()>,
+    watch: watch::Watch,
 }
 
 impl Agent {
@@ -114,9 +115,10 @@ impl Agent {
             settings: RwLock::new(Arc::new(settings)),
             interrupted: Mutex::new(HashSet::new()),
             read_configuration: None,
-            history: watch::Sender::new(history::History::Unchecked),
+            history: tokio::sync::watch::Sender::new(history::History::Unchecked),
             adopting: tokio::sync::Mutex::new(()),
             collecting: tokio::sync::Mutex::new(()),
+            watch: watch::Watch::default(),
         }
     }
 

@@ -51,5 +51,8 @@ CREATE TABLE stray (
     seen_at     INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Tags that appear although they were taken off.
+CREATE INDEX settlement_image ON settlement (object) WHERE kind = 'retire_image';
+
 -- Logs are removed some time after their deployments ended.
 ALTER TABLE deployment ADD COLUMN log_removed_at INTEGER;
