@@ -74,6 +74,14 @@ pub fn errands(
                 step(chance, stage, world, PLACES[index], &known[index]),
             ));
         }
+        let mut deploys: Vec<&mut Asked> = steps.iter_mut().filter_map(deploy).collect();
+        // The branch's head is the version meant only where no later one was made meanwhile.
+        if let [only] = deploys.as_mut_slice()
+            && chance.percent(70)
+            && let Some(body) = only.body.as_object_mut()
+        {
+            body.remove("commit_sha");
+        }
         errands.push(Errand {
             place: PLACES[index],
             last: known[index].last.clone(),
@@ -81,6 +89,17 @@ pub fn errands(
         });
     }
     errands
+}
+
+fn deploy((_, step): &mut (Duration, Step)) -> Option<&mut Asked> {
+    match step {
+        Step::Ask {
+            ask: Ask::Deploy { .. },
+            asked,
+            ..
+        } => Some(asked),
+        Step::Ask { .. } | Step::Cancel => None,
+    }
 }
 
 fn step(

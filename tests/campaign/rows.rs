@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 /// An operation, be it a deployment or a change.
 #[derive(Clone, Debug)]
+#[expect(dead_code, reason = "phase and code are shown when something is wrong")]
 pub struct Operation {
     /// As the API names it.
     pub id: String,

@@ -98,7 +98,7 @@ command = ["/bin/sh", "-c", "{image}"]
     }
 
     /// Makes a new version the head of the environment's branch: the page it will show, how it behaves, and the body
-    /// that asks for it.
+    /// that asks for it by its commit.
     pub fn version(
         &mut self,
         world: &World,
@@ -154,9 +154,7 @@ command = ["/bin/sh", "-c", "{image}"]
             ("index.html", page.as_str()),
         ];
         let sha = repository.commit(place.environment, &files, &page);
-        if chance.percent(30) {
-            body["commit_sha"] = json!(sha);
-        }
+        body["commit_sha"] = json!(sha);
         (page, kind, body)
     }
 }

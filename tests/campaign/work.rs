@@ -351,6 +351,9 @@ impl Campaign {
             }
         }
         self.tally.checks += 1;
+        if self.tally.checks.is_multiple_of(10) {
+            println!("{} kills so far", self.tally.kills);
+        }
         self.history.push("all is as it must be".to_owned());
     }
 

@@ -66,6 +66,8 @@ pub struct State {
     pub refused_tables: u32,
     pub engine_is_gone: bool,
     pub refuses_starts_of: BTreeSet<String>,
+    /// Containers the engine is still stopping for a process that has ended: they look as if they ran.
+    pub stopping: BTreeSet<String>,
     pub builds_hang: bool,
     pub build_prints: Vec<String>,
     pub most_builds_at_once: usize,
@@ -157,6 +159,20 @@ impl World {
             }
         })
         .await
+    }
+
+    /// What the engine was still stopping for a process that has ended is stopped now.
+    pub fn let_the_grace_end(&self) {
+        let mut state = self.state.lock().unwrap();
+        for name in std::mem::take(&mut state.stopping) {
+            if let Some(made) = state.containers.get_mut(&name) {
+                made.state = ContainerState::Exited {
+                    code: 137,
+                    out_of_memory: false,
+                    error: None,
+                };
+            }
+        }
     }
 
     pub async fn until_crash(&self) {
@@ -495,8 +511,11 @@ impl Engine for Fake {
     }
 
     async fn stop(&self, name: &str, _: Duration) -> Result<(), EngineError> {
+        let mut asked = Asked(Some((self.0.clone(), name.to_owned())));
         self.0
             .engine("stop", |state| {
+                asked.0 = None;
+                state.stopping.remove(name);
                 if let Some(made) = state.containers.get_mut(name)
                     && matches!(made.state, ContainerState::Running { .. })
                 {
@@ -526,6 +545,7 @@ impl Engine for Fake {
     async fn remove(&self, name: &str) -> Result<(), EngineError> {
         self.0
             .engine("remove", |state| {
+                state.stopping.remove(name);
                 state.containers.remove(name);
                 Ok(())
             })
@@ -590,6 +610,17 @@ impl Engine for Fake {
                 Ok(state.containers.keys().cloned().collect())
             })
             .await
+    }
+}
+
+/// A stop the engine was asked for. What ends the process does not end the stop: it is done when its grace is over.
+struct Asked(Option<(Arc<World>, String)>);
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        if let Some((world, name)) = self.0.take() {
+            world.state.lock().unwrap().stopping.insert(name);
+        }
     }
 }
 
