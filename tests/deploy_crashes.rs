@@ -240,6 +240,7 @@ async fn check(story: Story, bench: &Bench, process: &Process, at: &str) {
         "{at}: {candidates:?} {:?}",
         state.trees
     );
+    assert_eq!(state.nameless, 0, "{at}: images without a name");
     assert!(process.store.unfinished().unwrap().is_empty(), "{at}");
 }
 

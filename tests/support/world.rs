@@ -68,6 +68,8 @@ pub struct State {
     pub refuses_starts_of: BTreeSet<String>,
     /// Containers the engine is still stopping for a process that has ended: they look as if they ran.
     pub stopping: BTreeSet<String>,
+    /// Images that lost their only tag to another one.
+    pub nameless: usize,
     pub builds_hang: bool,
     pub build_prints: Vec<String>,
     pub most_builds_at_once: usize,
@@ -338,7 +340,9 @@ impl Engine for Fake {
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 self.0
                     .engine("built", |state| {
-                        state.tags.insert(image.reference.clone(), image.id.clone());
+                        // No two builds make the same image.
+                        let earlier = state.tags.insert(image.reference.clone(), image.id.clone());
+                        state.nameless += usize::from(earlier.is_some());
                         Ok(Progress::Done(image))
                     })
                     .await
