@@ -5,13 +5,17 @@ use crate::chance::Chance;
 use crate::rows::Rows;
 use std::time::Duration;
 
-/// How long a mark is waited for that may never come.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// How many looks in a row find nothing to do before a mark is given up: a request may still be under way.
+const PATIENCE: u32 = 400;
+
+/// How many looks there are at most.
+const LONGEST: u32 = 6000;
 
 const LOOK: Duration = Duration::from_millis(1);
 
 /// What there is to wait for, by the name it is counted under.
-const MARKS: [(u64, (&str, &str)); 11] = [
+const MARKS: [(u64, (&str, &str)); 12] = [
+    (4, ("acceptance", "")),
     (3, ("time", "")),
     (
         2,
@@ -90,6 +94,7 @@ impl Moment {
     pub fn choose(chance: &mut Chance) -> Self {
         let (name, question) = chance.weighted(&MARKS);
         let then = match (name, chance.percent(40)) {
+            ("acceptance", _) => chance.millis(60),
             ("time", _) => chance.millis(2000),
             (_, true) => Duration::ZERO,
             (_, false) => chance.millis(200),
@@ -103,13 +108,19 @@ impl Moment {
 
     /// Waits for it; what it is counted under.
     pub async fn come(&self, rows: &Rows) -> &'static str {
-        let seen = async {
-            while !self.question.is_empty() && !rows.is(self.question) {
-                tokio::time::sleep(LOOK).await;
-            }
-        };
-        let came = tokio::time::timeout(PATIENCE, seen).await.is_ok();
+        let mut came = self.question.is_empty();
+        let (mut looks, mut idle) = (0, 0);
+        // What does not come while there is nothing to do will not come.
+        while !came && idle < PATIENCE && looks < LONGEST {
+            looks += 1;
+            tokio::time::sleep(LOOK).await;
+            came = rows.is(self.question);
+            idle = match rows.heads().is_empty() {
+                true => idle + 1,
+                false => 0,
+            };
+        }
         tokio::time::sleep(self.then).await;
-        if came { self.name } else { "nothing came" }
+        if came { self.name } else { "rest" }
     }
 }

@@ -25,6 +25,9 @@ const REST: Duration = Duration::from_secs(120);
 /// How long something may still be there, or not answer, that the engine was told about when the daemon was killed.
 const LINGER: Duration = Duration::from_secs(5);
 
+/// Among how many of the last requests with a key one is repeated.
+const RECENT: usize = 8;
+
 const LOOK: Duration = Duration::from_millis(10);
 
 pub struct Campaign {
@@ -36,6 +39,8 @@ pub struct Campaign {
     book: Book,
     known: [Known; PLACES.len()],
     lost: Vec<(Place, Ask, Asked)>,
+    /// What was accepted under a key.
+    keyed: Vec<(Place, Ask, Asked)>,
     tally: Tally,
     history: Vec<String>,
 }
@@ -55,6 +60,7 @@ impl Campaign {
             book: Book::default(),
             known: Default::default(),
             lost: Vec::new(),
+            keyed: Vec::new(),
             tally: Tally::default(),
             history: Vec::new(),
         };
@@ -68,7 +74,8 @@ impl Campaign {
     async fn round(&mut self) {
         self.ask_and_kill().await;
         // A recovery is killed, too, and the next one.
-        while self.tally.kills < self.kills && self.chance.percent(22) {
+        let again = self.chance.weighted(&[(14, 20), (1, 85)]);
+        while self.tally.kills < self.kills && self.chance.percent(again) {
             let after = self.chance.millis(1500);
             self.world.begin();
             tokio::time::sleep(after).await;
@@ -87,6 +94,7 @@ impl Campaign {
         let rows = Rows::open(&self.world.data_dir());
         self.resume(&rows, unfinished, ready.0).await;
         self.find_lost(&rows).await;
+        self.repeat().await;
         self.book.complete(&rows.operations());
         if self.tally.kills >= self.kills || self.chance.percent(65) {
             self.rest(&rows, ready.1).await;
@@ -189,6 +197,9 @@ impl Campaign {
             Ask::Change { word: "remove", .. } => *known = Known::default(),
             Ask::Change { word, .. } => known.suspended = *word == "suspend",
         }
+        if asked.key.is_some() {
+            self.keyed.push((place, ask.clone(), asked.clone()));
+        }
         let entry = Entry {
             place,
             ask,
@@ -268,6 +279,34 @@ impl Campaign {
                 None => count(&mut self.tally.requests, format!("{word} lost")),
             }
         }
+    }
+
+    /// A client that forgot that it was answered before the kill asks once more with the same key.
+    async fn repeat(&mut self) {
+        let recent = self.keyed.len().saturating_sub(RECENT);
+        let among = (self.keyed.len() - recent) as u64;
+        if among == 0 || !self.chance.percent(40) {
+            return;
+        }
+        let nth = recent + usize::try_from(self.chance.below(among)).unwrap();
+        let (place, ask, asked) = self.keyed[nth].clone();
+        let Outcome::Answered(status, body) = asked.send(&self.world.socket()).await else {
+            panic!(
+                "{asked:?} is lost, and nobody killed the daemon:\n{}",
+                self.world.told()
+            );
+        };
+        self.history
+            .push(format!("repeated {asked:?}: {status} {body}"));
+        let known = self.book.of_key(asked.key.as_deref());
+        let id = known.map(|(id, _)| id.as_str());
+        assert!(
+            status == 201 && body["id"].as_str() == id,
+            "{} {}: {asked:?} was accepted as {id:?}, and is now {status} {body}",
+            place.app,
+            place.environment
+        );
+        count(&mut self.tally.requests, format!("{} repeated", ask.word()));
     }
 
     /// Waits until nothing is unfinished.
