@@ -5,7 +5,6 @@
     reason = "in what the tests share, a panic is a failed test too"
 )]
 
-#[expect(dead_code, reason = "shared with the campaign, which needs more of it")]
 #[path = "support/daemon.rs"]
 mod daemon;
 #[expect(
