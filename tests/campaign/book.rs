@@ -106,9 +106,8 @@ impl Book {
             let count = operations.iter().filter(|one| one.id == *id).count();
             assert_eq!(count, 1, "{id} was accepted and is there {count} times");
         }
-        for one in self.strangers(operations) {
-            panic!("nobody asked for {one:?}");
-        }
+        let strangers: Vec<&Operation> = self.strangers(operations).collect();
+        assert!(strangers.is_empty(), "nobody asked for {strangers:?}");
     }
 
     /// Operations that are in the database and not in the book.
