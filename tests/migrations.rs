@@ -157,6 +157,8 @@ fn what_schema_1_wrote_can_still_be_read() {
     let live = store.live(EnvironmentSerial(1)).unwrap().unwrap();
     assert_eq!(live.release.number, 1);
     assert_eq!(live.container.name, "web-production-f1bbcdcb-1-1");
+    let place = store.place_of(EnvironmentSerial(1)).unwrap();
+    assert_eq!(place.slug(), "web-production-f1bbcdcb");
     for serial in 1..=3 {
         assert!(store.spec(DeploymentSerial(serial)).unwrap().is_some());
     }
