@@ -3,10 +3,10 @@
 # Debian keeps sshd and dockerd where an ordinary user's PATH does not look.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo clean-demo build test fmt lint bench
+.PHONY: help demo clean-demo build test campaign-kill fmt lint bench
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## deploy an example app on this machine: a good version, one that fails, a good one
 	@scripts/demo
@@ -29,6 +29,13 @@ test: ## all tests; starts a Docker engine and installs test programs (Debian) i
 		cargo test --all-targets --locked; \
 		cargo test --doc --locked; \
 	fi
+
+KILLS ?= 200
+SEED ?= 1
+
+campaign-kill: ## the daemon killed KILLS times on a real engine, as SEED decides; takes about 5 s a kill
+	scripts/engine-up --for-tests
+	KILLS=$(KILLS) SEED=$(SEED) cargo test --locked --test campaign -- --ignored --nocapture survives_a_campaign
 
 fmt: ## format the Rust code
 	cargo fmt

@@ -425,10 +425,10 @@ pub trait Engine: Send + Sync {
     /// Removes what was not used for longest of the build cache until at most so many bytes are left; says how many
     /// became free.
     async fn prune_build_cache(&self, keep: u64) -> Result<u64, EngineError>;
-    /// All containers of this instance, running or not.
-    async fn list(&self) -> Result<Vec<Seen>, EngineError>;
     /// What happens to the objects of this instance, [`EngineEvent::Listening`] first. It ends only with an error.
     fn events(&self) -> BoxStream<'_, Result<EngineEvent, EngineError>>;
+    /// All containers of this instance, running or not.
+    async fn list(&self) -> Result<Vec<Seen>, EngineError>;
 }
 
 /// Why the engine did not do it.

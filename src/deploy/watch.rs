@@ -216,8 +216,8 @@ impl Agent {
 
     async fn sweep_once(&self) -> Result<(), NotYet> {
         let engine = &self.ports.engine;
-        let present = engine.list().await?;
-        let present: Vec<String> = present.into_iter().map(|seen| seen.name).collect();
+        let present = engine.list().await?.into_iter();
+        let present: Vec<String> = present.map(|seen| seen.name).collect();
         self.store.forget_strays(&present)?;
         for name in self.store.removed_names(&present)? {
             tracing::info!(

@@ -39,6 +39,9 @@ CREATE TABLE secret (
     PRIMARY KEY (environment, name)
 ) STRICT, WITHOUT ROWID;
 
+-- Tags that appear although they were taken off.
+CREATE INDEX settlement_image ON settlement (object) WHERE kind = 'retire_image';
+
 -- An environment keeps the names of its network, volumes and containers when its app is renamed.
 ALTER TABLE environment ADD COLUMN slug TEXT NOT NULL DEFAULT '';
 UPDATE environment SET slug = (SELECT a.name FROM app a WHERE a.serial = app) || '-' || name || '-' || substr(uuid, 1, 8);
@@ -50,9 +53,6 @@ CREATE TABLE stray (
     address     TEXT,
     seen_at     INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-
--- Tags that appear although they were taken off.
-CREATE INDEX settlement_image ON settlement (object) WHERE kind = 'retire_image';
 
 -- Logs are removed some time after their deployments ended.
 ALTER TABLE deployment ADD COLUMN log_removed_at INTEGER;
