@@ -4,7 +4,7 @@
 use super::client::{Client, ClientError, Document};
 use crate::core::time::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The states the API tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
@@ -79,6 +79,11 @@ pub struct Deployment {
     /// Whether a newer deployment took its place.
     #[serde(default)]
     pub superseded: bool,
+    /// Whether it ran the live image again.
+    #[serde(default)]
+    pub restart: bool,
+    /// What it went back to.
+    pub rollback: Option<Rollback>,
     /// `manual` or `automatic`.
     pub trigger: Option<String>,
     /// Who asked.
@@ -99,6 +104,13 @@ pub struct Deployment {
     /// What could not be put back.
     #[serde(default)]
     pub restore_failed: Vec<String>,
+}
+
+/// What a rollback went back to.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Rollback {
+    /// The release's number.
+    pub of: i64,
 }
 
 /// What git says of a commit.
@@ -125,8 +137,8 @@ pub struct Step {
     pub ended_at: Option<Timestamp>,
 }
 
-/// Why a deployment failed.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+/// Why a deployment or a change failed.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Failure {
     /// The stable word.
     pub code: String,
@@ -194,12 +206,141 @@ pub struct Environment {
     /// What it is meant to be doing.
     #[serde(default)]
     pub desired: String,
+    /// Whether the configuration still names it; an older daemon does not say.
+    #[serde(default = "yes")]
+    pub configured: bool,
+    /// The keys by which what is live differs from what a deployment would make now.
+    #[serde(default)]
+    pub drift: Vec<String>,
     /// The number of the live release.
     pub live_release: Option<i64>,
     /// Where the live container listens.
     pub address: Option<String>,
     /// The commit or image that is live.
     pub version: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What an adoption did.
+#[derive(Debug, Deserialize)]
+pub struct Adopted {
+    /// What is live now.
+    #[serde(default)]
+    pub live: Vec<LiveAgain>,
+    /// Deployments that were given up.
+    #[serde(default)]
+    pub failed: Vec<String>,
+    /// Containers that are being removed.
+    #[serde(default)]
+    pub removed: Vec<String>,
+    /// Containers that are left alone.
+    #[serde(default)]
+    pub unknown: Vec<Unknown>,
+}
+
+/// An environment with what is live in it.
+#[derive(Debug, Deserialize)]
+pub struct LiveAgain {
+    /// The app.
+    pub app: String,
+    /// The environment.
+    pub environment: String,
+    /// The number of the release.
+    pub release: i64,
+    /// `dep_…`
+    pub deployment: String,
+    /// The container.
+    pub container: String,
+    /// `adopted`, `unchanged` or `database`.
+    pub origin: String,
+}
+
+/// A container that is left alone.
+#[derive(Debug, Deserialize)]
+pub struct Unknown {
+    /// Its name.
+    pub container: String,
+    /// Why.
+    pub why: String,
+}
+
+/// What a reload did.
+#[derive(Debug, Deserialize)]
+pub struct Reloaded {
+    /// The file that was read.
+    pub file: String,
+    /// New apps.
+    #[serde(default)]
+    pub added: Vec<String>,
+    /// Apps that are gone.
+    #[serde(default)]
+    pub removed: Vec<String>,
+    /// Apps with a new name.
+    #[serde(default)]
+    pub renamed: Vec<Renamed>,
+    /// What is said otherwise.
+    #[serde(default)]
+    pub changed: Vec<Change>,
+    /// Keys of the daemon's own that hold now.
+    #[serde(default)]
+    pub settings: Vec<String>,
+    /// Keys that hold after a restart.
+    #[serde(default)]
+    pub needs_restart: Vec<String>,
+    /// What may have been meant otherwise.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// An app with a new name.
+#[derive(Debug, Deserialize)]
+pub struct Renamed {
+    /// Before.
+    pub from: String,
+    /// Now.
+    pub to: String,
+}
+
+/// What is said otherwise of an app or an environment.
+#[derive(Debug, Deserialize)]
+pub struct Change {
+    /// The app.
+    pub app: String,
+    /// The environment; none for what is of the whole app.
+    pub environment: Option<String>,
+    /// `added`, `removed` or `changed`.
+    pub what: String,
+    /// Which keys.
+    pub keys: Option<Vec<String>>,
+}
+
+/// Changes of environments.
+#[derive(Debug, Deserialize)]
+pub struct Operations {
+    /// The operations.
+    pub data: Vec<Operation>,
+}
+
+/// A change of an environment.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Operation {
+    /// Its number.
+    pub id: i64,
+    /// `stop`, `start`, `suspend`, `activate`, `remove`.
+    pub operation: String,
+    /// `queued`, `running`, `done`, `failed`, `cancelled`.
+    pub status: String,
+    /// Its app's name.
+    pub app: String,
+    /// Its environment's name.
+    pub environment: String,
+    /// When it ended and everything of it was cleared away.
+    pub completed_at: Option<String>,
+    /// Why it failed.
+    pub error: Option<Failure>,
 }
 
 /// A new token.

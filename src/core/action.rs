@@ -3,12 +3,15 @@
 
 use super::access::{Principal, Scope};
 use super::admission::{Desired, IgnoredReason};
+use super::adoption::Adopted;
 use super::change::{Change, EnvironmentChange};
 use super::deployment::{Deployment, Step, Trigger};
 use super::id::{AppSerial, OperationSerial};
 use super::name::{
     AppName, Branch, EnvironmentName, ImageReference, ProjectPath, Sha, VariableName,
 };
+use super::reload::Reloaded;
+use super::retention::Collection;
 use super::secret::Secret;
 use super::time::Timestamp;
 use std::collections::BTreeMap;
@@ -32,11 +35,42 @@ pub enum Action {
     ListApps,
     /// Make a token. Needs `deploy:admin`.
     CreateToken(CreateToken),
+    /// The database was restored from a backup: make what runs live. Needs `deploy:admin` without a limit to an app.
+    Adopt {
+        /// Make live what the database says instead, and remove what it does not know.
+        discard: bool,
+    },
+    /// Read the configuration again. Needs `deploy:admin` without a limit to an app.
+    Reload,
+    /// Keep a secret of an environment, in place of an earlier value. Needs `deploy:admin`. Changes nothing that runs:
+    /// it is read when a container is made.
+    SetSecret(SecretRequest, Secret),
+    /// Forget a secret of an environment. Needs `deploy:admin`.
+    RemoveSecret(SecretRequest),
+    /// The secrets of an environment, without their values. Needs `deploy:read`.
+    ListSecrets(AppRef, Option<EnvironmentName>),
+    /// Give back what is no longer needed, or (`explain`) only say what that would be. Needs `deploy:admin` and a
+    /// reach over everything.
+    CollectGarbage {
+        /// Change nothing.
+        explain: bool,
+    },
     /// Stop, start, suspend, activate or remove an environment. Needs `deploy:write`, a removal `deploy:admin`. The
     /// answer comes after the operation is on disk; the work waits for its turn.
     Change(ChangeEnvironment),
     /// Look at such an operation. Needs `deploy:read`.
     GetChange(OperationSerial),
+}
+
+/// Which secret is meant.
+#[derive(Clone, Debug)]
+pub struct SecretRequest {
+    /// Of which app.
+    pub app: AppRef,
+    /// Of which environment; the token's own, else the app's default, if absent.
+    pub environment: Option<EnvironmentName>,
+    /// Its name: the variable's.
+    pub name: VariableName,
 }
 
 /// A request to change what an environment, or every environment of an app, is meant to be doing.
@@ -208,6 +242,8 @@ pub enum Reply {
     Ignored(IgnoredReason),
     /// To change environments, and to look at a change.
     Changes(Vec<ChangeView>),
+    /// To collect garbage.
+    Collection(Collection),
     /// To create a token: the only time its secret is seen.
     Token {
         /// Whose it is.
@@ -215,6 +251,43 @@ pub enum Reply {
         /// The token.
         secret: Secret,
     },
+    /// To adopt.
+    Adopted(Adopted),
+    /// To reload: the file was sound and is in force.
+    Reloaded(Reloaded),
+    /// To list, set and remove secrets: all of the environment's, or the one it was about.
+    Secrets(SecretsView),
+}
+
+/// Secrets of an environment, without their values.
+#[derive(Clone, Debug)]
+pub struct SecretsView {
+    /// The app.
+    pub app: AppName,
+    /// Its environment.
+    pub environment: EnvironmentName,
+    /// By name.
+    pub secrets: Vec<SecretView>,
+}
+
+/// A secret as a reader sees it.
+#[derive(Clone, Debug)]
+pub struct SecretView {
+    /// Its name.
+    pub name: VariableName,
+    /// Who set it last, and when; `None` if the configuration wants it and nobody has.
+    pub set: Option<LastSet>,
+    /// Whether the configuration takes it from here.
+    pub used: bool,
+}
+
+/// Who set a secret, and when.
+#[derive(Clone, Debug)]
+pub struct LastSet {
+    /// Who.
+    pub by: Principal,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A change of an environment with what a reader needs around it.
@@ -318,6 +391,10 @@ pub struct EnvironmentView {
     pub name: EnvironmentName,
     /// What it is meant to be doing.
     pub desired: Desired,
+    /// Whether the configuration still names it.
+    pub configured: bool,
+    /// The keys of the configuration by which what is live differs from what a deployment would make now.
+    pub drift: Vec<String>,
     /// The number of its live release.
     pub live_release: Option<i64>,
     /// The id of the deployment that made it live.

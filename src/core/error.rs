@@ -22,6 +22,16 @@ pub enum Error {
     /// No such deployment, or none the caller can see.
     #[error("there is no such deployment")]
     DeploymentNotFound,
+    /// The environment has no such secret.
+    #[error("environment '{environment}' of app '{app}' has no secret '{name}'")]
+    SecretNotFound {
+        /// The app.
+        app: String,
+        /// The environment.
+        environment: String,
+        /// What was asked for.
+        name: String,
+    },
     /// No such change of an environment, or none the caller can see.
     #[error("there is no such operation")]
     OperationNotFound,
@@ -61,6 +71,14 @@ pub enum Error {
     /// The environment takes no deployments now.
     #[error("{0}")]
     Refused(String),
+    /// The configuration file has faults; the one before goes on.
+    #[error("the configuration {file} has faults and was not taken; the one before goes on")]
+    ConfigRefused {
+        /// The file.
+        file: String,
+        /// Each fault, with file, line and column.
+        faults: Vec<String>,
+    },
     /// The same key came with another request.
     #[error("this idempotency key was used for another request")]
     KeyReused,
@@ -70,6 +88,9 @@ pub enum Error {
     /// Something outside cannot be reached now.
     #[error("{0}")]
     Unavailable(String),
+    /// The disk of data_dir is full; what runs goes on, and nothing new is begun.
+    #[error("{0}")]
+    DiskFull(String),
     /// longshore is at fault; the log has the cause.
     #[error("{0}")]
     Internal(String),

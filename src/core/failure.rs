@@ -54,6 +54,10 @@ pub enum FailureCode {
     AddressesExhausted,
     /// A step took the agent down three times in a row.
     CrashLoop,
+    /// The database was restored from a backup in which it was not finished, or which does not know it.
+    Restored,
+    /// A disk is full: data_dir's, or the engine's.
+    DiskFull,
     /// longshore itself is at fault.
     Internal,
 }
@@ -80,6 +84,8 @@ impl FailureCode {
             Self::EnvironmentSuspended => "environment_suspended",
             Self::AddressesExhausted => "addresses_exhausted",
             Self::CrashLoop => "crash_loop",
+            Self::Restored => "restored",
+            Self::DiskFull => "disk_full",
             Self::Internal => "internal",
         }
     }

@@ -11,7 +11,7 @@ use crate::core::name::{Branch, EnvironmentName, Sha};
 use crate::core::ports::{Revision, SourceError};
 use crate::core::spec::{GitSource, SourceSpec};
 use crate::core::time::Timestamp;
-use crate::store::{Created, NewDeployment, NoTarget, Place, PlaceError};
+use crate::store::{Created, NewDeployment, NoTarget, Place, PlaceError, SecretError};
 use uuid::Uuid;
 
 impl Agent {
@@ -26,8 +26,8 @@ impl Agent {
         let place = self.place_to_deploy(caller, &create.app, create.environment.as_ref())?;
         let spec = self.configured(&place).ok_or_else(|| {
             Error::Refused(format!(
-                "the configuration no longer names environment '{}' of app '{}': put it back, or remove the app",
-                place.environment_name, place.app_name
+                "the configuration no longer names environment '{}' of app '{}'; what runs there goes on: put it back into the file and reload, or remove it with `longshore app rm {}`",
+                place.environment_name, place.app_name, place.app_name
             ))
         })?;
         let wanted = self.resolve(&place, &spec.source, create.target).await?;
@@ -221,7 +221,12 @@ impl Agent {
     ) -> Result<Wanted, Error> {
         let remote = self
             .remote(place, &git.repository)
-            .map_err(|error| Error::Unavailable(error.to_string()))?;
+            .map_err(|error| match error {
+                SecretError::Store(error) => internal(error),
+                SecretError::Unreadable(_) | SecretError::NotSet { .. } => {
+                    Error::Unavailable(error.to_string())
+                }
+            })?;
         let revision = Revision { branch, commit };
         let resolved = self.ports.source.resolve(&remote, &revision).await;
         let sha = resolved.map_err(|error| refused(error, &remote.url, &revision))?;
@@ -233,7 +238,7 @@ impl Agent {
     }
 
     /// A version 7 UUID: it sorts by time and cannot be guessed.
-    fn new_id(&self, now: Timestamp) -> Uuid {
+    pub(super) fn new_id(&self, now: Timestamp) -> Uuid {
         let mut random = [0; 10];
         (self.ports.random)(&mut random);
         uuid::Builder::from_unix_timestamp_millis(u64::try_from(now.0).unwrap_or(0), &random)
@@ -283,6 +288,9 @@ fn refused(error: SourceError, url: &str, revision: &Revision) -> Error {
             commit: revision.commit.clone().unwrap_or_default(),
             message: error.to_string(),
         },
+        SourceError::DiskFull { .. } => Error::DiskFull(format!(
+            "the disk of data_dir is full: {error}. Free space there, then ask again."
+        )),
         SourceError::AccessDenied(_) | SourceError::Unreachable(_) | SourceError::Failed(_) => {
             Error::Unavailable(format!("{url}: {error}"))
         }

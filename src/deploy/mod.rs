@@ -4,36 +4,44 @@
 //! One future drives everything: each environment with work has one walk at a time, and nothing here is spawned.
 //! State is re-read from the store wherever a walk begins, so a walk after a kill is the same as any other.
 
+mod adopt;
 mod authenticate;
 mod build;
 mod change;
 mod changes;
 mod checkout;
+mod collect;
 mod committed;
 mod create;
 mod dispatch;
 mod drive;
 mod failures;
+mod history;
 mod interrupt;
 mod journal;
 mod patience;
+mod permits;
 mod readiness;
+mod reload;
 mod rollout;
+mod secrets;
 mod settle;
 mod uphold;
 mod walk;
+mod watch;
 
 use crate::core::app::App;
 use crate::core::id::OperationSerial;
 use crate::core::ports::{Clock, Engine, Ingress, Random, RegistryCredential, Source};
+use crate::core::retention::Policy;
 use crate::core::secret::SecretRef;
 use crate::core::spec::Spec;
 use crate::store::{Place, SecretError, Store};
 use ipnet::Ipv4Net;
+pub use reload::{Faulty, ReadConfiguration, Reread};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
 /// What the configuration says, as far as deployments need it.
 #[derive(Clone, Debug)]
@@ -48,10 +56,12 @@ pub struct Settings {
     pub max_concurrent: usize,
     /// How long a deployment waits for an engine that is gone.
     pub unavailable_timeout: Duration,
+    /// What is kept and what may go.
+    pub retention: Policy,
 }
 
 /// A registry and where its password is kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registry {
     /// Its host.
     pub host: String,
@@ -82,9 +92,16 @@ pub struct Agent {
     ports: Ports,
     settings: RwLock<Arc<Settings>>,
     /// Counts checkouts, builds and rollouts.
-    permits: Semaphore,
+    permits: permits::Permits,
     /// Operations that were at work when this process began and were not resumed yet.
     interrupted: Mutex<HashSet<OperationSerial>>,
+    read_configuration: Option<ReadConfiguration>,
+    /// Whether the database is as old as the world.
+    history: tokio::sync::watch::Sender<history::History>,
+    adopting: tokio::sync::Mutex<()>,
+    /// One collection at a time.
+    collecting: tokio::sync::Mutex<()>,
+    watch: watch::Watch,
 }
 
 impl Agent {
@@ -94,9 +111,14 @@ impl Agent {
         Self {
             store,
             ports,
-            permits: Semaphore::new(settings.max_concurrent),
+            permits: permits::Permits::new(settings.max_concurrent),
             settings: RwLock::new(Arc::new(settings)),
             interrupted: Mutex::new(HashSet::new()),
+            read_configuration: None,
+            history: tokio::sync::watch::Sender::new(history::History::Unchecked),
+            adopting: tokio::sync::Mutex::new(()),
+            collecting: tokio::sync::Mutex::new(()),
+            watch: watch::Watch::default(),
         }
     }
 

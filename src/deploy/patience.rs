@@ -55,10 +55,23 @@ impl Patience<'_> {
         let mut gone_since = None;
         loop {
             self.interrupt.check()?;
+            let printed = self.journal.printed();
             let message = match call().await {
                 Err(EngineError::Unavailable(message)) => message,
-                answer => return Ok(answer),
+                answer => {
+                    if gone_since.is_some() {
+                        self.journal
+                            .agent(self.step, "The Docker engine answers again");
+                    }
+                    return Ok(answer);
+                }
             };
+            // A long call that got somewhere was lost anew: the engine was there in between.
+            if self.journal.printed() != printed {
+                gone_since = None;
+                backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+            }
+            self.agent.watch.lose();
             let since = *gone_since.get_or_insert_with(|| {
                 let limit = humantime::format_duration(limit);
                 self.journal.agent(

@@ -3,8 +3,9 @@
 use super::Agent;
 use super::failures;
 use super::interrupt::{Interrupt, Stop, Work};
-use super::journal::{Journal, Secrets, unreadable};
+use super::journal::{Journal, Secrets};
 use super::patience::Patience;
+use super::secrets::unreadable;
 use crate::core::admission::{DeniedReason, may_begin};
 use crate::core::deployment::{Deployment, Phase, Step, Wanted};
 use crate::core::failure::{Failure, FailureCode};
@@ -101,10 +102,11 @@ impl Agent {
                     journal,
                 })
             }
-            Err(error) => Err(Refusal::Failed(
-                Box::new(deployment),
-                Box::new(unreadable(&error)),
-            )),
+            Err(error) => Err(match unreadable(error) {
+                Stop::Failed(failure) => Refusal::Failed(Box::new(deployment), failure),
+                Stop::Moved => Refusal::Moved,
+                Stop::Store(error) => Refusal::Store(error),
+            }),
         }
     }
 
@@ -124,6 +126,33 @@ impl Agent {
             deployment.request.variables = variables;
         }
         Ok(())
+    }
+
+    /// Ends a deployment that has not begun, or does not go on.
+    pub(super) fn give_up(
+        &self,
+        place: &Place,
+        deployment: Deployment,
+        failure: Failure,
+    ) -> Result<(), StoreError> {
+        let from = deployment.phase.clone();
+        let running = if from == Phase::Queued {
+            let started = deployment.start()?;
+            let spec = self.configured(place);
+            let now = self.ports.clock.now();
+            let written = self
+                .store
+                .start_deployment(&from, &started, spec.as_ref(), now);
+            match written {
+                Ok(()) => started,
+                Err(StoreError::Moved(_)) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        } else {
+            deployment
+        };
+        let journal = self.journal(running.id, &[])?;
+        self.fail(place, &running, &journal, failure)
     }
 
     /// Writes a failure down, with what remains to be undone.
@@ -285,6 +314,6 @@ fn config_changed(place: &Place) -> Failure {
             place.environment_name, place.app_name
         ),
         output: Vec::new(),
-        next: "Correct the configuration, restart longshore and deploy again.".into(),
+        next: "Correct the configuration, `longshore reload` and deploy again.".into(),
     }
 }

@@ -2,8 +2,10 @@
 //! that does not carry this instance's label is ever changed.
 
 mod build;
+mod collect;
 mod connection;
 mod container;
+mod events;
 mod failure;
 mod image;
 mod labels;
@@ -14,6 +16,7 @@ mod observe;
 mod output;
 pub mod pool;
 mod pull;
+mod raw;
 mod volume;
 mod work;
 
@@ -22,8 +25,8 @@ pub use connection::Docker;
 use crate::core::container::OutputCursor;
 use crate::core::name::ImageReference;
 use crate::core::ports::{
-    Build, ContainerSpec, Engine, EngineError, Network, Observed, OutputLine, RegistryCredential,
-    RestartPolicy, Work,
+    Build, ContainerSpec, Engine, EngineError, EngineEvent, HostImage, Network, Observed,
+    OutputLine, RegistryCredential, RestartPolicy, Seen, Work,
 };
 use crate::core::release::Image;
 use async_trait::async_trait;
@@ -106,7 +109,27 @@ impl Engine for Docker {
         listening::addresses(self, name).await
     }
 
-    async fn list(&self) -> Result<Vec<String>, EngineError> {
+    async fn images(&self) -> Result<Vec<HostImage>, EngineError> {
+        collect::images(self).await
+    }
+
+    async fn remove_image(&self, id: &str) -> Result<(), EngineError> {
+        collect::remove(self, id).await
+    }
+
+    async fn build_cache(&self) -> Result<u64, EngineError> {
+        collect::build_cache(self).await
+    }
+
+    async fn prune_build_cache(&self, keep: u64) -> Result<u64, EngineError> {
+        collect::prune_build_cache(self, keep).await
+    }
+
+    async fn list(&self) -> Result<Vec<Seen>, EngineError> {
         observe::list(self).await
+    }
+
+    fn events(&self) -> BoxStream<'_, Result<EngineEvent, EngineError>> {
+        work::talking(move |out| events::tell(self, out))
     }
 }

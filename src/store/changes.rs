@@ -186,6 +186,10 @@ impl Store {
             )?;
             tx.execute("UPDATE instance SET generation = generation + 1", [])?;
             if let Change::Remove { volumes } = change.change {
+                tx.execute(
+                    "DELETE FROM secret WHERE environment = ?1",
+                    [change.environment.0],
+                )?;
                 clear_away(tx, change.environment, slug, volumes, now)?;
             }
             Ok(begun)
@@ -227,7 +231,10 @@ fn move_change(
     }
 }
 
-fn cancel_changes(tx: &Transaction<'_>, environment: EnvironmentSerial) -> Result<(), StoreError> {
+pub(super) fn cancel_changes(
+    tx: &Transaction<'_>,
+    environment: EnvironmentSerial,
+) -> Result<(), StoreError> {
     let sql = format!(
         "SELECT {CHANGE} FROM operation o WHERE o.environment = ?1 AND o.phase IN ('queued', 'running')"
     );

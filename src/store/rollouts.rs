@@ -49,7 +49,7 @@ impl Store {
         hidden: &[Secret],
         now: Timestamp,
     ) -> Result<ContainerRow, StoreError> {
-        self.write("intend_candidate", |tx| {
+        self.write_sparing("intend_candidate", |tx| {
             still(tx, deployment)?;
             let address = next_address(tx, deployment.environment)?;
             let attempt: i64 = tx.query_row(
@@ -77,7 +77,7 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub fn record_made(&self, row: &ContainerRow, now: Timestamp) -> Result<(), StoreError> {
-        self.write("record_made", |tx| {
+        self.write_sparing("record_made", |tx| {
             tx.execute(
                 "UPDATE container SET made_at = ?2 WHERE serial = ?1",
                 params![row.serial.0, now.0],
@@ -99,7 +99,7 @@ impl Store {
         if candidates.is_empty() {
             return Ok(());
         }
-        self.write("retire_candidates", |tx| {
+        self.write_sparing("retire_candidates", |tx| {
             still(tx, deployment)?;
             let undo: Vec<Undo> = candidates
                 .iter()
@@ -125,7 +125,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Moved`] if the deployment left its rollout.
     pub fn displace(&self, deployment: &Deployment, live: &ContainerRow) -> Result<(), StoreError> {
-        self.write("displace", |tx| {
+        self.write_sparing("displace", |tx| {
             still(tx, deployment)?;
             tx.execute(
                 "UPDATE container SET displaced_by = ?2 WHERE serial = ?1",
@@ -302,6 +302,32 @@ impl Store {
         })
     }
 
+    /// A container that is made again gets the secrets of that moment: what its output must not show grows by them.
+    ///
+    /// # Errors
+    /// If the database fails, or the earlier ones cannot be opened.
+    pub fn hide_too(&self, serial: ContainerSerial, values: &[Secret]) -> Result<(), StoreError> {
+        let mut hidden = self.hidden_values(serial)?;
+        let before = hidden.len();
+        for value in values {
+            if !hidden.contains(value) {
+                hidden.push(value.clone());
+            }
+        }
+        if hidden.len() == before {
+            return Ok(());
+        }
+        let text = json("container", &hidden)?;
+        let sealed = self.seal.seal(&hidden_place(serial), text.as_bytes())?;
+        self.write("hide_too", |tx| {
+            tx.execute(
+                "UPDATE container SET hidden = ?2 WHERE serial = ?1",
+                params![serial.0, sealed],
+            )?;
+            Ok(())
+        })
+    }
+
     /// The names of containers that are retired and were removed: none of them may exist.
     ///
     /// # Errors
@@ -320,6 +346,39 @@ impl Store {
         })
     }
 
+    /// Of these tags, those that were taken off because nobody needs them any more.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn removed_tags(&self, among: &[String]) -> Result<Vec<String>, StoreError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT 1 FROM settlement WHERE kind = 'retire_image' AND object = ?1 AND settled_at IS NOT NULL",
+            )?;
+            let mut removed = Vec::new();
+            for tag in among {
+                if statement.exists([tag])? {
+                    removed.push(tag.clone());
+                }
+            }
+            Ok(removed)
+        })
+    }
+
+    /// The environment whose live container has this name.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn live_in(&self, container: &str) -> Result<Option<EnvironmentSerial>, StoreError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT environment FROM container WHERE name = ?1 AND role = 'live'",
+            )?;
+            let found = statement.query_row([container], |row| row.get(0).map(EnvironmentSerial));
+            Ok(found.optional()?)
+        })
+    }
+
     fn containers(&self, condition: &str, value: i64) -> Result<Vec<ContainerRow>, StoreError> {
         self.read(|tx| {
             let sql =
@@ -335,7 +394,7 @@ impl Store {
     }
 }
 
-fn hidden_place(serial: ContainerSerial) -> String {
+pub(super) fn hidden_place(serial: ContainerSerial) -> String {
     format!("container {serial} hidden")
 }
 

@@ -17,11 +17,12 @@ use longshore::core::log::Stream;
 use longshore::core::name::{AppName, Branch, EnvironmentName, ImageReference, ProjectPath, Sha};
 use longshore::core::ports::*;
 use longshore::core::release::Image;
+use longshore::core::retention::Policy;
 use longshore::core::spec::*;
 use longshore::core::time::Timestamp;
 use longshore::deploy::{Agent, Ports, Settings};
 use longshore::store::{CommitWatch, Moment, OpenWith, Store, StoreError};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -60,20 +61,41 @@ pub struct State {
     pub volumes: BTreeSet<String>,
     pub trees: BTreeSet<Uuid>,
     pub behaviours: BTreeMap<String, Behaviour>,
+    /// Images without a tag, and the deployments they say they were built for.
+    pub untagged: BTreeMap<String, Option<Uuid>>,
+    pub build_cache: u64,
+    pub mirrors: BTreeSet<String>,
     pub head: Option<Sha>,
     pub generation: i64,
     /// How often the ingress will still refuse a table.
     pub refused_tables: u32,
     pub engine_is_gone: bool,
+    /// What was asked of the engine, in order.
+    pub engine_calls: Vec<&'static str>,
+    pub fault: Option<Fault>,
+    /// What the engine will tell.
+    pub events: VecDeque<EngineEvent>,
     pub refuses_starts_of: BTreeSet<String>,
     /// Containers the engine is still stopping for a process that has ended: they look as if they ran.
     pub stopping: BTreeSet<String>,
     /// Images that lost their only tag to another one.
     pub nameless: usize,
     pub builds_hang: bool,
+    /// How many builds will lose the engine in the middle.
+    pub builds_break: u32,
     pub build_prints: Vec<String>,
     pub most_builds_at_once: usize,
     pub builds_now: usize,
+}
+
+/// Calls that are not answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    /// The first, counted from 0 in `engine_calls`.
+    pub first: usize,
+    pub count: usize,
+    /// Whether what was asked is done all the same.
+    pub done: bool,
 }
 
 /// Where the process ends.
@@ -84,8 +106,12 @@ struct Crash {
     happened: bool,
 }
 
+/// What is to happen when how many points are still to be passed.
+type Event = (usize, Box<dyn FnOnce() + Send>);
+
 pub struct World {
     pub state: Mutex<State>,
+    event: Mutex<Option<Event>>,
     crash: Mutex<Crash>,
     crashed: Notify,
     pub changed: Notify,
@@ -97,6 +123,7 @@ impl World {
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::default(),
+            event: Mutex::default(),
             crash: Mutex::default(),
             crashed: Notify::new(),
             changed: Notify::new(),
@@ -120,8 +147,28 @@ impl World {
         (crash.points.clone(), crash.happened)
     }
 
+    /// Does something at the `at`th point from here, counted from 0.
+    pub fn at_point(&self, at: usize, event: impl FnOnce() + Send + 'static) {
+        *self.event.lock().unwrap() = Some((at, Box::new(event)));
+    }
+
+    /// Whether nothing is to happen any more.
+    pub fn has_happened(&self) -> bool {
+        self.event.lock().unwrap().is_none()
+    }
+
+    fn happen(&self) {
+        let mut event = self.event.lock().unwrap();
+        match event.take() {
+            Some((0, happen)) => happen(),
+            Some((left, happen)) => *event = Some((left - 1, happen)),
+            None => {}
+        }
+    }
+
     /// Passes a point; false when the process ends here, or has ended.
     fn pass(&self, name: String) -> bool {
+        self.happen();
         let mut crash = self.crash.lock().unwrap();
         if crash.happened {
             return false;
@@ -150,14 +197,24 @@ impl World {
 
     async fn engine<T>(
         &self,
-        name: &str,
+        name: &'static str,
         effect: impl FnOnce(&mut State) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {
         self.call(&format!("engine.{name}"), |state| {
-            if state.engine_is_gone {
-                Err(EngineError::Unavailable("nobody answers".into()))
-            } else {
-                effect(state)
+            let nth = state.engine_calls.len();
+            state.engine_calls.push(name);
+            let no_answer = Err(EngineError::Unavailable("nobody answers".into()));
+            match state.fault {
+                _ if state.engine_is_gone => no_answer,
+                Some(fault)
+                    if (fault.first..fault.first.saturating_add(fault.count)).contains(&nth) =>
+                {
+                    if fault.done {
+                        let _ = effect(state);
+                    }
+                    no_answer
+                }
+                Some(_) | None => effect(state),
             }
         })
         .await
@@ -175,6 +232,29 @@ impl World {
                 };
             }
         }
+    }
+
+    /// Changes what is outside, and the engine tells of it.
+    pub fn tell(&self, event: EngineEvent, change: impl FnOnce(&mut State)) {
+        let mut state = self.state.lock().unwrap();
+        change(&mut state);
+        state.events.push_back(event);
+        self.changed.notify_waiters();
+    }
+
+    fn next_event(&self) -> Option<Result<EngineEvent, EngineError>> {
+        let mut state = self.state.lock().unwrap();
+        if state.engine_is_gone {
+            return Some(Err(EngineError::Unavailable("it went away".into())));
+        }
+        state.events.pop_front().map(Ok)
+    }
+
+    fn breaks_a_build(&self) -> bool {
+        let mut state = self.state.lock().unwrap();
+        let breaks = state.builds_break > 0;
+        state.builds_break -= u32::from(breaks);
+        breaks
     }
 
     pub async fn until_crash(&self) {
@@ -253,6 +333,30 @@ impl Source for Fake {
             .await;
         Ok(())
     }
+
+    async fn trees(&self) -> Result<Vec<(Uuid, u64)>, SourceError> {
+        let trees = self
+            .0
+            .call("source.trees", |state| state.trees.clone())
+            .await;
+        Ok(trees.into_iter().map(|tree| (tree, 100)).collect())
+    }
+
+    async fn mirror_size(&self, project: &str) -> Result<Option<u64>, SourceError> {
+        let there = self.0.call("source.mirror_size", |state| {
+            state.mirrors.contains(project)
+        });
+        Ok(there.await.then_some(100))
+    }
+
+    async fn discard_mirror(&self, project: &str) -> Result<(), SourceError> {
+        self.0
+            .call("source.discard_mirror", |state| {
+                state.mirrors.remove(project)
+            })
+            .await;
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -267,6 +371,14 @@ impl Ingress for Fake {
                 }
                 state.generation = state.generation.max(generation);
                 Ok(state.generation)
+            })
+            .await
+    }
+
+    async fn held(&self, _: Uuid) -> Result<Option<i64>, IngressError> {
+        self.0
+            .call("ingress.held", |state| {
+                Ok(Some(state.generation).filter(|held| *held > 0))
             })
             .await
     }
@@ -335,7 +447,13 @@ impl Engine for Fake {
             let end = async move {
                 let _guard = guard;
                 if hangs {
-                    std::future::pending::<()>().await;
+                    loop {
+                        let changed = self.0.changed.notified();
+                        if self.0.breaks_a_build() {
+                            return Err(EngineError::Unavailable("it went away".into()));
+                        }
+                        changed.await;
+                    }
                 }
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 self.0
@@ -584,7 +702,10 @@ impl Engine for Fake {
                         .unwrap_or_default())
                 })
                 .await;
-            let printed = printed.unwrap_or_default().into_iter().enumerate();
+            let printed = match printed {
+                Ok(printed) => printed.into_iter().enumerate(),
+                Err(error) => return stream::iter([Err(error)]).boxed(),
+            };
             let lines: Vec<_> = printed
                 .map(|(index, text)| OutputLine {
                     cursor: OutputCursor(format!("{index:09}")),
@@ -599,7 +720,7 @@ impl Engine for Fake {
             } else {
                 stream::empty().boxed()
             };
-            stream::iter(lines).chain(more)
+            stream::iter(lines).chain(more).boxed()
         };
         lines.flatten_stream().boxed()
     }
@@ -608,12 +729,90 @@ impl Engine for Fake {
         Ok(vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, 9090))])
     }
 
-    async fn list(&self) -> Result<Vec<String>, EngineError> {
+    async fn images(&self) -> Result<Vec<HostImage>, EngineError> {
         self.0
-            .engine("list", |state| {
-                Ok(state.containers.keys().cloned().collect())
+            .engine("images", |state| {
+                let mut images: BTreeMap<String, HostImage> = BTreeMap::new();
+                let mut image = |id: &str, deployment| {
+                    let image = HostImage {
+                        id: id.to_owned(),
+                        tags: Vec::new(),
+                        bytes: 1000,
+                        deployment,
+                    };
+                    images.entry(id.to_owned()).or_insert(image);
+                };
+                for id in state.tags.values() {
+                    image(id, Some(Uuid::nil()));
+                }
+                for (id, deployment) in &state.untagged {
+                    image(id, *deployment);
+                }
+                for (tag, id) in &state.tags {
+                    images.get_mut(id).unwrap().tags.push(tag.clone());
+                }
+                let ours = |image: &HostImage| {
+                    image.tags.is_empty()
+                        || image.tags.iter().any(|tag| tag.starts_with("longshore/"))
+                };
+                Ok(images.into_values().filter(ours).collect())
             })
             .await
+    }
+
+    async fn remove_image(&self, id: &str) -> Result<(), EngineError> {
+        self.0
+            .engine("remove_image", |state| {
+                state.untagged.remove(id);
+                Ok(())
+            })
+            .await
+    }
+
+    async fn build_cache(&self) -> Result<u64, EngineError> {
+        self.0
+            .engine("build_cache", |state| Ok(state.build_cache))
+            .await
+    }
+
+    async fn prune_build_cache(&self, keep: u64) -> Result<u64, EngineError> {
+        self.0
+            .engine("prune_build_cache", |state| {
+                let freed = state.build_cache.saturating_sub(keep);
+                state.build_cache -= freed;
+                Ok(freed)
+            })
+            .await
+    }
+
+    async fn list(&self) -> Result<Vec<Seen>, EngineError> {
+        let seen = |(name, made): (&String, &Made)| Seen {
+            name: name.clone(),
+            labels: Some(made.spec.labels.clone()),
+            state: made.state.clone(),
+            image: made.spec.image.clone(),
+            address: Some(made.spec.address),
+            restart: made.restart,
+        };
+        self.0
+            .engine("list", |state| {
+                Ok(state.containers.iter().map(seen).collect())
+            })
+            .await
+    }
+
+    fn events(&self) -> BoxStream<'_, Result<EngineEvent, EngineError>> {
+        let begin = self.0.engine("events", |_| Ok(EngineEvent::Listening));
+        let rest = stream::unfold((), |()| async {
+            loop {
+                let changed = self.0.changed.notified();
+                if let Some(event) = self.0.next_event() {
+                    return Some((event, ()));
+                }
+                changed.await;
+            }
+        });
+        stream::once(begin).chain(rest).boxed()
     }
 }
 
@@ -652,18 +851,28 @@ pub struct Process {
 /// A data directory and the world around it.
 pub struct Bench {
     pub dir: tempfile::TempDir,
+    /// Where the daemon keeps its data; in `dir` unless a test says otherwise.
+    pub data_dir: PathBuf,
     pub world: Arc<World>,
     pub apps: Vec<App>,
     pub max_concurrent: usize,
+    pub retention: Policy,
 }
 
 impl Bench {
     pub fn new(apps: Vec<App>) -> Self {
+        let dir = scratch();
         Self {
-            dir: scratch(),
+            data_dir: dir.path().to_owned(),
+            dir,
             world: World::new(),
             apps,
             max_concurrent: 2,
+            retention: Policy {
+                keep_releases: 5,
+                logs: Duration::from_secs(90 * 24 * 3600),
+                build_cache: None,
+            },
         }
     }
 
@@ -693,7 +902,7 @@ impl Bench {
             credentials_directory: None,
             watch: Some(watch),
         };
-        let store = Arc::new(Store::open(self.dir.path(), with).unwrap());
+        let store = Arc::new(Store::open(&self.data_dir, with).unwrap());
         store
             .sync_apps(&self.apps, "10.213.0.0/16".parse().unwrap(), fake.now())
             .unwrap();
@@ -710,6 +919,7 @@ impl Bench {
             registries: Vec::new(),
             max_concurrent: self.max_concurrent,
             unavailable_timeout: Duration::from_secs(120),
+            retention: self.retention,
         };
         let agent = Agent::new(store.clone(), ports, settings);
         let caller = agent.local_caller("ann").unwrap();
