@@ -220,6 +220,20 @@ impl World {
         .await
     }
 
+    /// What the engine was still stopping for a process that has ended is stopped now.
+    pub fn let_the_grace_end(&self) {
+        let mut state = self.state.lock().unwrap();
+        for name in std::mem::take(&mut state.stopping) {
+            if let Some(made) = state.containers.get_mut(&name) {
+                made.state = ContainerState::Exited {
+                    code: 137,
+                    out_of_memory: false,
+                    error: None,
+                };
+            }
+        }
+    }
+
     /// Changes what is outside, and the engine tells of it.
     pub fn tell(&self, event: EngineEvent, change: impl FnOnce(&mut State)) {
         let mut state = self.state.lock().unwrap();
@@ -241,20 +255,6 @@ impl World {
         let breaks = state.builds_break > 0;
         state.builds_break -= u32::from(breaks);
         breaks
-    }
-
-    /// What the engine was still stopping for a process that has ended is stopped now.
-    pub fn let_the_grace_end(&self) {
-        let mut state = self.state.lock().unwrap();
-        for name in std::mem::take(&mut state.stopping) {
-            if let Some(made) = state.containers.get_mut(&name) {
-                made.state = ContainerState::Exited {
-                    code: 137,
-                    out_of_memory: false,
-                    error: None,
-                };
-            }
-        }
     }
 
     pub async fn until_crash(&self) {
