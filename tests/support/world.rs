@@ -66,6 +66,8 @@ pub struct State {
     pub refused_tables: u32,
     pub engine_is_gone: bool,
     pub refuses_starts_of: BTreeSet<String>,
+    /// Containers that somebody removed behind our back.
+    pub removed_by_hand: BTreeSet<String>,
     pub builds_hang: bool,
     pub build_prints: Vec<String>,
     pub most_builds_at_once: usize,
@@ -114,6 +116,11 @@ impl World {
     pub fn points(&self) -> (Vec<String>, bool) {
         let crash = self.crash.lock().unwrap();
         (crash.points.clone(), crash.happened)
+    }
+
+    /// Whether the process has ended at a point.
+    pub fn ended(&self) -> bool {
+        self.crash.lock().unwrap().happened
     }
 
     /// Passes a point; false when the process ends here, or has ended.
@@ -634,6 +641,16 @@ impl Bench {
 
     /// Begins a life of the daemon.
     pub fn start(&self) -> Process {
+        self.start_with(|ports| ports, |_| {}).unwrap()
+    }
+
+    /// Begins a life of the daemon behind other ports, with somebody who looks on after every commit. `None` if it
+    /// ends while it begins.
+    pub fn start_with(
+        &self,
+        wrap: impl FnOnce(Ports) -> Ports,
+        look: impl Fn(&'static str) + Send + Sync + 'static,
+    ) -> Option<Process> {
         let fake = Arc::new(Fake(self.world.clone()));
         let counter = self.world.clone();
         let random: Random = Arc::new(move |bytes: &mut [u8]| {
@@ -650,6 +667,9 @@ impl Bench {
                 Moment::Before => "before",
                 Moment::After => "after",
             };
+            if moment == Moment::After {
+                look(name);
+            }
             watched.pass(format!("{word} store.{name}"))
         });
         let with = OpenWith {
@@ -659,16 +679,17 @@ impl Bench {
             watch: Some(watch),
         };
         let store = Arc::new(Store::open(self.dir.path(), with).unwrap());
-        store
-            .sync_apps(&self.apps, "10.213.0.0/16".parse().unwrap(), fake.now())
-            .unwrap();
-        let ports = Ports {
+        let synced = store.sync_apps(&self.apps, "10.213.0.0/16".parse().unwrap(), fake.now());
+        if !self.world.ended() {
+            synced.unwrap();
+        }
+        let ports = wrap(Ports {
             engine: fake.clone(),
             source: fake.clone(),
             ingress: fake.clone(),
             clock: fake,
             random,
-        };
+        });
         let settings = Settings {
             apps: self.apps.clone(),
             address_pool: "10.213.0.0/16".parse().unwrap(),
@@ -677,12 +698,12 @@ impl Bench {
             unavailable_timeout: Duration::from_secs(120),
         };
         let agent = Agent::new(store.clone(), ports, settings);
-        let caller = agent.local_caller("ann").unwrap();
-        Process {
+        let caller = agent.local_caller("ann");
+        (!self.world.ended()).then(|| Process {
             agent,
             store,
-            caller,
-        }
+            caller: caller.unwrap(),
+        })
     }
 }
 
