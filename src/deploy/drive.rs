@@ -30,9 +30,10 @@ impl Agent {
     /// If the store cannot be read at all.
     pub async fn drive(&self, stop: impl Future<Output = ()>) -> Result<(), StoreError> {
         let driven = tokio::select! {
+            biased;
+            () = stop => Ok(()),
             driven = self.turn() => driven,
             () = self.sweep() => Ok(()),
-            () = stop => Ok(()),
         };
         self.store.forget_strikes()?;
         driven
@@ -56,6 +57,7 @@ impl Agent {
                 }
             }
             tokio::select! {
+                biased;
                 Some(environment) = walks.next(), if !walks.is_empty() => {
                     busy.remove(&environment);
                 }
