@@ -311,6 +311,7 @@ impl Engine for Faulty {
         let create = async {
             let made = self.inner.create(container).await;
             self.sign(&container.name);
+            self.sim.world.state.lock().unwrap().removed_by_hand.remove(&container.name);
             made
         };
         self.call("create", &container.name, true, Some(late), create).await
