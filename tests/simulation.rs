@@ -44,14 +44,21 @@ fn the_laws_hold_whatever_the_world_does() {
     println!("{sum}");
     let failed: Vec<String> = sum.failed.iter().map(failure).collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
-    assert!(sum.crash_points.len() > 40 || count < SHORT, "too few places to end were hit");
+    assert!(
+        sum.crash_points.len() > 40 || count < SHORT,
+        "too few places to end were hit"
+    );
 }
 
 #[test]
 fn the_same_seed_tells_the_same_story() {
     for seed in 1..=12 {
         let (one, other) = (run(seed), run(seed));
-        let differs = one.lines().into_iter().zip(other.lines()).find(|(one, other)| one != other);
+        let differs = one
+            .lines()
+            .into_iter()
+            .zip(other.lines())
+            .find(|(one, other)| one != other);
         assert_eq!(one.digest(), other.digest(), "seed {seed}: {differs:#?}");
     }
 }
@@ -64,7 +71,11 @@ fn replay() {
     for line in told.lines() {
         println!("{line}");
     }
-    assert!(told.violations.is_empty(), "{}", failure(&(told.seed, told.violations)));
+    assert!(
+        told.violations.is_empty(),
+        "{}",
+        failure(&(told.seed, told.violations))
+    );
 }
 
 fn failure((seed, violations): &(u64, Vec<String>)) -> String {
@@ -113,17 +124,30 @@ impl std::fmt::Display for Sum {
             "simulation: {} seeds, {} deployments ({}), {} changes, {} crashes at {} distinct points, faults: {}; {} seeds against the laws",
             self.seeds,
             self.deployments,
-            list(self.ends.iter().map(|(end, count)| format!("{count} {end}")).collect()),
+            list(
+                self.ends
+                    .iter()
+                    .map(|(end, count)| format!("{count} {end}"))
+                    .collect()
+            ),
             self.changes,
             self.crashes,
             self.crash_points.len(),
-            list(self.faults.iter().map(|(fault, count)| format!("{count} {fault}")).collect()),
+            list(
+                self.faults
+                    .iter()
+                    .map(|(fault, count)| format!("{count} {fault}"))
+                    .collect()
+            ),
             self.failed.len()
         )
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "how much is simulated is said from outside")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how much is simulated is said from outside"
+)]
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }

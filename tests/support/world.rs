@@ -69,6 +69,10 @@ pub struct State {
     /// Containers that somebody removed behind our back.
     pub removed_by_hand: BTreeSet<String>,
     pub builds_hang: bool,
+    /// How often a build will still break off, each time after 100 s.
+    pub builds_break: u32,
+    /// How often reading an output will still break off at its end.
+    pub outputs_break: u32,
     pub build_prints: Vec<String>,
     pub most_builds_at_once: usize,
     pub builds_now: usize,
@@ -304,12 +308,14 @@ impl Engine for Fake {
     fn build<'a>(&'a self, build: &'a Build) -> Work<'a, Image, EngineError> {
         let sha = build.tree.display().to_string();
         let begin = async move {
-            let (hangs, lines) = self
+            let (hangs, breaks, lines) = self
                 .0
                 .engine("build", |state| {
                     state.builds_now += 1;
                     state.most_builds_at_once = state.most_builds_at_once.max(state.builds_now);
-                    Ok((state.builds_hang, state.build_prints.clone()))
+                    let breaks = state.builds_break > 0;
+                    state.builds_break = state.builds_break.saturating_sub(1);
+                    Ok((state.builds_hang, breaks, state.build_prints.clone()))
                 })
                 .await?;
             let guard = Building(self.0.clone());
@@ -325,6 +331,10 @@ impl Engine for Fake {
                 let _guard = guard;
                 if hangs {
                     std::future::pending::<()>().await;
+                }
+                if breaks {
+                    tokio::time::sleep(Duration::from_secs(100)).await;
+                    return Err(EngineError::Unavailable("the stream broke".into()));
                 }
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 self.0
@@ -557,17 +567,17 @@ impl Engine for Fake {
         follow: bool,
     ) -> BoxStream<'a, Result<OutputLine, EngineError>> {
         let lines = async move {
-            let printed = self
+            let asked = self
                 .0
                 .engine("output", |state| {
-                    Ok(state
-                        .containers
-                        .get(name)
-                        .map(|made| made.printed.clone())
-                        .unwrap_or_default())
+                    let breaks = state.outputs_break > 0;
+                    state.outputs_break = state.outputs_break.saturating_sub(1);
+                    let printed = state.containers.get(name).map(|made| made.printed.clone());
+                    Ok((printed.unwrap_or_default(), breaks))
                 })
                 .await;
-            let printed = printed.unwrap_or_default().into_iter().enumerate();
+            let (printed, breaks) = asked.unwrap_or_default();
+            let printed = printed.into_iter().enumerate();
             let lines: Vec<_> = printed
                 .map(|(index, text)| OutputLine {
                     cursor: OutputCursor(format!("{index:09}")),
@@ -577,7 +587,10 @@ impl Engine for Fake {
                 .filter(|line| after.as_ref().is_none_or(|after| line.cursor > *after))
                 .map(Ok)
                 .collect();
-            let more = if follow {
+            let more = if breaks {
+                let broken = EngineError::Unavailable("the stream broke".into());
+                stream::iter([Err(broken)]).boxed()
+            } else if follow {
                 stream::pending().boxed()
             } else {
                 stream::empty().boxed()

@@ -9,7 +9,8 @@ impl Chance {
     /// The `stream`th of a seed's streams: drawing from one moves no other.
     pub fn new(seed: u64, stream: u64) -> Self {
         let chance = Self(AtomicU64::new(
-            seed.wrapping_mul(0xD134_2543_DE82_EF95).wrapping_add(stream << 32),
+            seed.wrapping_mul(0xD134_2543_DE82_EF95)
+                .wrapping_add(stream << 32),
         ));
         chance.next();
         chance
@@ -17,7 +18,10 @@ impl Chance {
 
     pub fn next(&self) -> u64 {
         let golden = 0x9E37_79B9_7F4A_7C15;
-        let mut mixed = self.0.fetch_add(golden, Ordering::Relaxed).wrapping_add(golden);
+        let mut mixed = self
+            .0
+            .fetch_add(golden, Ordering::Relaxed)
+            .wrapping_add(golden);
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         mixed ^ (mixed >> 31)

@@ -104,15 +104,19 @@ impl Faulty {
                 }
                 Fate::Fine | Fate::Answerless => {}
             }
-            tokio::time::sleep(length).await;
-            if sim.notes().outages != outages {
+            if sim.world.state.lock().unwrap().engine_is_gone {
                 return stream::iter([Err(broken)]).boxed();
+            }
+            tokio::time::sleep(length).await;
+            let said = || Ok(Progress::Line(Stream::Stdout, "most of it".into()));
+            if sim.notes().outages != outages {
+                return stream::iter([said(), Err(broken)]).boxed();
             }
             let heard = move |progress: Result<Progress<T>, E>| match progress {
                 Ok(Progress::Done(_)) if fate == Fate::Answerless => Err(broken.clone()),
                 other => other,
             };
-            work().map(heard).boxed()
+            stream::iter([said()]).chain(work().map(heard)).boxed()
         };
         begin.flatten_stream().boxed()
     }
@@ -124,7 +128,10 @@ impl Faulty {
         let number = notes.starts;
         drop(notes);
         let mut state = self.sim.world.state.lock().unwrap();
-        if let Some(line) = state.containers.get_mut(name).and_then(|made| made.printed.last_mut())
+        if let Some(line) = state
+            .containers
+            .get_mut(name)
+            .and_then(|made| made.printed.last_mut())
             && !line.contains('#')
         {
             *line = format!("{line} of {name} #{number}#");
@@ -134,7 +141,11 @@ impl Faulty {
 
 /// A line's number among all lines is its time: a container made again goes on where the old one ended.
 fn in_time(line: OutputLine) -> OutputLine {
-    let number = line.text.split('#').nth(1).and_then(|number| number.parse::<u64>().ok());
+    let number = line
+        .text
+        .split('#')
+        .nth(1)
+        .and_then(|number| number.parse::<u64>().ok());
     OutputLine {
         cursor: OutputCursor(format!("{:09}", number.unwrap_or_default())),
         ..line
@@ -163,7 +174,9 @@ impl Source for Faulty {
         tokio::time::sleep(delay).await;
         match fate {
             Fate::Lost | Fate::Answerless => Err(SourceError::Unreachable("no route".into())),
-            Fate::Fine | Fate::Refused | Fate::Late(_) => self.inner.resolve(remote, revision).await,
+            Fate::Fine | Fate::Refused | Fate::Late(_) => {
+                self.inner.resolve(remote, revision).await
+            }
         }
     }
 
@@ -221,7 +234,8 @@ impl Ingress for Faulty {
             }
             Fate::Fine | Fate::Refused | Fate::Late(_) => self.inner.publish(table).await,
         };
-        self.sim.trace(format!("ingress.publish {}: {answer:?}", table.generation));
+        self.sim
+            .trace(format!("ingress.publish {}: {answer:?}", table.generation));
         answer
     }
 
@@ -242,12 +256,17 @@ impl Faulty {
     /// Whether the container of that address needs more time.
     fn is_slow(&self, address: std::net::Ipv4Addr) -> bool {
         let state = self.sim.world.state.lock().unwrap();
-        let Some((name, made)) = state.containers.iter().find(|(_, made)| made.spec.address == address) else {
+        let Some((name, made)) = state
+            .containers
+            .iter()
+            .find(|(_, made)| made.spec.address == address)
+        else {
             return false;
         };
-        let (Some(slow), Some(started)) =
-            (self.sim.script.slow.get(&made.spec.image), self.sim.notes().started.get(name).copied())
-        else {
+        let (Some(slow), Some(started)) = (
+            self.sim.script.slow.get(&made.spec.image),
+            self.sim.notes().started.get(name).copied(),
+        ) else {
             return false;
         };
         self.sim.now() < started + *slow
@@ -258,7 +277,13 @@ impl Faulty {
 impl Engine for Faulty {
     fn build<'a>(&'a self, build: &'a Build) -> Work<'a, Image, EngineError> {
         let image = crate::world::image_of(&build.tree.display().to_string());
-        let length = self.sim.script.builds.get(&image).copied().unwrap_or_default();
+        let length = self
+            .sim
+            .script
+            .builds
+            .get(&image)
+            .copied()
+            .unwrap_or_default();
         self.work(
             format!("engine.build {}", build.tag),
             length,
@@ -283,27 +308,57 @@ impl Engine for Faulty {
     }
 
     async fn find_image(&self, reference: &str) -> Result<Option<Image>, EngineError> {
-        self.call("find_image", reference, false, None, self.inner.find_image(reference)).await
+        self.call(
+            "find_image",
+            reference,
+            false,
+            None,
+            self.inner.find_image(reference),
+        )
+        .await
     }
 
     async fn tag(&self, image: &str, tag: &str) -> Result<(), EngineError> {
-        self.call("tag", tag, true, None, self.inner.tag(image, tag)).await
+        self.call("tag", tag, true, None, self.inner.tag(image, tag))
+            .await
     }
 
     async fn untag(&self, tag: &str) -> Result<(), EngineError> {
-        self.call("untag", tag, false, None, self.inner.untag(tag)).await
+        self.call("untag", tag, false, None, self.inner.untag(tag))
+            .await
     }
 
     async fn ensure_network(&self, network: &Network) -> Result<(), EngineError> {
-        self.call("ensure_network", &network.name, true, None, self.inner.ensure_network(network)).await
+        self.call(
+            "ensure_network",
+            &network.name,
+            true,
+            None,
+            self.inner.ensure_network(network),
+        )
+        .await
     }
 
     async fn remove_network(&self, name: &str) -> Result<(), EngineError> {
-        self.call("remove_network", name, false, None, self.inner.remove_network(name)).await
+        self.call(
+            "remove_network",
+            name,
+            false,
+            None,
+            self.inner.remove_network(name),
+        )
+        .await
     }
 
     async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
-        self.call("remove_volume", name, false, None, self.inner.remove_volume(name)).await
+        self.call(
+            "remove_volume",
+            name,
+            false,
+            None,
+            self.inner.remove_volume(name),
+        )
+        .await
     }
 
     async fn create(&self, container: &ContainerSpec) -> Result<(), EngineError> {
@@ -311,10 +366,17 @@ impl Engine for Faulty {
         let create = async {
             let made = self.inner.create(container).await;
             self.sign(&container.name);
-            self.sim.world.state.lock().unwrap().removed_by_hand.remove(&container.name);
+            self.sim
+                .world
+                .state
+                .lock()
+                .unwrap()
+                .removed_by_hand
+                .remove(&container.name);
             made
         };
-        self.call("create", &container.name, true, Some(late), create).await
+        self.call("create", &container.name, true, Some(late), create)
+            .await
     }
 
     async fn start(&self, name: &str) -> Result<(), EngineError> {
@@ -330,7 +392,14 @@ impl Engine for Faulty {
             }
             Ok(())
         };
-        self.call("start", name, true, Some(InFlight::Start(name.to_owned())), start).await
+        self.call(
+            "start",
+            name,
+            true,
+            Some(InFlight::Start(name.to_owned())),
+            start,
+        )
+        .await
     }
 
     async fn stop(&self, name: &str, grace: Duration) -> Result<(), EngineError> {
@@ -341,11 +410,25 @@ impl Engine for Faulty {
             self.sim.notes().stopped.insert(name.to_owned());
             Ok(())
         };
-        self.call("stop", name, true, Some(InFlight::Stop(name.to_owned())), stop).await
+        self.call(
+            "stop",
+            name,
+            true,
+            Some(InFlight::Stop(name.to_owned())),
+            stop,
+        )
+        .await
     }
 
     async fn set_restart(&self, name: &str, policy: RestartPolicy) -> Result<(), EngineError> {
-        self.call("set_restart", name, true, None, self.inner.set_restart(name, policy)).await
+        self.call(
+            "set_restart",
+            name,
+            true,
+            None,
+            self.inner.set_restart(name, policy),
+        )
+        .await
     }
 
     async fn remove(&self, name: &str) -> Result<(), EngineError> {
@@ -357,7 +440,8 @@ impl Engine for Faulty {
     }
 
     async fn inspect(&self, name: &str) -> Result<Option<Observed>, EngineError> {
-        self.call("inspect", name, true, None, self.inner.inspect(name)).await
+        self.call("inspect", name, true, None, self.inner.inspect(name))
+            .await
     }
 
     fn output<'a>(
@@ -372,10 +456,16 @@ impl Engine for Faulty {
             tokio::time::sleep(delay).await;
             let broken = || Err(EngineError::Unavailable("the stream broke".into()));
             let gone = self.sim.world.state.lock().unwrap().engine_is_gone;
-            self.sim.trace(format!("engine.output {name} after {after:?} ({follow}): {fate:?}"));
-            let lines = self.inner.output(name, None, follow).map(|line| line.map(in_time));
+            self.sim.trace(format!(
+                "engine.output {name} after {after:?} ({follow}): {fate:?}"
+            ));
+            let lines = self
+                .inner
+                .output(name, None, follow)
+                .map(|line| line.map(in_time));
             let unread = move |line: &Result<OutputLine, EngineError>| {
-                line.as_ref().is_ok_and(|line| after.as_ref().is_none_or(|after| line.cursor > *after))
+                line.as_ref()
+                    .is_ok_and(|line| after.as_ref().is_none_or(|after| line.cursor > *after))
             };
             let lines = lines.filter(move |line| std::future::ready(unread(line)));
             match fate {

@@ -48,7 +48,7 @@ enum Told {
 
 pub async fn live(seed: u64, sim: &Arc<Sim>, bench: &Bench) {
     let chance = Chance::new(seed, 3);
-    let observer = Observer::new(sim.clone(), bench.dir.path());
+    let observer = Observer::new(sim, bench.dir.path());
     let _ = sim.observer.set(observer.clone());
     {
         let mut state = bench.world.state.lock().unwrap();
@@ -58,9 +58,10 @@ pub async fn live(seed: u64, sim: &Arc<Sim>, bench: &Bench) {
     let mut events: VecDeque<(Duration, Event)> = sim.script.events.iter().cloned().collect();
     let began = sim.now();
     loop {
-        let at = sim.weather().life.map(|life| {
-            usize::try_from(chance.between(1, life * 2)).unwrap()
-        });
+        let at = sim
+            .weather()
+            .life
+            .map(|life| usize::try_from(chance.between(1, life * 2)).unwrap());
         bench.world.count_from_here(at);
         let Some(process) = start(sim, bench, &observer) else {
             crashed(sim, bench);
@@ -85,8 +86,12 @@ pub async fn live(seed: u64, sim: &Arc<Sim>, bench: &Bench) {
 
 fn start(sim: &Arc<Sim>, bench: &Bench, observer: &Arc<Observer>) -> Option<Process> {
     sim.trace("a life begins".into());
+    sim.notes().lives += 1;
     let wrap = |ports: Ports| {
-        let faulty = Arc::new(Faulty { inner: Fake(bench.world.clone()), sim: sim.clone() });
+        let faulty = Arc::new(Faulty {
+            inner: Fake(bench.world.clone()),
+            sim: sim.clone(),
+        });
         Ports {
             engine: faulty.clone(),
             source: faulty.clone(),
@@ -157,7 +162,9 @@ async fn follow(
 ) -> Told {
     let mut requests: FuturesUnordered<LocalBoxFuture<'_, ()>> = FuturesUnordered::new();
     loop {
-        let due = events.front().map(|(at, _)| (began + *at).saturating_sub(sim.now()));
+        let due = events
+            .front()
+            .map(|(at, _)| (began + *at).saturating_sub(sim.now()));
         let Some(due) = due else {
             while requests.next().await.is_some() {}
             return Told::Over;
@@ -196,11 +203,16 @@ async fn deploy(sim: &Arc<Sim>, process: &Process, asked: Asked) {
     let mut request = create(asked.app, asked.trigger);
     request.target = match asked.what {
         What::Configured => Target::Configured(None),
-        What::Tag(tag) => Target::Image(ImageReference::parse(&image_name(asked.app, tag)).unwrap()),
+        What::Tag(tag) => {
+            Target::Image(ImageReference::parse(&image_name(asked.app, tag)).unwrap())
+        }
         What::Rollback(number) => Target::Release(number),
         What::Restart => Target::Restart,
     };
-    request.key = asked.key.map(|key| RequestKey { key: format!("key {key}"), digest: vec![key] });
+    request.key = asked.key.map(|key| RequestKey {
+        key: format!("key {key}"),
+        digest: vec![key],
+    });
     sim.trace(format!("ask for {asked:?}"));
     match process.ask(Action::CreateDeployment(request)).await {
         Ok(Reply::Deployment(view)) => {
@@ -217,7 +229,9 @@ async fn deploy(sim: &Arc<Sim>, process: &Process, asked: Asked) {
             }
         }
         Ok(other) => sim.trace(format!("answered: {other:?}")),
-        Err(Error::KeyReused) => sim.against("the same request under the same key was refused".into()),
+        Err(Error::KeyReused) => {
+            sim.against("the same request under the same key was refused".into())
+        }
         Err(error @ Error::Internal(_)) if !sim.world.ended() => {
             sim.against(format!("a request failed: {error}"));
         }
@@ -238,7 +252,10 @@ async fn cancel(sim: &Arc<Sim>, process: &Process, which: u64) {
         Ok(Reply::Deployment(view)) => {
             sim.trace(format!("cancelled: deployment {}", view.deployment.serial));
             if !matches!(view.deployment.phase, Phase::Cancelled { .. }) {
-                sim.against(format!("a cancelled deployment is {:?}", view.deployment.phase));
+                sim.against(format!(
+                    "a cancelled deployment is {:?}",
+                    view.deployment.phase
+                ));
             }
             sim.notes().cancelled.insert(id);
         }
@@ -248,7 +265,12 @@ async fn cancel(sim: &Arc<Sim>, process: &Process, which: u64) {
 }
 
 async fn ask_change(sim: &Arc<Sim>, process: &Process, asked: ChangeEnvironment) {
-    sim.trace(format!("{} {} now={}", asked.change.as_str(), asked.app, asked.now));
+    sim.trace(format!(
+        "{} {} now={}",
+        asked.change.as_str(),
+        asked.app,
+        asked.now
+    ));
     match process.ask(Action::Change(asked)).await {
         Ok(Reply::Changes(views)) => {
             let serials: Vec<i64> = views.iter().map(|view| view.change.serial.0).collect();
@@ -287,20 +309,38 @@ fn happen(sim: &Arc<Sim>, event: Event) {
             }
         }
         Event::ClockJumps(seconds) => sim.clock_off.store(seconds * 1000, Ordering::Relaxed),
-        Event::Deploy(_) | Event::Cancel(_) | Event::Change { .. } | Event::Kill | Event::Shutdown => {}
+        Event::Deploy(_)
+        | Event::Cancel(_)
+        | Event::Change { .. }
+        | Event::Kill
+        | Event::Shutdown => {}
     }
 }
 
 fn by_hand(sim: &Sim, which: u64) -> Option<String> {
-    let names: Vec<String> = sim.world.state.lock().unwrap().containers.keys().cloned().collect();
-    let name = names.get(usize::try_from(which).unwrap() % names.len().max(1))?.clone();
+    let names: Vec<String> = sim
+        .world
+        .state
+        .lock()
+        .unwrap()
+        .containers
+        .keys()
+        .cloned()
+        .collect();
+    let name = names
+        .get(usize::try_from(which).unwrap() % names.len().max(1))?
+        .clone();
     sim.because(app_of(&name), Reason::Touched);
     sim.trace(format!("by hand: {name}"));
     Some(name)
 }
 
 fn starts_refused(sim: &Arc<Sim>, app: &'static str, length: Duration) {
-    let name = sim.world.running().into_iter().find(|name| app_of(name) == Some(app));
+    let name = sim
+        .world
+        .running()
+        .into_iter()
+        .find(|name| app_of(name) == Some(app));
     let Some(name) = name else {
         return;
     };
@@ -336,7 +376,11 @@ fn engine_goes(sim: &Arc<Sim>, length: Duration, kills: bool) {
         state.engine_is_gone = true;
         for (name, made) in state.containers.iter_mut().filter(|_| kills) {
             if matches!(made.state, ContainerState::Running { .. }) {
-                made.state = ContainerState::Exited { code: 255, out_of_memory: false, error: None };
+                made.state = ContainerState::Exited {
+                    code: 255,
+                    out_of_memory: false,
+                    error: None,
+                };
                 down.push(name.clone());
             }
         }

@@ -39,6 +39,7 @@ pub struct Notes {
     pub faults: BTreeMap<&'static str, u64>,
     pub crash_points: BTreeSet<String>,
     pub crashes: u64,
+    pub lives: u64,
     /// When each deployment came into each phase.
     pub phases: BTreeMap<i64, Vec<(String, Duration)>>,
     /// Containers whose last start or stop was a stop through the engine's API.
@@ -82,7 +83,9 @@ impl Notes {
     /// Whether something of that kind was done to an app in that time.
     pub fn explains(&self, app: &str, from: Duration, to: Duration, reasons: &[Reason]) -> bool {
         self.reasons.iter().any(|(at, whose, reason)| {
-            (from..=to).contains(at) && whose.is_none_or(|whose| whose == app) && reasons.contains(reason)
+            (from..=to).contains(at)
+                && whose.is_none_or(|whose| whose == app)
+                && reasons.contains(reason)
         })
     }
 }

@@ -6,11 +6,11 @@ use longshore::core::ports::ContainerState;
 use rusqlite::{Connection, OptionalExtension as _};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 /// What was seen last.
 pub struct Observer {
-    sim: Arc<Sim>,
+    sim: Weak<Sim>,
     data_dir: PathBuf,
     seen: Mutex<Seen>,
 }
@@ -37,13 +37,21 @@ struct Written {
 }
 
 impl Observer {
-    pub fn new(sim: Arc<Sim>, data_dir: &Path) -> Arc<Self> {
-        Arc::new(Self { sim, data_dir: data_dir.to_owned(), seen: Mutex::default() })
+    pub fn new(sim: &Arc<Sim>, data_dir: &Path) -> Arc<Self> {
+        Arc::new(Self {
+            sim: Arc::downgrade(sim),
+            data_dir: data_dir.to_owned(),
+            seen: Mutex::default(),
+        })
+    }
+
+    fn sim(&self) -> Arc<Sim> {
+        self.sim.upgrade().unwrap()
     }
 
     /// Looks on after a commit.
     pub fn look(&self, transaction: &'static str) {
-        self.sim.trace(format!("store.{transaction}"));
+        self.sim().trace(format!("store.{transaction}"));
         let mut seen = self.seen.lock().unwrap();
         if seen.connection.is_none() {
             seen.connection = Some(open(&self.data_dir.join("longshore.db")));
@@ -75,23 +83,39 @@ impl Observer {
             .map(Result::unwrap)
             .collect();
         for written in written {
-            let now = self.sim.now();
-            let Written { deployment, phase, .. } = &written;
-            self.sim.trace(format!("deployment {deployment} is {phase}"));
-            self.sim.notes().phases.entry(*deployment).or_default().push((phase.clone(), now));
+            let now = self.sim().now();
+            let Written {
+                deployment, phase, ..
+            } = &written;
+            self.sim()
+                .trace(format!("deployment {deployment} is {phase}"));
+            self.sim()
+                .notes()
+                .phases
+                .entry(*deployment)
+                .or_default()
+                .push((phase.clone(), now));
             seen.last_event = written.serial;
             let before = seen.phases.insert(*deployment, phase.clone());
             if !is_an_edge(before.as_deref(), phase) {
-                self.sim.against(format!("deployment {deployment} went from {before:?} to {phase}"));
+                self.sim().against(format!(
+                    "deployment {deployment} went from {before:?} to {phase}"
+                ));
             }
-            if before.as_deref() == Some("queued") && matches!(phase.as_str(), "checkout" | "rollout") {
+            if before.as_deref() == Some("queued")
+                && matches!(phase.as_str(), "checkout" | "rollout")
+            {
                 self.look_at_start(connection, &written);
             }
             if phase == "superseded" {
                 self.look_at_superseded(connection, &written);
             }
             if phase == "succeeded" {
-                self.acknowledged(seen, written.environment, &format!("deployment {deployment} succeeded"));
+                self.acknowledged(
+                    seen,
+                    written.environment,
+                    &format!("deployment {deployment} succeeded"),
+                );
             }
         }
     }
@@ -100,7 +124,9 @@ impl Observer {
     fn look_at_start(&self, connection: &Connection, started: &Written) {
         let count = |sql: &str| -> i64 {
             let mut statement = connection.prepare_cached(sql).unwrap();
-            statement.query_row([started.deployment], |row| row.get(0)).unwrap()
+            statement
+                .query_row([started.deployment], |row| row.get(0))
+                .unwrap()
         };
         let at_work = count(
             "SELECT count(*) FROM deployment d JOIN deployment me ON me.environment = d.environment
@@ -115,7 +141,7 @@ impl Observer {
              WHERE me.serial = ?1 AND s.settled_at IS NULL",
         );
         if (at_work, older, unsettled) != (0, 0, 0) {
-            self.sim.against(format!(
+            self.sim().against(format!(
                 "deployment {} began while {at_work} were at work, {older} older ones waited and {unsettled} things were unsettled",
                 started.deployment
             ));
@@ -131,9 +157,15 @@ impl Observer {
                 |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
             )
             .unwrap();
-        let lawful = superseded.automatic && by.0 > superseded.deployment && by.1 == superseded.environment && by.2;
+        let lawful = superseded.automatic
+            && by.0 > superseded.deployment
+            && by.1 == superseded.environment
+            && by.2;
         if !lawful {
-            self.sim.against(format!("deployment {} was superseded by {}", superseded.deployment, by.0));
+            self.sim().against(format!(
+                "deployment {} was superseded by {}",
+                superseded.deployment, by.0
+            ));
         }
     }
 
@@ -149,10 +181,17 @@ impl Observer {
         let mut rows = statement.query([]).unwrap();
         while let Some(row) = rows.next().unwrap() {
             let serial: i64 = row.get(0).unwrap();
-            let now: (Option<i64>, Option<i64>, String) = (row.get(1).unwrap(), row.get(2).unwrap(), row.get(3).unwrap());
+            let now: (Option<i64>, Option<i64>, String) = (
+                row.get(1).unwrap(),
+                row.get(2).unwrap(),
+                row.get(3).unwrap(),
+            );
             let lives: i64 = row.get(4).unwrap();
             if lives != i64::from(now.0.is_some()) {
-                self.sim.against(format!("environment {serial} has {lives} live containers and the release {:?}", now.0));
+                self.sim().against(format!(
+                    "environment {serial} has {lives} live containers and the release {:?}",
+                    now.0
+                ));
             }
             let before = seen.environments.insert(serial, now.clone());
             let fresh = (None, None, "running".to_owned());
@@ -161,29 +200,48 @@ impl Observer {
                 continue;
             }
             seen.generations.insert(serial, row.get(5).unwrap());
-            self.sim.trace(format!("environment {serial}: release {:?} of deployment {:?}, {}", now.0, now.1, now.2));
+            self.sim().trace(format!(
+                "environment {serial}: release {:?} of deployment {:?}, {}",
+                now.0, now.1, now.2
+            ));
             let lawful = match transaction {
-                "commit" => seen.phases.get(&now.1.unwrap_or_default()).is_some_and(|phase| phase == "committed") && now.2 == "running",
-                "begin_change" => (before.0, before.1) == (now.0, now.1) || (now.0.is_none() && now.2 == "removed"),
+                "commit" => {
+                    seen.phases
+                        .get(&now.1.unwrap_or_default())
+                        .is_some_and(|phase| phase == "committed")
+                        && now.2 == "running"
+                }
+                "begin_change" => {
+                    (before.0, before.1) == (now.0, now.1)
+                        || (now.0.is_none() && now.2 == "removed")
+                }
                 _ => false,
             };
             if !lawful {
-                self.sim.against(format!("{transaction} made of {before:?} in environment {serial}: {now:?}"));
+                self.sim().against(format!(
+                    "{transaction} made of {before:?} in environment {serial}: {now:?}"
+                ));
             }
         }
     }
 
     fn acknowledged(&self, seen: &Seen, environment: i64, what: &str) {
-        let held = self.sim.world.state.lock().unwrap().generation;
-        let wanted = seen.generations.get(&environment).copied().unwrap_or_default();
+        let held = self.sim().world.state.lock().unwrap().generation;
+        let wanted = seen
+            .generations
+            .get(&environment)
+            .copied()
+            .unwrap_or_default();
         if held < wanted {
-            self.sim.against(format!("{what} while the ingress held generation {held}, not {wanted}"));
+            self.sim().against(format!(
+                "{what} while the ingress held generation {held}, not {wanted}"
+            ));
         }
     }
 
     /// A container is about to be removed: nothing of it may be lost, and nothing may be routed to it.
     pub fn about_to_remove(&self, name: &str) {
-        let printed = match self.sim.world.state.lock().unwrap().containers.get(name) {
+        let printed = match self.sim().world.state.lock().unwrap().containers.get(name) {
             Some(made) => made.printed.clone(),
             None => return,
         };
@@ -201,34 +259,50 @@ impl Observer {
             .optional()
             .unwrap();
         let Some((role, environment, was_live, uuid)) = row else {
-            return self.sim.against(format!("{name}, which no row names, was removed"));
+            return self
+                .sim()
+                .against(format!("{name}, which no row names, was removed"));
         };
         if role != "retired" {
-            self.sim.against(format!("{name} was removed while it was {role}"));
+            self.sim()
+                .against(format!("{name} was removed while it was {role}"));
         }
         if was_live {
             self.acknowledged(&seen, environment, &format!("{name} was removed"));
         }
-        let log = std::fs::read_to_string(self.data_dir.join("logs").join(format!("{uuid}.log"))).unwrap_or_default();
-        let (unread, crashed) = {
-            let notes = self.sim.notes();
-            (notes.unread.contains(name), notes.crashes > 0)
+        let log = std::fs::read_to_string(self.data_dir.join("logs").join(format!("{uuid}.log")))
+            .unwrap_or_default();
+        let (unread, reborn) = {
+            let sim = self.sim();
+            let notes = sim.notes();
+            (notes.unread.contains(name), notes.lives > 1)
         };
         for line in printed.iter().filter(|_| !unread) {
             match log.matches(line.as_str()).count() {
-                0 => self.sim.against(format!("{name} was removed before its output was read: {line}")),
+                0 => self.sim().against(format!(
+                    "{name} was removed before its output was read: {line}"
+                )),
                 1 => {}
-                _ if crashed => {}
-                times => self.sim.against(format!("the log has a line of {name} {times} times: {line}")),
+                // What was read and not yet noted when a life ended is read again.
+                _ if reborn => {}
+                times => self.sim().against(format!(
+                    "the log has a line of {name} {times} times: {line}"
+                )),
             }
         }
     }
 
     /// No request is sent to what is about to stop.
     pub fn about_to_stop(&self, name: &str) {
-        let runs = self.sim.world.state.lock().unwrap().containers.get(name).is_some_and(|made| {
-            matches!(made.state, ContainerState::Running { .. })
-        });
+        let runs = self
+            .sim()
+            .world
+            .state
+            .lock()
+            .unwrap()
+            .containers
+            .get(name)
+            .is_some_and(|made| matches!(made.state, ContainerState::Running { .. }));
         let seen = self.seen.lock().unwrap();
         let environment: Option<i64> = seen
             .connection
@@ -261,9 +335,14 @@ fn is_an_edge(from: Option<&str>, to: &str) -> bool {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "who looks on must not look through the eyes of the store")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "who looks on must not look through the eyes of the store"
+)]
 pub fn open(path: &Path) -> Connection {
     let connection = Connection::open(path).unwrap();
-    connection.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
+    connection
+        .busy_timeout(std::time::Duration::from_secs(5))
+        .unwrap();
     connection
 }

@@ -22,13 +22,23 @@ pub enum Event {
     Deploy(Asked),
     /// Somebody cancels one of the deployments they know of.
     Cancel(u64),
-    Change { app: &'static str, change: Change, now: bool },
+    Change {
+        app: &'static str,
+        change: Change,
+        now: bool,
+    },
     HeadMoves(char),
     /// The engine is gone; `kills`: and takes the containers with it, as a restart without live-restore does.
-    EngineGoes { length: Duration, kills: bool },
+    EngineGoes {
+        length: Duration,
+        kills: bool,
+    },
     TablesRefused(u32),
     /// The engine will not start what is live now.
-    StartsRefused { app: &'static str, length: Duration },
+    StartsRefused {
+        app: &'static str,
+        length: Duration,
+    },
     HandRemoves(u64),
     HandStops(u64),
     /// The wall clock is now so many seconds off.
@@ -115,13 +125,20 @@ impl Script {
             events: Vec::new(),
             apps: apps.iter().map(|(app, _)| app.clone()).collect(),
         };
-        let commits = COMMITS.iter().map(|digit| image_of(&digit.to_string().repeat(40)));
-        let tags = names.iter().flat_map(|name| TAGS.iter().map(|tag| pulled_id(name, *tag)));
+        let commits = COMMITS
+            .iter()
+            .map(|digit| image_of(&digit.to_string().repeat(40)));
+        let tags = names
+            .iter()
+            .flat_map(|name| TAGS.iter().map(|tag| pulled_id(name, *tag)));
         for image in commits.chain(tags) {
             script.draw_image(&chance, image);
         }
-        let kinds: Vec<(&'static str, bool)> =
-            names.iter().copied().zip(apps.iter().map(|(_, git)| *git)).collect();
+        let kinds: Vec<(&'static str, bool)> = names
+            .iter()
+            .copied()
+            .zip(apps.iter().map(|(_, git)| *git))
+            .collect();
         script.draw_events(&chance, &kinds);
         script
     }
@@ -147,15 +164,24 @@ impl Script {
         for _ in 0..chance.between(2, 9) {
             let (app, git) = chance.pick(apps);
             let what = match chance.below(10) {
-                0 | 1 => What::Rollback(chance.in_thousand(500).then(|| chance.between(1, 3).cast_signed())),
+                0 | 1 => What::Rollback(
+                    chance
+                        .in_thousand(500)
+                        .then(|| chance.between(1, 3).cast_signed()),
+                ),
                 2 => What::Restart,
                 _ if git => What::Configured,
                 _ => What::Tag(chance.pick(&TAGS)),
             };
-            let automatic = matches!(what, What::Configured | What::Tag(_)) && chance.in_thousand(400);
+            let automatic =
+                matches!(what, What::Configured | What::Tag(_)) && chance.in_thousand(400);
             let mut asked = Asked {
                 app,
-                trigger: if automatic { Trigger::Automatic } else { Trigger::Manual },
+                trigger: if automatic {
+                    Trigger::Automatic
+                } else {
+                    Trigger::Manual
+                },
                 what,
                 key: None,
             };
@@ -181,10 +207,16 @@ impl Script {
                     2 | 3 => Change::Start,
                     4 | 5 => Change::Suspend,
                     6 | 7 => Change::Activate,
-                    _ => Change::Remove { volumes: chance.in_thousand(500) },
+                    _ => Change::Remove {
+                        volumes: chance.in_thousand(500),
+                    },
                 };
                 let now = chance.in_thousand(300);
-                at(Event::Change { app: chance.pick(apps).0, change, now });
+                at(Event::Change {
+                    app: chance.pick(apps).0,
+                    change,
+                    now,
+                });
             }
         }
         if self.weather.calm {
@@ -195,20 +227,30 @@ impl Script {
                 0 => chance.millis(150_000, 900_000),
                 _ => chance.millis(500, 60_000),
             };
-            at(Event::EngineGoes { length, kills: chance.in_thousand(300) });
+            at(Event::EngineGoes {
+                length,
+                kills: chance.in_thousand(300),
+            });
         }
         for _ in 0..chance.below(3) {
-            at(Event::TablesRefused(u32::try_from(chance.between(1, 12)).unwrap()));
+            at(Event::TablesRefused(
+                u32::try_from(chance.between(1, 12)).unwrap(),
+            ));
         }
         for _ in 0..chance.below(2) {
-            at(Event::StartsRefused { app: chance.pick(apps).0, length: chance.millis(1000, 600_000) });
+            at(Event::StartsRefused {
+                app: chance.pick(apps).0,
+                length: chance.millis(1000, 600_000),
+            });
         }
         for _ in 0..chance.below(3) {
             at(Event::HandRemoves(chance.next()));
             at(Event::HandStops(chance.next()));
         }
         for _ in 0..chance.below(4) {
-            at(Event::ClockJumps(chance.below(72_000).cast_signed() - 36_000));
+            at(Event::ClockJumps(
+                chance.below(72_000).cast_signed() - 36_000,
+            ));
         }
         for _ in 0..chance.below(4) {
             at(Event::Kill);
@@ -224,7 +266,15 @@ impl Script {
 
 fn weather(chance: &Chance) -> Weather {
     if chance.below(10) == 0 {
-        return Weather { calm: true, lost: 0, answerless: 0, refused: 0, late: 0, delayed: 0, life: None };
+        return Weather {
+            calm: true,
+            lost: 0,
+            answerless: 0,
+            refused: 0,
+            late: 0,
+            delayed: 0,
+            life: None,
+        };
     }
     Weather {
         calm: false,

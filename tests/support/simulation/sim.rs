@@ -66,7 +66,15 @@ impl Sim {
 
     pub fn weather(&self) -> Weather {
         match self.over.load(Ordering::Relaxed) {
-            true => Weather { calm: true, lost: 0, answerless: 0, refused: 0, late: 0, delayed: 0, life: None },
+            true => Weather {
+                calm: true,
+                lost: 0,
+                answerless: 0,
+                refused: 0,
+                late: 0,
+                delayed: 0,
+                life: None,
+            },
             false => self.script.weather,
         }
     }
@@ -126,7 +134,10 @@ impl Sim {
         let mut running: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, made) in &self.world.state.lock().unwrap().containers {
             if matches!(made.state, ContainerState::Running { .. }) {
-                running.entry(made.spec.network.clone()).or_default().push(name.clone());
+                running
+                    .entry(made.spec.network.clone())
+                    .or_default()
+                    .push(name.clone());
             }
         }
         for names in running.into_values().filter(|names| names.len() > 1) {
@@ -142,16 +153,23 @@ impl Sim {
         }
         self.change(|state| match call {
             InFlight::Create(spec) => {
-                let taken = state.containers.values().any(|made| made.spec.address == spec.address);
+                state.removed_by_hand.remove(&spec.name);
+                let taken = state
+                    .containers
+                    .values()
+                    .any(|made| made.spec.address == spec.address);
                 if taken || !state.networks.contains(&spec.network) {
                     return;
                 }
-                state.containers.entry(spec.name.clone()).or_insert_with(|| Made {
-                    spec: (**spec).clone(),
-                    state: ContainerState::Created,
-                    restart: RestartPolicy::No,
-                    printed: Vec::new(),
-                });
+                state
+                    .containers
+                    .entry(spec.name.clone())
+                    .or_insert_with(|| Made {
+                        spec: (**spec).clone(),
+                        state: ContainerState::Created,
+                        restart: RestartPolicy::No,
+                        printed: Vec::new(),
+                    });
             }
             InFlight::Start(name) => {
                 if let Some(made) = state.containers.get_mut(name) {
@@ -174,7 +192,9 @@ impl Sim {
 
     /// The caller has died: what it had asked for may still happen.
     pub fn orphan_calls(self: &Arc<Self>) {
-        let calls: Vec<InFlight> = std::mem::take(&mut self.notes().in_flight).into_values().collect();
+        let calls: Vec<InFlight> = std::mem::take(&mut self.notes().in_flight)
+            .into_values()
+            .collect();
         for call in calls {
             if self.chance.in_thousand(500) {
                 continue;
@@ -194,7 +214,11 @@ impl Sim {
 }
 
 pub fn stopped() -> ContainerState {
-    ContainerState::Exited { code: 143, out_of_memory: false, error: None }
+    ContainerState::Exited {
+        code: 143,
+        out_of_memory: false,
+        error: None,
+    }
 }
 
 fn told(call: &InFlight) -> String {

@@ -18,10 +18,11 @@ const CLEARED: Duration = Duration::from_secs(30);
 pub fn judge(sim: &Sim, bench: &Bench, process: &Process) {
     laws::hold(bench, process, "at the end");
     let connection = open(&bench.dir.path().join("longshore.db"));
-    let deployments: Vec<Deployment> = numbers(&connection, "SELECT serial FROM deployment ORDER BY serial")
-        .into_iter()
-        .map(|serial| process.store.deployment(DeploymentSerial(serial)).unwrap())
-        .collect();
+    let deployments: Vec<Deployment> =
+        numbers(&connection, "SELECT serial FROM deployment ORDER BY serial")
+            .into_iter()
+            .map(|serial| process.store.deployment(DeploymentSerial(serial)).unwrap())
+            .collect();
     let notes = sim.notes();
     let mut laws = Vec::new();
     for id in &notes.accepted {
@@ -30,13 +31,20 @@ pub fn judge(sim: &Sim, bench: &Bench, process: &Process) {
         }
     }
     if deployments.len() > notes.attempts {
-        laws.push(format!("{} requests made {} deployments", notes.attempts, deployments.len()));
+        laws.push(format!(
+            "{} requests made {} deployments",
+            notes.attempts,
+            deployments.len()
+        ));
     }
     for deployment in &deployments {
         laws.extend(ended_well(sim, &notes, &connection, deployment));
         let cancelled = matches!(deployment.phase, Phase::Cancelled { .. });
         if notes.cancelled.contains(&deployment.id) && !cancelled {
-            laws.push(format!("deployment {} was cancelled and is {:?}", deployment.serial, deployment.phase));
+            laws.push(format!(
+                "deployment {} was cancelled and is {:?}",
+                deployment.serial, deployment.phase
+            ));
         }
     }
     for serial in &notes.changes {
@@ -50,18 +58,30 @@ pub fn judge(sim: &Sim, bench: &Bench, process: &Process) {
 }
 
 /// A deployment has ended, and if it failed, something explains it.
-fn ended_well(sim: &Sim, notes: &Notes, connection: &Connection, deployment: &Deployment) -> Option<String> {
+fn ended_well(
+    sim: &Sim,
+    notes: &Notes,
+    connection: &Connection,
+    deployment: &Deployment,
+) -> Option<String> {
     let serial = deployment.serial;
     let (step, failure) = match &deployment.phase {
         Phase::Succeeded { .. } | Phase::Superseded { .. } => return None,
         Phase::Cancelled { .. } => return cleared_in_time(sim, connection, deployment),
         Phase::Queued | Phase::Running(_) | Phase::Committed(_) => {
-            return Some(format!("deployment {serial} has not ended: {:?}", deployment.phase));
+            return Some(format!(
+                "deployment {serial} has not ended: {:?}",
+                deployment.phase
+            ));
         }
         Phase::Failed { step, failure, .. } => (step, failure),
     };
     let app: String = connection
-        .query_row("SELECT name FROM app WHERE serial = ?1", [deployment.app.0], |row| row.get(0))
+        .query_row(
+            "SELECT name FROM app WHERE serial = ?1",
+            [deployment.app.0],
+            |row| row.get(0),
+        )
         .unwrap();
     let phases = &notes.phases[&serial.0];
     let (from, to) = (phases[1].1, phases.last().unwrap().1);
@@ -70,17 +90,23 @@ fn ended_well(sim: &Sim, notes: &Notes, connection: &Connection, deployment: &De
     let explained = match failure.code {
         FailureCode::NotReady => behaviour == Behaviour::NeverReady || because(&[Reason::Touched]),
         FailureCode::ContainerExited => {
-            matches!(behaviour, Behaviour::Exits(_)) || because(&[Reason::Touched, Reason::EngineKilled])
+            matches!(behaviour, Behaviour::Exits(_))
+                || because(&[Reason::Touched, Reason::EngineKilled])
         }
         FailureCode::EngineRefused => because(&[Reason::Refused, Reason::Touched]),
         FailureCode::BuildFailed | FailureCode::PullFailed => because(&[Reason::Refused]),
         FailureCode::CheckoutFailed => because(&[Reason::Source]),
         // An outage that began before the deployment did counts, too.
-        FailureCode::EngineUnavailable | FailureCode::DeadlineExceeded => {
-            notes.explains(&app, from.saturating_sub(Duration::from_secs(900)), to, &[Reason::EngineAway])
-        }
+        FailureCode::EngineUnavailable | FailureCode::DeadlineExceeded => notes.explains(
+            &app,
+            from.saturating_sub(Duration::from_secs(900)),
+            to,
+            &[Reason::EngineAway],
+        ),
         FailureCode::CrashLoop => notes.crashes >= 4,
-        FailureCode::EnvironmentStopped | FailureCode::EnvironmentSuspended => !notes.changes.is_empty(),
+        FailureCode::EnvironmentStopped | FailureCode::EnvironmentSuspended => {
+            !notes.changes.is_empty()
+        }
         FailureCode::ImageGone
         | FailureCode::DockerfileMissing
         | FailureCode::ImageMissing
@@ -108,21 +134,39 @@ fn behaviour(script: &Script, connection: &Connection, deployment: &Deployment) 
         Wanted::Release(_) | Wanted::Restart => String::new(),
     };
     let _ = connection;
-    script.behaviours.get(&image).copied().unwrap_or(Behaviour::Serves)
+    script
+        .behaviours
+        .get(&image)
+        .copied()
+        .unwrap_or(Behaviour::Serves)
 }
 
 fn cleared_in_time(sim: &Sim, connection: &Connection, deployment: &Deployment) -> Option<String> {
-    let Phase::Cancelled { at, was_waiting: false, .. } = deployment.phase else {
+    let Phase::Cancelled {
+        at,
+        was_waiting: false,
+        ..
+    } = deployment.phase
+    else {
         return None;
     };
     if !sim.script.weather.calm {
         return None;
     }
     let done: i64 = connection
-        .query_row("SELECT done_at FROM operation WHERE deployment = ?1", [deployment.serial.0], |row| row.get(0))
+        .query_row(
+            "SELECT done_at FROM operation WHERE deployment = ?1",
+            [deployment.serial.0],
+            |row| row.get(0),
+        )
         .unwrap();
     let took = Duration::from_millis(u64::try_from(done - at.0).unwrap_or_default());
-    (took > CLEARED).then(|| format!("deployment {} was cleared away {took:?} after its cancel", deployment.serial))
+    (took > CLEARED).then(|| {
+        format!(
+            "deployment {} was cleared away {took:?} after its cancel",
+            deployment.serial
+        )
+    })
 }
 
 fn change_ended_well(notes: &Notes, connection: &Connection, serial: i64) -> Option<String> {
@@ -138,8 +182,11 @@ fn change_ended_well(notes: &Notes, connection: &Connection, serial: i64) -> Opt
     let explained = match phase.as_str() {
         "done" | "cancelled" => true,
         "failed" => {
-            let crash_loop = failure.as_deref().is_some_and(|text| text.contains("crash_loop"));
-            (crash_loop && notes.crashes >= 4) || notes.explains(&app, Duration::ZERO, Duration::MAX, &reasons)
+            let crash_loop = failure
+                .as_deref()
+                .is_some_and(|text| text.contains("crash_loop"));
+            (crash_loop && notes.crashes >= 4)
+                || notes.explains(&app, Duration::ZERO, Duration::MAX, &reasons)
         }
         _ => false,
     };
