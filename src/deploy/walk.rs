@@ -12,6 +12,7 @@ use crate::core::id::OperationSerial;
 use crate::core::ports::Labels;
 use crate::core::spec::Spec;
 use crate::store::{Place, StepResult, StoreError};
+use std::sync::atomic::AtomicBool;
 
 /// A deployment at work.
 pub(super) struct Walk<'a> {
@@ -218,6 +219,7 @@ impl<'a> Walk<'a> {
             interrupt,
             journal: &self.journal,
             step,
+            heard: AtomicBool::new(false),
         }
     }
 
