@@ -41,14 +41,10 @@ impl Agent {
 
     async fn turn(&self) -> Result<(), StoreError> {
         let mut changes = self.store.changes();
-        let mut walks: FuturesUnordered<LocalBoxFuture<'_, EnvironmentSerial>> =
-            FuturesUnordered::new();
+        let mut walks: FuturesUnordered<LocalBoxFuture<'_, Walked>> = FuturesUnordered::new();
         let mut busy = HashSet::new();
         self.note_interrupted()?;
-        for environment in self.store.live_environments()? {
-            busy.insert(environment);
-            walks.push(self.revive(environment).boxed_local());
-        }
+        let mut unseen = self.store.live_environments()?;
         loop {
             changes.borrow_and_update();
             for work in self.store.unfinished()? {
@@ -56,10 +52,19 @@ impl Agent {
                     walks.push(self.walk(work.environment).boxed_local());
                 }
             }
+            // Those with work have their turn when it is done: it may have ended without looking after what is live.
+            unseen.retain(|environment| {
+                let rests = busy.insert(*environment);
+                if rests {
+                    walks.push(self.revive(*environment).boxed_local());
+                }
+                !rests
+            });
             tokio::select! {
                 biased;
-                Some(environment) = walks.next(), if !walks.is_empty() => {
-                    busy.remove(&environment);
+                Some(walked) = walks.next(), if !walks.is_empty() => {
+                    busy.remove(&walked.environment);
+                    unseen.extend((!walked.seen).then_some(walked.environment));
                 }
                 changed = changes.changed() => if changed.is_err() {
                     return Ok(());
@@ -95,12 +100,15 @@ impl Agent {
     }
 
     /// Walks an environment's queue to its end.
-    async fn walk(&self, environment: EnvironmentSerial) -> EnvironmentSerial {
+    async fn walk(&self, environment: EnvironmentSerial) -> Walked {
         if let Err(error) = self.walk_queue(environment).await {
             tracing::error!(%error, %environment, "an environment's work is interrupted and will be tried again");
             self.ports.clock.sleep(REST).await;
         }
-        environment
+        Walked {
+            environment,
+            seen: true,
+        }
     }
 
     async fn walk_queue(&self, environment: EnvironmentSerial) -> Result<(), StoreError> {
@@ -139,17 +147,19 @@ impl Agent {
 
     /// At a start: an environment without work is as it is meant to be. One with work is its walk's business, which may
     /// have stopped its container on purpose.
-    async fn revive(&self, environment: EnvironmentSerial) -> EnvironmentSerial {
+    async fn revive(&self, environment: EnvironmentSerial) -> Walked {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let walked = |seen| Walked { environment, seen };
         loop {
             match self.revive_once(environment).await {
-                Ok(Revival::Done) => return environment,
+                Ok(Revival::Done) => return walked(true),
+                Ok(Revival::GaveWay) => return walked(false),
                 Ok(Revival::Later(why)) => {
                     tracing::warn!(%environment, why, "the live container cannot be looked after yet");
                 }
                 Err(error) => {
                     tracing::error!(%environment, %error, "the live container cannot be looked after");
-                    return environment;
+                    return walked(true);
                 }
             }
             self.ports.clock.sleep(backoff.pause()).await;
@@ -163,7 +173,7 @@ impl Agent {
             .iter()
             .any(|work| work.environment == environment)
         {
-            return Ok(Revival::Done);
+            return Ok(Revival::GaveWay);
         }
         let place: Place = self.store.place_of(environment)?;
         match self.uphold(&place).await {
@@ -212,7 +222,16 @@ impl Agent {
     }
 }
 
+/// What a walk leaves behind.
+struct Walked {
+    environment: EnvironmentSerial,
+    /// Whether what is live needs no further look.
+    seen: bool,
+}
+
 enum Revival {
     Done,
+    /// There is work, which comes first.
+    GaveWay,
     Later(String),
 }
