@@ -53,10 +53,14 @@ impl Walk<'_> {
                 Look::NeverWill(why) => return Err(never(why).into()),
                 Look::NotYet(why) => why,
             };
-            if clock.monotonic() - began >= health.timeout {
+            // By when it was asked, not by now: a look may have waited for an engine that was gone, and what was answered
+            // before that says nothing of the container as it is.
+            if waited >= health.timeout {
                 return Err(self.not_ready(row, health, &why).await.into());
             }
-            interrupt.race(clock.sleep(backoff.pause())).await?;
+            let left = health.timeout.saturating_sub(clock.monotonic() - began);
+            let pause = backoff.pause().min(left).max(FIRST_PAUSE);
+            interrupt.race(clock.sleep(pause)).await?;
         }
     }
 
