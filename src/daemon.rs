@@ -175,6 +175,7 @@ fn settings(config: &Config) -> Settings {
         registries: config.docker.registries.iter().map(registry).collect(),
         max_concurrent: config.limits.max_concurrent,
         unavailable_timeout: config.docker.unavailable_timeout,
+        retention: config.retention,
     }
 }
 

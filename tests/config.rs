@@ -90,6 +90,9 @@ fn an_empty_file_is_all_defaults() {
     assert_eq!(config.docker.registries, []);
     assert_eq!(config.docker.unavailable_timeout, Duration::from_secs(120));
     assert_eq!(config.limits.max_concurrent, 2);
+    assert_eq!(config.retention.keep_releases, 5);
+    assert_eq!(config.retention.logs, Duration::from_secs(90 * 24 * 3600));
+    assert_eq!(config.retention.build_cache, None);
     assert_eq!(config.apps, []);
 }
 
@@ -407,6 +410,35 @@ max_concurrent = 64
 }
 
 #[test]
+fn the_build_cache_has_a_budget_only_where_it_may_be_pruned() {
+    for (docker, expected) in [
+        ("build_cache = \"1GiB\"", None),
+        ("prune_build_cache = false\nbuild_cache = \"1GiB\"", None),
+        ("prune_build_cache = true", Some(10 << 30)),
+        (
+            "prune_build_cache = true\nbuild_cache = \"1GiB\"",
+            Some(1 << 30),
+        ),
+    ] {
+        let config = good(&format!(
+            "[docker]\n{docker}\n[retention]\nkeep_releases = 1\nlogs = \"1h\""
+        ));
+        assert_eq!(config.retention.build_cache, expected, "{docker}");
+        assert_eq!(config.retention.keep_releases, 1);
+        assert_eq!(config.retention.logs, Duration::from_secs(3600));
+    }
+    assert_faults(
+        "[docker]\nprune_build_cache = 1\nbuild_cache = \"10MiB\"\n[retention]\nkeep_releases = 0\nlogs = \"never\"",
+        &[
+            (2, 21, "must be true or false"),
+            (3, 15, "must be at least \"100MiB\""),
+            (5, 17, "an integer from 1 to 1000"),
+            (6, 8, "is not a duration"),
+        ],
+    );
+}
+
+#[test]
 fn what_only_looks_like_a_conflict_is_taken() {
     good(
         r#"
@@ -703,9 +735,14 @@ fn an_apps_values_that_cannot_be_used_are_named_with_what_is_expected() {
             "env_file[0] must be an absolute path",
         ),
         (
-            "secrets = { A = \"store\" }",
+            "credentials = { token = \"store\" }",
+            25,
+            "only works in an app's secrets",
+        ),
+        (
+            "secrets = { A = \"stor\" }",
             17,
-            "not supported by this version",
+            "\"store\", \"file:/path\" or \"credential:NAME\"",
         ),
         ("secrets = { A = \"file:x\" }", 17, "an absolute path"),
         (
@@ -917,7 +954,7 @@ listen = "x"
 prot = 1
 [api]
 lisen = "x"
-retention = 5
+reserve = 5
 [docker]
 adress_pool = "x"
 data_dir = "x"
@@ -941,7 +978,7 @@ volume = []
             (
                 3,
                 1,
-                "it belongs under [api]; known here: data_dir, api, docker, limits, app",
+                "it belongs under [api]; known here: data_dir, api, docker, limits, retention, app",
             ),
             (4, 1, "prot is not a known key; known here: data_dir"),
             (
@@ -952,7 +989,7 @@ volume = []
             (
                 7,
                 1,
-                "api.retention is not a known key; known here: listen, socket, public_url",
+                "api.reserve is not a known key; known here: listen, socket, public_url",
             ),
             (9, 1, "did you mean \"address_pool\"?"),
             (10, 1, "it belongs to the top of the file"),
@@ -998,10 +1035,7 @@ fn keys_of_later_versions_are_unknown_keys() {
             &[(4, 1, &format!("app \"web\": {key} is not a known key"))],
         );
     }
-    assert_faults(
-        "[ingress]\n[retention]",
-        &[(1, 2, "ingress is not"), (2, 2, "retention is not")],
-    );
+    assert_faults("[ingress]", &[(1, 2, "ingress is not")]);
 }
 
 #[test]

@@ -62,8 +62,11 @@ play! {
     gitdev_lists_deployments_in_pages: "gitdev/list",
     gitdev_gives_logs_in_each_form: "gitdev/logs",
     gitdev_cancels_until_the_commit: "gitdev/cancel",
+    gitdev_changes_environments_and_goes_back_to_what_was_there: "gitdev/operations",
     gitdev_asks_who_it_is_and_what_they_may: "gitdev/access",
     gitdev_answers_in_its_own_shape_where_there_is_nothing: "gitdev/routes",
+    gitdev_keeps_secrets_and_never_shows_them: "gitdev/secrets",
+    gitdev_explains_and_collects_garbage: "gitdev/gc",
     gitdev_says_when_something_outside_is_away: "gitdev/unavailable",
 }
 

@@ -6,6 +6,7 @@
 )]
 
 #[path = "support/daemon.rs"]
+#[expect(dead_code, reason = "shared with other tests, which need more of it")]
 mod daemon;
 #[expect(
     dead_code,

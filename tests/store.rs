@@ -5,16 +5,18 @@
 #[expect(dead_code, reason = "another test file uses the rest")]
 mod world;
 
-use longshore::core::action::Action;
+use longshore::core::action::{Action, AppRef};
 use longshore::core::deployment::{Phase, Step, Trigger};
 use longshore::core::id::DeploymentSerial;
 use longshore::core::log::{MAX_LINE, Stream, parse_line};
-use longshore::core::name::VariableName;
+use longshore::core::name::{AppName, EnvironmentName, VariableName};
 use longshore::core::ports::Random;
-use longshore::core::secret::Secret;
+use longshore::core::secret::{Secret, SecretSource};
 use longshore::core::time::Timestamp;
-use longshore::store::{OpenWith, Store, StoreError};
+use longshore::store::{OpenWith, Place, SecretError, Store, StoreError};
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -24,11 +26,15 @@ const NOW: Timestamp = Timestamp(1_741_948_320_000);
 const DEPLOYMENT: Uuid = Uuid::from_u128(7);
 
 fn open(data_dir: &Path) -> Result<Store, StoreError> {
+    open_with(data_dir, None)
+}
+
+fn open_with(data_dir: &Path, credentials: Option<&Path>) -> Result<Store, StoreError> {
     let random: Random = Arc::new(|bytes: &mut [u8]| bytes.fill(5));
     let with = OpenWith {
         now: NOW,
         random,
-        credentials_directory: None,
+        credentials_directory: credentials.map(Path::to_owned),
         watch: None,
     };
     Store::open(data_dir, with)
@@ -81,10 +87,148 @@ fn a_key_of_another_database_is_refused_at_the_start() {
     drop(open(dir.path()).unwrap());
     std::fs::write(dir.path().join("key"), [9; 32]).unwrap();
     let said = refusal(dir.path());
-    assert!(said.contains("the key is not the one"), "{said}");
-    std::fs::write(dir.path().join("key"), [9; 31]).unwrap();
-    let said = refusal(dir.path());
+    let (key, database) = (path(dir.path(), "key"), path(dir.path(), "longshore.db"));
+    let expected =
+        format!("the encryption key {key} is not the one that {database} was sealed with");
+    assert!(said.contains(&expected), "{said}");
+    assert!(said.contains("put the right one back"), "{said}");
+    for length in [31, 33] {
+        std::fs::write(&key, vec![9; length]).unwrap();
+        let said = refusal(dir.path());
+        assert!(said.contains("is damaged"), "{said}");
+    }
+}
+
+fn path(directory: &Path, name: &str) -> String {
+    directory.join(name).display().to_string()
+}
+
+#[test]
+fn a_key_that_others_can_read_is_refused_and_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()).unwrap());
+    let key = path(dir.path(), "key");
+    let mode = || std::fs::metadata(&key).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode(), 0o600);
+    for open_mode in [0o640, 0o604, 0o620] {
+        std::fs::set_permissions(&key, Permissions::from_mode(open_mode)).unwrap();
+        let said = refusal(dir.path());
+        assert!(said.contains(&format!("mode {open_mode:04o}")), "{said}");
+        assert!(said.contains(&format!("`chmod 600 {key}`")), "{said}");
+        assert_eq!(mode(), open_mode);
+    }
+    std::fs::set_permissions(&key, Permissions::from_mode(0o400)).unwrap();
+    open(dir.path()).unwrap();
+}
+
+#[test]
+fn a_credential_takes_the_place_of_the_key_and_no_key_lies_beside_the_database() {
+    let dir = tempfile::tempdir().unwrap();
+    let credentials = tempfile::tempdir().unwrap();
+    let credential = path(credentials.path(), "longshore-key");
+    std::fs::write(&credential, [7; 32]).unwrap();
+    let open = || open_with(dir.path(), Some(credentials.path()));
+    let refusal = || open().err().expect("it was opened").to_string();
+    drop(open().unwrap());
+    assert!(!dir.path().join("key").exists());
+    drop(open().unwrap());
+
+    std::fs::write(&credential, [8; 32]).unwrap();
+    let said = refusal();
+    assert!(
+        said.contains("of the credential longshore-key") && said.contains(&credential),
+        "{said}"
+    );
+    assert!(said.contains("give the unit the right one"), "{said}");
+    std::fs::write(&credential, [7; 31]).unwrap();
+    let said = refusal();
     assert!(said.contains("is damaged"), "{said}");
+
+    // Without the credential there is no key, and none is made.
+    std::fs::remove_file(&credential).unwrap();
+    let said = refusal();
+    assert!(
+        said.contains("is missing") && said.contains("the credential longshore-key"),
+        "{said}"
+    );
+    assert!(!dir.path().join("key").exists());
+}
+
+#[test]
+fn a_wrong_credential_beside_a_right_key_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()).unwrap());
+    let credentials = tempfile::tempdir().unwrap();
+    std::fs::write(credentials.path().join("longshore-key"), [7; 32]).unwrap();
+    let said = open_with(dir.path(), Some(credentials.path()))
+        .err()
+        .unwrap();
+    let expected = format!(
+        "take LoadCredential=longshore-key out of it if {} is the right one",
+        path(dir.path(), "key")
+    );
+    assert!(said.to_string().contains(&expected), "{said}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_secret_is_sealed_for_its_environment_and_name() {
+    let bench = Bench::new(vec![git_app("web"), git_app("other")]);
+    let process = bench.start();
+    let (canary, other) = ("canary-51f0c3", "canary-77aa02");
+    let place = |app: &str| {
+        let app = AppRef::Name(AppName::parse(app).unwrap());
+        let default = |_: &_| EnvironmentName::parse("production").ok();
+        process.store.place(&app, None, default).unwrap().unwrap()
+    };
+    let (web, elsewhere) = (place("web"), place("other"));
+    let by = process.caller.principal.serial;
+    let [one, two] = ["ONE", "TWO"].map(|name| VariableName::parse(name).unwrap());
+    let set = |place, name, value| {
+        let value = Secret::new(value);
+        process
+            .store
+            .set_secret(place, name, &value, by, NOW)
+            .unwrap();
+    };
+    set(&web, &one, canary);
+    set(&web, &two, other);
+    set(&elsewhere, &one, other);
+    let mut run = bench.apps[0]
+        .environments
+        .values()
+        .next()
+        .unwrap()
+        .run
+        .clone();
+    run.secrets = BTreeMap::from([(one.clone(), SecretSource::Store)]);
+    let read = |place: &Place| {
+        let env = process.store.container_env(place, &run, &BTreeMap::new());
+        env.map(|env| env.variables[0].1.expose().to_owned())
+    };
+    assert_eq!(read(&web).unwrap(), canary);
+    assert_eq!(read(&elsewhere).unwrap(), other);
+    for value in [canary, other] {
+        assert_eq!(holders(bench.dir.path(), value), [""; 0]);
+    }
+    // Moved by somebody with the database in their hands, it opens nowhere else.
+    let moves = [
+        "UPDATE secret SET value = (SELECT value FROM secret WHERE name = 'TWO') WHERE name = 'ONE'",
+        "UPDATE secret SET value = (SELECT s.value FROM secret s WHERE s.environment != secret.environment) WHERE name = 'ONE'",
+    ];
+    for sql in moves {
+        set(&web, &one, canary);
+        damage(bench.dir.path(), sql);
+        let error = read(&web).unwrap_err();
+        assert!(error.to_string().contains("cannot be opened"), "{error}");
+    }
+    // What a forgotten secret leaves behind is as little readable.
+    assert!(process.store.remove_secret(web.environment, &one).unwrap());
+    assert!(!process.store.remove_secret(web.environment, &one).unwrap());
+    assert!(matches!(
+        read(&web).unwrap_err(),
+        SecretError::NotSet { name, .. } if name == one
+    ));
+    assert_eq!(holders(bench.dir.path(), canary), [""; 0]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What can be typed after `longshore`.
 
 use super::exit::Error;
-use super::{cancel, check, deploy, list, logs, serve, show, token};
+use super::{again, cancel, change, check, deploy, gc, list, logs, secret, serve, show, token};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -79,11 +79,38 @@ pub enum AskCommand {
     Logs(logs::LogsArgs),
     /// Cancel a deployment
     Cancel(cancel::CancelArgs),
+    /// Run the live image again with today's configuration and secrets
+    Restart(again::RestartArgs),
+    /// Make an earlier release live again
+    Rollback(again::RollbackArgs),
+    /// Stop an environment; a start or a deployment by hand brings it back
+    Stop(change::DownArgs),
+    /// Start a stopped environment
+    Start(change::UpArgs),
+    /// Stop an environment and refuse deployments to it until it is activated
+    Suspend(change::DownArgs),
+    /// End a suspension
+    Activate(change::UpArgs),
     /// List apps, their environments and what is live in them
     Apps,
+    /// Remove apps
+    #[command(subcommand)]
+    App(AppCommand),
+    /// Give back what is no longer needed: images, logs, scratch trees
+    Gc(gc::GcArgs),
     /// Make tokens for the API
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Keep secrets for the apps whose configuration says "store"
+    #[command(subcommand)]
+    Secret(SecretCommand),
+}
+
+/// What can be done with an app.
+#[derive(Debug, Subcommand)]
+pub enum AppCommand {
+    /// Remove an app or one of its environments
+    Rm(change::RemoveArgs),
 }
 
 /// What can be done with tokens.
@@ -91,6 +118,17 @@ pub enum AskCommand {
 pub enum TokenCommand {
     /// Make a token; its secret is printed once and kept nowhere
     Create(token::CreateArgs),
+}
+
+/// What can be done with secrets.
+#[derive(Debug, Subcommand)]
+pub enum SecretCommand {
+    /// Set a secret of an environment; the value comes from standard input or a file
+    Set(secret::SetArgs),
+    /// List the secrets of an environment, without their values
+    Ls(secret::ListArgs),
+    /// Forget a secret of an environment
+    Rm(secret::RemoveArgs),
 }
 
 #[cfg(test)]

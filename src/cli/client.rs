@@ -89,6 +89,7 @@ fn next_step(code: &str) -> Option<&'static str> {
             "push the commit, or give more of its digits, and the branch it is on with --branch",
         ),
         "project_not_found" => Some("`longshore apps` lists the apps there are"),
+        "secret_not_found" => Some("`longshore secret ls APP` lists the secrets there are"),
         "deployment_not_found" => Some("`longshore ls` lists the deployments there are"),
         "insufficient_scope" => {
             Some("use a token with that scope: `longshore token create NAME --scope …`")
@@ -185,6 +186,28 @@ impl Client {
         if let Some(key) = key.and_then(|key| HeaderValue::from_str(key).ok()) {
             headers.insert("idempotency-key", key);
         }
+        self.read(self.send(request).await?)
+    }
+
+    /// PUT of a JSON body.
+    pub async fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> Result<Document<T>, ClientError> {
+        let body = Bytes::from(body.to_string());
+        let mut request = self.request(Method::PUT, path, "application/json", body);
+        let content_type = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(CONTENT_TYPE, content_type);
+        self.read(self.send(request).await?)
+    }
+
+    /// DELETE of a path whose answer is JSON.
+    pub async fn delete<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<Document<T>, ClientError> {
+        let request = self.request(Method::DELETE, path, "application/json", Bytes::new());
         self.read(self.send(request).await?)
     }
 

@@ -4,7 +4,7 @@
 use super::client::{Client, ClientError, Document};
 use crate::core::time::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The states the API tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
@@ -79,6 +79,11 @@ pub struct Deployment {
     /// Whether a newer deployment took its place.
     #[serde(default)]
     pub superseded: bool,
+    /// Whether it ran the live image again.
+    #[serde(default)]
+    pub restart: bool,
+    /// What it went back to.
+    pub rollback: Option<Rollback>,
     /// `manual` or `automatic`.
     pub trigger: Option<String>,
     /// Who asked.
@@ -99,6 +104,13 @@ pub struct Deployment {
     /// What could not be put back.
     #[serde(default)]
     pub restore_failed: Vec<String>,
+}
+
+/// What a rollback went back to.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Rollback {
+    /// The release's number.
+    pub of: i64,
 }
 
 /// What git says of a commit.
@@ -125,8 +137,8 @@ pub struct Step {
     pub ended_at: Option<Timestamp>,
 }
 
-/// Why a deployment failed.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+/// Why a deployment or a change failed.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Failure {
     /// The stable word.
     pub code: String,
@@ -200,6 +212,32 @@ pub struct Environment {
     pub address: Option<String>,
     /// The commit or image that is live.
     pub version: Option<String>,
+}
+
+/// Changes of environments.
+#[derive(Debug, Deserialize)]
+pub struct Operations {
+    /// The operations.
+    pub data: Vec<Operation>,
+}
+
+/// A change of an environment.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Operation {
+    /// Its number.
+    pub id: i64,
+    /// `stop`, `start`, `suspend`, `activate`, `remove`.
+    pub operation: String,
+    /// `queued`, `running`, `done`, `failed`, `cancelled`.
+    pub status: String,
+    /// Its app's name.
+    pub app: String,
+    /// Its environment's name.
+    pub environment: String,
+    /// When it ended and everything of it was cleared away.
+    pub completed_at: Option<String>,
+    /// Why it failed.
+    pub error: Option<Failure>,
 }
 
 /// A new token.

@@ -1,9 +1,12 @@
 //! The command line. Its commands talk HTTP to the daemon's unix socket (or to a remote daemon's URL); only
 //! `serve` and `check` work in this process.
 
+mod again;
 mod apps;
 mod arguments;
+mod attend;
 mod cancel;
+mod change;
 mod check;
 mod client;
 mod deploy;
@@ -14,6 +17,7 @@ mod environment;
 mod exit;
 mod find;
 mod follow;
+mod gc;
 mod list;
 mod logs;
 mod moment;
@@ -21,14 +25,17 @@ mod output;
 mod patience;
 mod place;
 mod question;
+mod secret;
 mod serve;
 mod show;
 mod summary;
 mod table;
 mod token;
+mod value;
 mod watch;
 
-use arguments::{AskCommand, Cli, Command, Connection, TokenCommand};
+use arguments::{AppCommand, AskCommand, Cli, Command, Connection, SecretCommand, TokenCommand};
+use change::What;
 use clap::Parser;
 use client::Client;
 use environment::Environment;
@@ -92,8 +99,19 @@ async fn ask(session: &Session, command: AskCommand) -> Result<Exit, Error> {
         AskCommand::Show(args) => show::run(session, &args).await,
         AskCommand::Logs(args) => logs::run(session, &args).await,
         AskCommand::Cancel(args) => cancel::run(session, &args).await,
+        AskCommand::Restart(args) => again::restart(session, args).await,
+        AskCommand::Rollback(args) => again::rollback(session, args).await,
+        AskCommand::Stop(args) => change::down(session, What::Stop, &args).await,
+        AskCommand::Start(args) => change::up(session, What::Start, &args).await,
+        AskCommand::Suspend(args) => change::down(session, What::Suspend, &args).await,
+        AskCommand::Activate(args) => change::up(session, What::Activate, &args).await,
         AskCommand::Apps => apps::run(session).await,
+        AskCommand::App(AppCommand::Rm(args)) => change::remove(session, &args).await,
+        AskCommand::Gc(args) => gc::run(session, &args).await,
         AskCommand::Token(TokenCommand::Create(args)) => token::run(session, &args).await,
+        AskCommand::Secret(SecretCommand::Set(args)) => secret::set(session, &args).await,
+        AskCommand::Secret(SecretCommand::Ls(args)) => secret::list(session, &args).await,
+        AskCommand::Secret(SecretCommand::Rm(args)) => secret::remove(session, &args).await,
     }
 }
 

@@ -1,6 +1,8 @@
-//! What Ctrl-C means to somebody who watches a deployment.
+//! Questions to somebody at a terminal: what Ctrl-C means while a deployment is watched, and whether what cannot be
+//! undone is meant.
 
 use super::echo::in_foreground;
+use super::exit::Error;
 use super::output::Output;
 use std::io::{self, Write};
 use tokio::signal::unix::Signal;
@@ -43,6 +45,25 @@ pub async fn ask(output: Output, interrupts: &mut Signal) -> Choice {
             return choice;
         }
     }
+}
+
+/// Asks whether something that cannot be undone is meant. Only a clear yes is one.
+///
+/// # Errors
+/// If nobody can be asked.
+pub fn confirm(output: Output, text: &str) -> Result<bool, Error> {
+    if !output.can_ask() {
+        return Err(Error::usage(format!(
+            "{text} Nobody can be asked here: give --yes if it is meant"
+        )));
+    }
+    let mut stderr = io::stderr();
+    let _ = write!(stderr, "{text} [y/N] ");
+    let _ = stderr.flush();
+    let mut answer = String::new();
+    let read = io::stdin().read_line(&mut answer);
+    let is_yes = matches!(answer.trim().to_lowercase().as_str(), "y" | "yes");
+    Ok(read.is_ok() && is_yes)
 }
 
 /// A line from standard input; `None` at its end. A thread of its own waits for it, because the runtime would wait

@@ -57,6 +57,14 @@ fn block(deployment: &Deployment, now: Option<Timestamp>, paint: Paint) -> Strin
     row("commit", deployment.commit_sha.as_deref().map(clean));
     let said = |c: &Commit| format!("{} ({})", clean(&c.message), clean(&c.author));
     row("", deployment.commit.as_ref().map(said));
+    row(
+        "is a",
+        match (&deployment.rollback, deployment.restart) {
+            (Some(rollback), _) => Some(format!("rollback to release {}", rollback.of)),
+            (None, true) => Some("restart of what was live".to_owned()),
+            (None, false) => None,
+        },
+    );
     let live = if deployment.live { ", live" } else { "" };
     row(
         "release",

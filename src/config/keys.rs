@@ -5,15 +5,24 @@
 pub type Keys = &'static [&'static [&'static str]];
 
 /// The file's top.
-pub const TOP: Keys = &[&["data_dir", "api", "docker", "limits", "app"]];
+pub const TOP: Keys = &[&["data_dir", "api", "docker", "limits", "retention", "app"]];
 /// `[api]`.
 pub const API: Keys = &[&["listen", "socket", "public_url"]];
 /// `[docker]`.
-pub const DOCKER: Keys = &[&["host", "address_pool", "registries", "unavailable_timeout"]];
+pub const DOCKER: Keys = &[&[
+    "host",
+    "address_pool",
+    "registries",
+    "unavailable_timeout",
+    "prune_build_cache",
+    "build_cache",
+]];
 /// An entry of `docker.registries`.
 pub const REGISTRY: Keys = &[&["host", "username", "password"]];
 /// `[limits]`.
 pub const LIMITS: Keys = &[&["max_concurrent"]];
+/// `[retention]`.
+pub const RETENTION: Keys = &[&["keep_releases", "logs"]];
 /// `[[app]]`.
 pub const APP: Keys = &[APP_ONLY, LAYER];
 /// `[app.environments.NAME]`.
@@ -74,6 +83,7 @@ pub const TABLES: &[(&str, Keys)] = &[
     ("docker", DOCKER),
     ("docker.registries", REGISTRY),
     ("limits", LIMITS),
+    ("retention", RETENTION),
     ("app", APP),
     ("app.credentials", CREDENTIALS),
     ("app.health", HEALTH),

@@ -4,10 +4,10 @@
 use super::health::{self, HealthKeys};
 use super::reader::{At, Reading, Table, Value};
 use super::repository::Remote;
-use super::value::{c_string, duration, memory, millicpus, port, secret};
+use super::value::{c_string, duration, memory, millicpus, port, secret, variable_secret};
 use super::{keys, path, publish, repository, volume};
 use crate::core::name::{Branch, ImageReference, VariableName};
-use crate::core::secret::SecretRef;
+use crate::core::secret::SecretSource;
 use crate::core::spec::{GitCredentials, Logging, Mount, Publish, PullPolicy, Strategy};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -38,7 +38,7 @@ pub(super) struct Layer {
     pub deadlines: Reading<DeadlineKeys>,
     pub env: BTreeMap<VariableName, At<String>>,
     pub env_file: Reading<Vec<At<PathBuf>>>,
-    pub secrets: BTreeMap<VariableName, At<SecretRef>>,
+    pub secrets: BTreeMap<VariableName, At<SecretSource>>,
     pub volumes: Reading<Vec<At<Mount>>>,
     pub memory: Reading<u64>,
     pub millicpus: Reading<u32>,
@@ -76,7 +76,7 @@ impl Layer {
             deadlines: table.read("deadlines", deadlines),
             env: variables(table, "env", c_string),
             env_file: table.texts("env_file", path::absolute),
-            secrets: variables(table, "secrets", secret),
+            secrets: variables(table, "secrets", variable_secret),
             volumes: table.texts("volumes", volume::parse),
             memory: table.text("memory", memory),
             millicpus: table.read("cpus", millicpus),

@@ -22,6 +22,7 @@ mod path;
 mod publish;
 mod reader;
 mod repository;
+mod retention;
 mod spec;
 mod syntax;
 mod url;
@@ -32,6 +33,7 @@ pub use fault::{Fault, Faults};
 
 use crate::core::app::App;
 use crate::core::name::AppName;
+use crate::core::retention::Policy;
 use crate::core::secret::SecretRef;
 use fault::Report;
 use ipnet::Ipv4Net;
@@ -53,6 +55,8 @@ pub struct Config {
     pub docker: Docker,
     /// How much at a time.
     pub limits: Limits,
+    /// What is kept and what may go.
+    pub retention: Policy,
     /// The apps, in the file's order. Names and ids are unique.
     pub apps: Vec<App>,
 }
@@ -138,6 +142,7 @@ fn read(top: &Table<'_>, report: &Report) -> Option<Config> {
     let api = agent::api(top);
     let docker = agent::docker(top);
     let limits = agent::limits(top);
+    let retention = retention::read(top);
     let declared = app::read(top);
     if report.is_partial() {
         return None;
@@ -152,6 +157,7 @@ fn read(top: &Table<'_>, report: &Report) -> Option<Config> {
         api,
         docker,
         limits,
+        retention,
         apps,
     })
 }

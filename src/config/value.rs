@@ -2,7 +2,7 @@
 
 use super::path;
 use super::reader::Value;
-use crate::core::secret::SecretRef;
+use crate::core::secret::{SecretRef, SecretSource};
 use humantime::format_duration;
 use std::time::Duration;
 
@@ -34,12 +34,17 @@ pub(super) fn duration(most: Duration) -> impl Fn(&str) -> Result<Duration, Stri
     }
 }
 
-/// A memory limit in bytes.
-pub(super) fn memory(text: &str) -> Result<u64, String> {
+/// A size in bytes.
+pub(super) fn size(text: &str) -> Result<u64, String> {
     let size: bytesize::ByteSize = text.parse().map_err(|_| {
         format!("is {text:?}, which is not a size: write a number with its unit, like \"256MiB\" or \"1.5GiB\"")
     })?;
-    match size.as_u64() {
+    Ok(size.as_u64())
+}
+
+/// A memory limit in bytes.
+pub(super) fn memory(text: &str) -> Result<u64, String> {
+    match size(text)? {
         bytes if bytes < LEAST_MEMORY => Err(format!(
             "must be at least \"6MiB\", the least that Docker takes, not {text:?}"
         )),
@@ -69,14 +74,27 @@ pub(super) fn port(value: &Value<'_>) -> Option<u16> {
     u16::try_from(value.integer(1, 65535)?).ok()
 }
 
-/// Where a secret is kept. The text is never repeated: it may be the secret.
+/// Where the value of an app's secret variable is kept.
+pub(super) fn variable_secret(text: &str) -> Result<SecretSource, String> {
+    if text == "store" {
+        return Ok(SecretSource::Store);
+    }
+    on_host(text, "\"store\", \"file:/path\" or \"credential:NAME\"").map(SecretSource::Host)
+}
+
+/// Where a secret of longshore's own is kept.
 pub(super) fn secret(text: &str) -> Result<SecretRef, String> {
     if text == "store" {
         return Err(
-            "says \"store\", which is not supported by this version; write \"file:/path\" or \"credential:NAME\""
+            "says \"store\", which keeps the variables of an environment and only works in an app's secrets; write \"file:/path\" or \"credential:NAME\""
                 .to_owned(),
         );
     }
+    on_host(text, "\"file:/path\" or \"credential:NAME\"")
+}
+
+/// The text is never repeated: it may be the secret.
+fn on_host(text: &str, forms: &str) -> Result<SecretRef, String> {
     if let Some(path) = text.strip_prefix("file:") {
         return match path::absolute(path) {
             Ok(path) => Ok(SecretRef::File(path)),
@@ -93,10 +111,9 @@ pub(super) fn secret(text: &str) -> Result<SecretRef, String> {
             )
         };
     }
-    Err(
-        "must say where the secret is kept, \"file:/path\" or \"credential:NAME\"; the secret itself does not belong into this file"
-            .to_owned(),
-    )
+    Err(format!(
+        "must say where the secret is kept, {forms}; the secret itself does not belong into this file"
+    ))
 }
 
 /// systemd's own rule: a file name of printable ASCII without a colon.

@@ -9,6 +9,7 @@ use super::id::{AppSerial, OperationSerial};
 use super::name::{
     AppName, Branch, EnvironmentName, ImageReference, ProjectPath, Sha, VariableName,
 };
+use super::retention::Collection;
 use super::secret::Secret;
 use super::time::Timestamp;
 use std::collections::BTreeMap;
@@ -32,11 +33,35 @@ pub enum Action {
     ListApps,
     /// Make a token. Needs `deploy:admin`.
     CreateToken(CreateToken),
+    /// Keep a secret of an environment, in place of an earlier value. Needs `deploy:admin`. Changes nothing that runs:
+    /// it is read when a container is made.
+    SetSecret(SecretRequest, Secret),
+    /// Forget a secret of an environment. Needs `deploy:admin`.
+    RemoveSecret(SecretRequest),
+    /// The secrets of an environment, without their values. Needs `deploy:read`.
+    ListSecrets(AppRef, Option<EnvironmentName>),
+    /// Give back what is no longer needed, or (`explain`) only say what that would be. Needs `deploy:admin` and a
+    /// reach over everything.
+    CollectGarbage {
+        /// Change nothing.
+        explain: bool,
+    },
     /// Stop, start, suspend, activate or remove an environment. Needs `deploy:write`, a removal `deploy:admin`. The
     /// answer comes after the operation is on disk; the work waits for its turn.
     Change(ChangeEnvironment),
     /// Look at such an operation. Needs `deploy:read`.
     GetChange(OperationSerial),
+}
+
+/// Which secret is meant.
+#[derive(Clone, Debug)]
+pub struct SecretRequest {
+    /// Of which app.
+    pub app: AppRef,
+    /// Of which environment; the token's own, else the app's default, if absent.
+    pub environment: Option<EnvironmentName>,
+    /// Its name: the variable's.
+    pub name: VariableName,
 }
 
 /// A request to change what an environment, or every environment of an app, is meant to be doing.
@@ -208,6 +233,8 @@ pub enum Reply {
     Ignored(IgnoredReason),
     /// To change environments, and to look at a change.
     Changes(Vec<ChangeView>),
+    /// To collect garbage.
+    Collection(Collection),
     /// To create a token: the only time its secret is seen.
     Token {
         /// Whose it is.
@@ -215,6 +242,39 @@ pub enum Reply {
         /// The token.
         secret: Secret,
     },
+    /// To list, set and remove secrets: all of the environment's, or the one it was about.
+    Secrets(SecretsView),
+}
+
+/// Secrets of an environment, without their values.
+#[derive(Clone, Debug)]
+pub struct SecretsView {
+    /// The app.
+    pub app: AppName,
+    /// Its environment.
+    pub environment: EnvironmentName,
+    /// By name.
+    pub secrets: Vec<SecretView>,
+}
+
+/// A secret as a reader sees it.
+#[derive(Clone, Debug)]
+pub struct SecretView {
+    /// Its name.
+    pub name: VariableName,
+    /// Who set it last, and when; `None` if the configuration wants it and nobody has.
+    pub set: Option<LastSet>,
+    /// Whether the configuration takes it from here.
+    pub used: bool,
+}
+
+/// Who set a secret, and when.
+#[derive(Clone, Debug)]
+pub struct LastSet {
+    /// Who.
+    pub by: Principal,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A change of an environment with what a reader needs around it.

@@ -22,6 +22,16 @@ pub enum Error {
     /// No such deployment, or none the caller can see.
     #[error("there is no such deployment")]
     DeploymentNotFound,
+    /// The environment has no such secret.
+    #[error("environment '{environment}' of app '{app}' has no secret '{name}'")]
+    SecretNotFound {
+        /// The app.
+        app: String,
+        /// The environment.
+        environment: String,
+        /// What was asked for.
+        name: String,
+    },
     /// No such change of an environment, or none the caller can see.
     #[error("there is no such operation")]
     OperationNotFound,
@@ -70,6 +80,9 @@ pub enum Error {
     /// Something outside cannot be reached now.
     #[error("{0}")]
     Unavailable(String),
+    /// The disk of data_dir is full; what runs goes on, and nothing new is begun.
+    #[error("{0}")]
+    DiskFull(String),
     /// longshore is at fault; the log has the cause.
     #[error("{0}")]
     Internal(String),

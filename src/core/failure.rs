@@ -54,6 +54,8 @@ pub enum FailureCode {
     AddressesExhausted,
     /// A step took the agent down three times in a row.
     CrashLoop,
+    /// A disk is full: data_dir's, or the engine's.
+    DiskFull,
     /// longshore itself is at fault.
     Internal,
 }
@@ -80,6 +82,7 @@ impl FailureCode {
             Self::EnvironmentSuspended => "environment_suspended",
             Self::AddressesExhausted => "addresses_exhausted",
             Self::CrashLoop => "crash_loop",
+            Self::DiskFull => "disk_full",
             Self::Internal => "internal",
         }
     }

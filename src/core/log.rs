@@ -8,6 +8,9 @@ use super::time::Timestamp;
 /// that prints without line ends cannot fill memory.
 pub const MAX_LINE: usize = 16 * 1024;
 
+/// In how much of a line's end a place is looked for to cut it.
+const CUT_REACH: usize = MAX_LINE / 4;
+
 /// Who a line came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
@@ -74,8 +77,9 @@ pub struct LineSplitter {
 }
 
 impl LineSplitter {
-    /// Takes a piece and returns the lines that are now complete. A line longer than [`MAX_LINE`] is cut there
-    /// and goes on in the next one.
+    /// Takes a piece and returns the lines that are now complete. A line longer than [`MAX_LINE`] is cut before that,
+    /// where words end if it has any, and goes on in the next one: a secret that were cut in two would be found in
+    /// neither.
     pub fn push(&mut self, piece: &[u8]) -> Vec<String> {
         let mut lines = Vec::new();
         for &byte in piece {
@@ -84,7 +88,13 @@ impl LineSplitter {
             } else {
                 self.pending.push(byte);
                 if self.pending.len() >= MAX_LINE {
-                    lines.push(clean(&std::mem::take(&mut self.pending)));
+                    let reach = self.pending.len() - CUT_REACH;
+                    let ends_a_word = |byte: &u8| matches!(byte, b' ' | b'\t' | b',' | b';' | b'&');
+                    let cut = self.pending[reach..].iter().rposition(ends_a_word);
+                    let rest = self
+                        .pending
+                        .split_off(cut.map_or(MAX_LINE, |cut| reach + cut + 1));
+                    lines.push(clean(&std::mem::replace(&mut self.pending, rest)));
                 }
             }
         }
@@ -175,6 +185,17 @@ mod tests {
             clean(b"\x1b]0;title\x07text\x1b]8;;u\x1b\\link"),
             "textlink"
         );
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_cut_between_words_if_it_has_any() {
+        let mut splitter = LineSplitter::default();
+        let text = format!("{} password=hunter22", "x".repeat(MAX_LINE - 12));
+        let mut lines = splitter.push(text.as_bytes());
+        lines.extend(splitter.finish());
+        assert_eq!(lines[1], "password=hunter22");
+        let lines = splitter.push(&vec![b'x'; 2 * MAX_LINE]);
+        assert!(lines.iter().all(|line| line.len() == MAX_LINE) && lines.len() == 2);
     }
 
     proptest! {

@@ -20,6 +20,7 @@ pub mod operation;
 pub mod ports;
 pub mod redact;
 pub mod release;
+pub mod retention;
 pub mod secret;
 pub mod spec;
 pub mod time;

@@ -104,6 +104,15 @@ pub trait Source: Send + Sync {
 
     /// Removes a scratch tree; fine if there is none.
     async fn discard(&self, tree: Uuid) -> Result<(), SourceError>;
+
+    /// The scratch trees there are, with how many bytes each takes.
+    async fn trees(&self) -> Result<Vec<(Uuid, u64)>, SourceError>;
+
+    /// How many bytes a project's mirror takes, its submodules' included; `None` if there is none.
+    async fn mirror_size(&self, project: &str) -> Result<Option<u64>, SourceError>;
+
+    /// Removes a project's mirror; fine if there is none. What needs it later fetches it again.
+    async fn discard_mirror(&self, project: &str) -> Result<(), SourceError>;
 }
 
 /// How long `resolve` may take: a client waits for it.
@@ -135,6 +144,14 @@ pub enum SourceError {
     /// The remote cannot be reached or did not answer in time.
     #[error("the remote cannot be reached: {0}")]
     Unreachable(String),
+    /// The disk of the mirrors and trees is full. What this call had written there is gone again.
+    #[error("{said}")]
+    DiskFull {
+        /// Git's words, or the file system's.
+        said: String,
+        /// How many bytes were free then.
+        free: u64,
+    },
     /// Anything else; the text is git's last lines or the file system's error.
     #[error("{0}")]
     Failed(String),
@@ -290,6 +307,19 @@ pub enum HealthState {
     Unhealthy,
 }
 
+/// An image on the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostImage {
+    /// The engine's id of it.
+    pub id: String,
+    /// All its tags, ours and others'.
+    pub tags: Vec<String>,
+    /// Its size with all its layers.
+    pub bytes: u64,
+    /// The deployment of this instance that it was built for; `None` if it was not.
+    pub deployment: Option<Uuid>,
+}
+
 /// A line a container printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutputLine {
@@ -354,6 +384,16 @@ pub trait Engine: Send + Sync {
     ) -> BoxStream<'a, Result<OutputLine, EngineError>>;
     /// The TCP addresses it listens on, as far as they can be seen; an empty list proves nothing.
     async fn listening(&self, name: &str) -> Result<Vec<SocketAddr>, EngineError>;
+    /// The images of this host that were built for this instance, or carry a tag of the form `longshore/…`.
+    async fn images(&self) -> Result<Vec<HostImage>, EngineError>;
+    /// Removes an image that was built for this instance and has no tag; fine if it does not exist. The engine refuses
+    /// while a container uses it.
+    async fn remove_image(&self, id: &str) -> Result<(), EngineError>;
+    /// How many bytes the engine's build cache takes; it is everybody's who builds there.
+    async fn build_cache(&self) -> Result<u64, EngineError>;
+    /// Removes what was not used for longest of the build cache until at most so many bytes are left; says how many
+    /// became free.
+    async fn prune_build_cache(&self, keep: u64) -> Result<u64, EngineError>;
     /// The names of all containers of this instance, running or not.
     async fn list(&self) -> Result<Vec<String>, EngineError>;
 }
@@ -387,6 +427,22 @@ pub enum EngineError {
     /// The registry does not have the image or does not show it to us.
     #[error("{0}")]
     PullDenied(String),
+}
+
+impl EngineError {
+    /// The same error in other words: what the engine said may have to be cleaned.
+    #[must_use]
+    pub fn map_text(self, change: impl Fn(String) -> String) -> Self {
+        match self {
+            Self::Unavailable(text) => Self::Unavailable(change(text)),
+            Self::Refused(text) => Self::Refused(change(text)),
+            Self::NotFound(text) => Self::NotFound(change(text)),
+            Self::NoDockerfile { path, similar } => Self::NoDockerfile { path, similar },
+            Self::NoContext(text) => Self::NoContext(change(text)),
+            Self::BuildFailed(text) => Self::BuildFailed(change(text)),
+            Self::PullDenied(text) => Self::PullDenied(change(text)),
+        }
+    }
 }
 
 // ---------------------------------------------------------------------------------------------------------------

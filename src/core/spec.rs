@@ -2,7 +2,7 @@
 //! each other. A deployment keeps the spec it started with, so a reload in the middle changes nothing.
 
 use super::name::{Branch, ImageReference, VariableName};
-use super::secret::SecretRef;
+use super::secret::{SecretRef, SecretSource};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -113,7 +113,7 @@ pub struct RunSpec {
     /// Files of `NAME=value` lines, read when a container is made; `env` wins over them.
     pub env_files: Vec<PathBuf>,
     /// Secret environment variables, read when a container is made; they win over `env`.
-    pub secrets: BTreeMap<VariableName, SecretRef>,
+    pub secrets: BTreeMap<VariableName, SecretSource>,
     /// What is mounted.
     pub volumes: Vec<Mount>,
     /// Memory limit in bytes, swap included.

@@ -27,7 +27,9 @@ impl Walk<'_> {
             Ok(Some(checkout)) => Ok(checkout),
             Ok(None) => Err(failures::internal("the checkout ended without a result").into()),
             Err(error) => {
-                Err(failures::checkout(&error, &remote.url, self.journal.last_lines()).into())
+                let data_dir = self.agent.store.data_dir();
+                let output = self.journal.last_lines();
+                Err(failures::checkout(&error, &remote.url, data_dir, output).into())
             }
         }
     }

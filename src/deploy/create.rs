@@ -11,7 +11,7 @@ use crate::core::name::{Branch, EnvironmentName, Sha};
 use crate::core::ports::{Revision, SourceError};
 use crate::core::spec::{GitSource, SourceSpec};
 use crate::core::time::Timestamp;
-use crate::store::{Created, NewDeployment, NoTarget, Place, PlaceError};
+use crate::store::{Created, NewDeployment, NoTarget, Place, PlaceError, SecretError};
 use uuid::Uuid;
 
 impl Agent {
@@ -202,7 +202,12 @@ impl Agent {
     ) -> Result<Wanted, Error> {
         let remote = self
             .remote(place, &git.repository)
-            .map_err(|error| Error::Unavailable(error.to_string()))?;
+            .map_err(|error| match error {
+                SecretError::Store(error) => internal(error),
+                SecretError::Unreadable(_) | SecretError::NotSet { .. } => {
+                    Error::Unavailable(error.to_string())
+                }
+            })?;
         let revision = Revision { branch, commit };
         let resolved = self.ports.source.resolve(&remote, &revision).await;
         let sha = resolved.map_err(|error| refused(error, &remote.url, &revision))?;
@@ -264,6 +269,9 @@ fn refused(error: SourceError, url: &str, revision: &Revision) -> Error {
             commit: revision.commit.clone().unwrap_or_default(),
             message: error.to_string(),
         },
+        SourceError::DiskFull { .. } => Error::DiskFull(format!(
+            "the disk of data_dir is full: {error}. Free space there, then ask again."
+        )),
         SourceError::AccessDenied(_) | SourceError::Unreachable(_) | SourceError::Failed(_) => {
             Error::Unavailable(format!("{url}: {error}"))
         }

@@ -39,6 +39,12 @@ impl Agent {
                 self.store.apps(caller.reach).map_err(internal)?,
             )),
             Action::CreateToken(create) => self.create_token(caller, &create),
+            Action::SetSecret(which, value) => self.set_secret(caller, &which, &value),
+            Action::RemoveSecret(which) => self.remove_secret(caller, &which),
+            Action::ListSecrets(app, environment) => {
+                self.list_secrets(caller, &app, environment.as_ref())
+            }
+            Action::CollectGarbage { explain } => self.collect_garbage(caller, explain).await,
             Action::Change(change) => self.change(caller, &change),
             Action::GetChange(serial) => self.show_change(caller, serial),
         }
@@ -195,10 +201,14 @@ fn needed_scope(action: &Action) -> Scope {
         Action::GetDeployment(_)
         | Action::ListDeployments(_)
         | Action::ReadLog(_)
+        | Action::ListSecrets(..)
         | Action::ListApps
         | Action::GetChange(_) => Scope::Read,
         Action::CreateDeployment(_) | Action::CancelDeployment(_) => Scope::Write,
-        Action::CreateToken(_) => Scope::Admin,
+        Action::CreateToken(_)
+        | Action::SetSecret(..)
+        | Action::RemoveSecret(_)
+        | Action::CollectGarbage { .. } => Scope::Admin,
         Action::Change(change) => match change.change {
             Change::Stop | Change::Start | Change::Suspend | Change::Activate => Scope::Write,
             Change::Remove { .. } => Scope::Admin,
@@ -208,6 +218,11 @@ fn needed_scope(action: &Action) -> Scope {
 
 /// A failure of ours: the cause goes into our log, the caller learns that it is not their fault.
 pub(super) fn internal(error: StoreError) -> Error {
+    if let StoreError::DiskFull { data_dir, .. } = &error {
+        tracing::warn!(%error, "a request was refused");
+        let next = super::failures::make_space(data_dir);
+        return Error::DiskFull(format!("{error}: nothing was changed. {next}"));
+    }
     tracing::error!(%error, "a request failed");
     Error::Internal("longshore could not carry this out; its log has the cause".into())
 }

@@ -34,8 +34,14 @@ impl Agent {
             () = stop => Ok(()),
             driven = self.turn() => driven,
             () = self.sweep() => Ok(()),
+            () = self.tend() => Ok(()),
         };
-        self.store.forget_strikes()?;
+        match self.store.forget_strikes() {
+            Err(error @ StoreError::DiskFull { .. }) => {
+                tracing::warn!(%error, "resumed steps will count as resumed after a crash");
+            }
+            forgotten => forgotten?,
+        }
         driven
     }
 
@@ -103,11 +109,22 @@ impl Agent {
     async fn walk(&self, environment: EnvironmentSerial) -> Walked {
         if let Err(error) = self.walk_queue(environment).await {
             tracing::error!(%error, %environment, "an environment's work is interrupted and will be tried again");
-            self.ports.clock.sleep(REST).await;
+            self.rest(&error).await;
         }
         Walked {
             environment,
             seen: true,
+        }
+    }
+
+    /// Waits before an environment's work is tried again. Without space it would fail again: then until there is some.
+    async fn rest(&self, error: &StoreError) {
+        loop {
+            self.ports.clock.sleep(REST).await;
+            let is_full = matches!(error, StoreError::DiskFull { .. });
+            if !is_full || self.store.room().is_ok() {
+                return;
+            }
         }
     }
 
@@ -138,6 +155,7 @@ impl Agent {
                 | Phase::Cancelled { .. }
                 | Phase::Superseded { .. } => {
                     self.settle(&place).await?;
+                    self.store.note_lost_lines(self.ports.clock.now())?;
                     self.store
                         .finish_operation(operation.serial, self.ports.clock.now())?;
                 }

@@ -2,9 +2,19 @@
 
 use crate::core::failure::{Failure, FailureCode};
 use crate::core::ports::{EngineError, SourceError};
+use crate::store::StoreError;
+use std::path::Path;
 
 /// A checkout that failed.
-pub(super) fn checkout(error: &SourceError, url: &str, output: Vec<String>) -> Failure {
+pub(super) fn checkout(
+    error: &SourceError,
+    url: &str,
+    data_dir: &Path,
+    output: Vec<String>,
+) -> Failure {
+    if let SourceError::DiskFull { said, free } = error {
+        return disk_full(data_dir, *free, &format!("; git said: {said}"), output);
+    }
     let next = match error {
         SourceError::AccessDenied(_) => {
             "Check the app's `credentials` and their right to read the repository, then deploy again."
@@ -18,7 +28,9 @@ pub(super) fn checkout(error: &SourceError, url: &str, output: Vec<String>) -> F
         | SourceError::NotOnBranch { .. } => {
             "The branch was changed after the deployment was created; deploy again."
         }
-        SourceError::Failed(_) => "Read the lines above; when the cause is mended, deploy again.",
+        SourceError::DiskFull { .. } | SourceError::Failed(_) => {
+            "Read the lines above; when the cause is mended, deploy again."
+        }
     };
     Failure {
         code: FailureCode::CheckoutFailed,
@@ -28,8 +40,47 @@ pub(super) fn checkout(error: &SourceError, url: &str, output: Vec<String>) -> F
     }
 }
 
+/// The disk of data_dir is full.
+pub(super) fn disk_full(data_dir: &Path, free: u64, said: &str, output: Vec<String>) -> Failure {
+    let full = StoreError::DiskFull {
+        data_dir: data_dir.to_owned(),
+        free,
+    };
+    Failure {
+        code: FailureCode::DiskFull,
+        message: format!("{full}{said}"),
+        output,
+        next: make_space(data_dir),
+    }
+}
+
+/// What to do when it is.
+pub(super) fn make_space(data_dir: &Path) -> String {
+    format!(
+        "Free space on the disk of {dir} (`df -h {dir}` shows it, `longshore gc --explain` what longshore itself can give \
+         back), then try again.",
+        dir = data_dir.display()
+    )
+}
+
+/// The engine's own disk is full; its words tell, no code does.
+fn engine_disk_full(error: &EngineError, output: &[String]) -> Option<Failure> {
+    let message = error.to_string();
+    message.contains("no space left on device").then(|| Failure {
+        code: FailureCode::DiskFull,
+        message: format!("the disk of the Docker engine is full: {message}"),
+        output: output.to_vec(),
+        next: "Free space on the engine's disk (`docker system df` shows what takes it, `longshore gc --explain` what \
+               longshore itself can give back), then try again."
+            .into(),
+    })
+}
+
 /// A build that failed.
 pub(super) fn build(error: EngineError, output: Vec<String>) -> Failure {
+    if let Some(full) = engine_disk_full(&error, &output) {
+        return full;
+    }
     let message = error.to_string();
     let (code, next) = match error {
         EngineError::NoDockerfile { .. } => (
@@ -63,6 +114,9 @@ pub(super) fn build(error: EngineError, output: Vec<String>) -> Failure {
 
 /// A pull that failed.
 pub(super) fn pull(error: EngineError, image: &str, output: Vec<String>) -> Failure {
+    if let Some(full) = engine_disk_full(&error, &output) {
+        return full;
+    }
     Failure {
         code: FailureCode::PullFailed,
         message: format!("{image} could not be pulled: {error}"),
@@ -75,6 +129,9 @@ pub(super) fn pull(error: EngineError, image: &str, output: Vec<String>) -> Fail
 
 /// The engine would not make or start the container.
 pub(super) fn engine(doing: &str, error: EngineError) -> Failure {
+    if let Some(full) = engine_disk_full(&error, &[]) {
+        return full;
+    }
     let message = format!("the engine refused to {doing}: {error}");
     let next = match error {
         EngineError::Refused(text)

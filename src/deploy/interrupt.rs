@@ -72,6 +72,10 @@ impl From<StoreError> for Stop {
                 output: Vec::new(),
                 next: "Look with `docker ps -a` for containers that cannot be removed, then deploy again.".into(),
             })),
+            StoreError::DiskFull { data_dir, free } => {
+                let failure = super::failures::disk_full(&data_dir, free, "", Vec::new());
+                Self::Failed(Box::new(failure))
+            }
             other => Self::Store(other),
         }
     }
@@ -218,8 +222,14 @@ impl Agent {
                 return Ok(());
             };
             clock.sleep(left.min(TICK)).await;
-            self.store
-                .tick(task, row.consumed + (clock.monotonic() - began))?;
+            let ticked = self
+                .store
+                .tick(task, row.consumed + (clock.monotonic() - began));
+            match ticked {
+                // The work may need no space at all; the count goes on in memory.
+                Ok(()) | Err(StoreError::DiskFull { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
     }
 

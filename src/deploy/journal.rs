@@ -3,7 +3,7 @@
 
 use super::Agent;
 use crate::core::deployment::{Deployment, Step};
-use crate::core::failure::{Failure, FailureCode};
+use crate::core::failure::Failure;
 use crate::core::log::Stream;
 use crate::core::ports::{Clock, Progress, Remote, RemoteCredentials, Work};
 use crate::core::redact::Redactor;
@@ -20,12 +20,32 @@ const LAST_LINES: usize = 20;
 pub(super) struct Journal {
     /// None for what belongs to no deployment.
     log: Option<DeploymentLog>,
-    redactor: Redactor,
+    hidden: Mutex<Hidden>,
     clock: Arc<dyn Clock>,
     last: Mutex<VecDeque<String>>,
 }
 
+/// What must not be shown, and what takes it out.
+struct Hidden {
+    values: Vec<Secret>,
+    redactor: Redactor,
+}
+
 impl Journal {
+    /// From here on these values are hidden, too.
+    pub(super) fn hide(&self, values: &[Secret]) {
+        let mut hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = hidden.values.len();
+        for value in values {
+            if !hidden.values.contains(value) {
+                hidden.values.push(value.clone());
+            }
+        }
+        if hidden.values.len() > before {
+            hidden.redactor = Redactor::new(&hidden.values);
+        }
+    }
+
     /// A line of our own.
     pub(super) fn agent(&self, step: impl Into<Option<Step>>, text: &str) {
         self.write(step.into(), Stream::Agent, text.to_owned());
@@ -61,10 +81,13 @@ impl Journal {
 
     /// An error's texts without secrets: the engine and git may quote what they were given.
     pub(super) fn redact(&self, failure: Failure) -> Failure {
+        let redactor = self.redactor();
+        let clear = |text| redactor.redact(text);
         Failure {
-            message: self.redactor.redact(failure.message),
-            next: self.redactor.redact(failure.next),
-            ..failure
+            code: failure.code,
+            message: clear(failure.message),
+            output: failure.output.into_iter().map(clear).collect(),
+            next: clear(failure.next),
         }
     }
 
@@ -83,8 +106,16 @@ impl Journal {
         Ok(None)
     }
 
+    fn redactor(&self) -> Redactor {
+        self.hidden
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .redactor
+            .clone()
+    }
+
     fn write(&self, step: Option<Step>, stream: Stream, text: String) -> String {
-        let text = self.redactor.redact(text);
+        let text = self.redactor().redact(text);
         // A log that cannot be written (a full disk) must not end a deployment that could succeed.
         if let Some(log) = &self.log
             && let Err(error) = log.append(self.clock.now(), step, stream, &text)
@@ -111,7 +142,10 @@ impl Agent {
     ) -> Result<Journal, StoreError> {
         Ok(Journal {
             log: Some(self.store.open_log(deployment)?),
-            redactor: Redactor::new(hidden),
+            hidden: Mutex::new(Hidden {
+                values: hidden.to_vec(),
+                redactor: Redactor::new(hidden),
+            }),
             clock: self.ports.clock.clone(),
             last: Mutex::new(VecDeque::new()),
         })
@@ -121,7 +155,10 @@ impl Agent {
     pub(super) fn no_journal(&self) -> Journal {
         Journal {
             log: None,
-            redactor: Redactor::new(&[]),
+            hidden: Mutex::new(Hidden {
+                values: Vec::new(),
+                redactor: Redactor::default(),
+            }),
             clock: self.ports.clock.clone(),
             last: Mutex::new(VecDeque::new()),
         }
@@ -141,7 +178,7 @@ impl Agent {
         let registries = self.registry_credentials()?;
         let mut hidden = self
             .store
-            .container_env(&spec.run, &deployment.request.variables)?
+            .container_env(place, &spec.run, &deployment.request.variables)?
             .hidden;
         hidden.extend(registries.iter().map(|registry| registry.password.clone()));
         hidden.extend(
@@ -187,16 +224,5 @@ impl Agent {
 impl Secrets {
     pub(super) fn hidden(&self) -> &[Secret] {
         &self.hidden
-    }
-}
-
-/// A secret that cannot be read, as a deployment's failure.
-pub(super) fn unreadable(error: &SecretError) -> Failure {
-    Failure {
-        code: FailureCode::SecretUnreadable,
-        message: error.to_string(),
-        output: Vec::new(),
-        next: "Put the file in place, readable by the user longshore runs as, and deploy again."
-            .into(),
     }
 }

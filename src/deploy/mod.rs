@@ -10,6 +10,7 @@ mod build;
 mod change;
 mod changes;
 mod checkout;
+mod collect;
 mod committed;
 mod create;
 mod dispatch;
@@ -20,6 +21,7 @@ mod journal;
 mod patience;
 mod readiness;
 mod rollout;
+mod secrets;
 mod settle;
 mod uphold;
 mod walk;
@@ -27,6 +29,7 @@ mod walk;
 use crate::core::app::App;
 use crate::core::id::OperationSerial;
 use crate::core::ports::{Clock, Engine, Ingress, Random, RegistryCredential, Source};
+use crate::core::retention::Policy;
 use crate::core::secret::SecretRef;
 use crate::core::spec::Spec;
 use crate::store::{Place, SecretError, Store};
@@ -49,6 +52,8 @@ pub struct Settings {
     pub max_concurrent: usize,
     /// How long a deployment waits for an engine that is gone.
     pub unavailable_timeout: Duration,
+    /// What is kept and what may go.
+    pub retention: Policy,
 }
 
 /// A registry and where its password is kept.
@@ -86,6 +91,8 @@ pub struct Agent {
     permits: Semaphore,
     /// Operations that were at work when this process began and were not resumed yet.
     interrupted: Mutex<HashSet<OperationSerial>>,
+    /// One collection at a time.
+    collecting: tokio::sync::Mutex<()>,
 }
 
 impl Agent {
@@ -98,6 +105,7 @@ impl Agent {
             permits: Semaphore::new(settings.max_concurrent),
             settings: RwLock::new(Arc::new(settings)),
             interrupted: Mutex::new(HashSet::new()),
+            collecting: tokio::sync::Mutex::new(()),
         }
     }
 

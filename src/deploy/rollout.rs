@@ -3,7 +3,7 @@
 
 use super::failures;
 use super::interrupt::{Interrupt, Stop};
-use super::journal::unreadable;
+use super::secrets::unreadable;
 use super::walk::Walk;
 use crate::core::address::engine_half;
 use crate::core::admission::Desired;
@@ -195,8 +195,12 @@ impl Walk<'_> {
             .call(async || engine.ensure_network(&network).await)
             .await?;
         made.map_err(|error| failures::engine("make the environment's network", error))?;
-        let env = agent.store.container_env(&content.run, variables);
-        let env = env.map_err(|error| unreadable(&error))?;
+        let env = agent
+            .store
+            .container_env(self.place, &content.run, variables);
+        let env = env.map_err(unreadable)?;
+        // They may have changed since the deployment began.
+        self.journal.hide(&env.hidden);
         let now = agent.ports.clock.now();
         let row = agent.store.intend_candidate(
             &self.deployment,

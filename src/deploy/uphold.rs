@@ -6,6 +6,7 @@ use super::rollout::{container_spec, network};
 use crate::core::admission::Desired;
 use crate::core::name::ImageReference;
 use crate::core::ports::{ContainerState, EngineError, Progress, RestartPolicy, Table};
+use crate::core::redact::Redactor;
 use crate::core::release::Image;
 use crate::store::{Live, Place, SecretError, StoreError};
 use futures_util::StreamExt as _;
@@ -16,13 +17,22 @@ pub(super) enum NotYet {
     #[error("{0}")]
     Engine(#[from] EngineError),
     #[error("{0}")]
-    Secret(#[from] SecretError),
+    Secret(SecretError),
     #[error("{0}")]
     Ingress(#[from] crate::core::ports::IngressError),
     #[error("the ingress holds generation {held} of the route table, not {wanted}")]
     OldTable { held: i64, wanted: i64 },
     #[error("{0}")]
     Store(#[from] StoreError),
+}
+
+impl From<SecretError> for NotYet {
+    fn from(error: SecretError) -> Self {
+        match error {
+            SecretError::Store(error) => Self::Store(error),
+            SecretError::Unreadable(_) | SecretError::NotSet { .. } => Self::Secret(error),
+        }
+    }
 }
 
 impl Agent {
@@ -54,8 +64,22 @@ impl Agent {
         Ok(())
     }
 
-    /// The live container runs and comes back after a reboot; a missing one is made again from its release.
+    /// The live container runs and comes back after a reboot; a missing one is made again from its release. Many
+    /// people read why it does not: the engine may quote what it was given, so its words are cleaned here.
     pub(super) async fn ensure_running(&self, place: &Place, live: &Live) -> Result<(), NotYet> {
+        match self.start_or_make(place, live).await {
+            Err(NotYet::Engine(error)) => {
+                let mut hidden = self.store.hidden_values(live.container.serial)?;
+                let registries = self.registry_credentials().unwrap_or_default();
+                hidden.extend(registries.into_iter().map(|registry| registry.password));
+                let redactor = Redactor::new(&hidden);
+                Err(error.map_text(|text| redactor.redact(text)).into())
+            }
+            other => other,
+        }
+    }
+
+    async fn start_or_make(&self, place: &Place, live: &Live) -> Result<(), NotYet> {
         let engine = &self.ports.engine;
         let name = &live.container.name;
         match engine.inspect(name).await?.map(|observed| observed.state) {
@@ -93,7 +117,8 @@ impl Agent {
         variables.extend(deployment.request.variables.clone());
         let env = self
             .store
-            .container_env(&live.release.content.run, &variables)?;
+            .container_env(place, &live.release.content.run, &variables)?;
+        self.store.hide_too(live.container.serial, &env.hidden)?;
         let labels = self.labels(place, &deployment, &live.container.process)?;
         if let Some(network) = network(place) {
             self.ports.engine.ensure_network(&network).await?;

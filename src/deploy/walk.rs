@@ -3,8 +3,9 @@
 use super::Agent;
 use super::failures;
 use super::interrupt::{Interrupt, Stop, Work};
-use super::journal::{Journal, Secrets, unreadable};
+use super::journal::{Journal, Secrets};
 use super::patience::Patience;
+use super::secrets::unreadable;
 use crate::core::admission::{DeniedReason, may_begin};
 use crate::core::deployment::{Deployment, Phase, Step, Wanted};
 use crate::core::failure::{Failure, FailureCode};
@@ -103,10 +104,11 @@ impl Agent {
                     journal,
                 })
             }
-            Err(error) => Err(Refusal::Failed(
-                Box::new(deployment),
-                Box::new(unreadable(&error)),
-            )),
+            Err(error) => Err(match unreadable(error) {
+                Stop::Failed(failure) => Refusal::Failed(Box::new(deployment), failure),
+                Stop::Moved => Refusal::Moved,
+                Stop::Store(error) => Refusal::Store(error),
+            }),
         }
     }
 

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -39,6 +41,10 @@ pub struct Docker {
     sessions: AtomicU64,
 }
 
+/// Either kind of stream to the engine.
+pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Host {
     Unix { path: PathBuf, shown: String },
@@ -64,6 +70,19 @@ impl Docker {
     #[must_use]
     pub fn instance(&self) -> Uuid {
         self.instance
+    }
+
+    /// A connection of our own, for what bollard cannot ask.
+    pub(super) async fn dial(&self) -> Result<Box<dyn Wire>, EngineError> {
+        let dialled = match &self.host {
+            Host::Unix { path, .. } => UnixStream::connect(path)
+                .await
+                .map(|stream| Box::new(stream) as Box<dyn Wire>),
+            Host::Tcp { address, .. } => TcpStream::connect(address.trim_start_matches("tcp://"))
+                .await
+                .map(|stream| Box::new(stream) as Box<dyn Wire>),
+        };
+        dialled.map_err(|err| self.explain(&Error::IOError { err }))
     }
 
     /// Whether the engine's processes and routes are this machine's.

@@ -2,6 +2,7 @@
 //! that does not carry this instance's label is ever changed.
 
 mod build;
+mod collect;
 mod connection;
 mod container;
 mod failure;
@@ -14,6 +15,7 @@ mod observe;
 mod output;
 pub mod pool;
 mod pull;
+mod raw;
 mod volume;
 mod work;
 
@@ -22,8 +24,8 @@ pub use connection::Docker;
 use crate::core::container::OutputCursor;
 use crate::core::name::ImageReference;
 use crate::core::ports::{
-    Build, ContainerSpec, Engine, EngineError, Network, Observed, OutputLine, RegistryCredential,
-    RestartPolicy, Work,
+    Build, ContainerSpec, Engine, EngineError, HostImage, Network, Observed, OutputLine,
+    RegistryCredential, RestartPolicy, Work,
 };
 use crate::core::release::Image;
 use async_trait::async_trait;
@@ -104,6 +106,22 @@ impl Engine for Docker {
 
     async fn listening(&self, name: &str) -> Result<Vec<SocketAddr>, EngineError> {
         listening::addresses(self, name).await
+    }
+
+    async fn images(&self) -> Result<Vec<HostImage>, EngineError> {
+        collect::images(self).await
+    }
+
+    async fn remove_image(&self, id: &str) -> Result<(), EngineError> {
+        collect::remove(self, id).await
+    }
+
+    async fn build_cache(&self) -> Result<u64, EngineError> {
+        collect::build_cache(self).await
+    }
+
+    async fn prune_build_cache(&self, keep: u64) -> Result<u64, EngineError> {
+        collect::prune_build_cache(self, keep).await
     }
 
     async fn list(&self) -> Result<Vec<String>, EngineError> {

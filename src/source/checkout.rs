@@ -93,8 +93,21 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// A mirror that git finds fault with for no reason we know is made anew, once.
+    /// Where the disk is full, what is of no use without the rest is taken off it again.
     async fn write_part(&self, part: &Part<'_>) -> Result<(), Fault> {
+        let was_there = part.mirror.is_there();
+        match self.write_or_make_anew(part).await {
+            Err(Fault::Full(said)) => {
+                let free = self.place.free();
+                part.mirror.give_back(was_there).await?;
+                Err(SourceError::DiskFull { said, free }.into())
+            }
+            other => other,
+        }
+    }
+
+    /// A mirror that git finds fault with for no reason we know is made anew, once.
+    async fn write_or_make_anew(&self, part: &Part<'_>) -> Result<(), Fault> {
         let was_there = part.mirror.open().await?;
         match self.fetch_and_write(part).await {
             Err(Fault::Unexplained(why)) if was_there => {
@@ -182,6 +195,12 @@ impl Part<'_> {
         let named = |text: String| format!("submodule '{path}': {text}");
         match fault {
             Fault::Unexplained(text) => Fault::Unexplained(named(text)),
+            Fault::Full(text) => Fault::Full(named(text)),
+            Fault::Known(SourceError::DiskFull { said, free }) => SourceError::DiskFull {
+                said: named(said),
+                free,
+            }
+            .into(),
             Fault::Known(SourceError::AccessDenied(text)) => {
                 SourceError::AccessDenied(named(text)).into()
             }

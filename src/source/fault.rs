@@ -2,12 +2,15 @@
 
 use crate::core::ports::SourceError;
 use crate::core::redact::Redactor;
+use std::io::ErrorKind;
 
 /// Why git did not do it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// The cause is known, and lies outside the mirror.
     Known(SourceError),
+    /// This host's disk has no space for it, in these words.
+    Full(String),
     /// Git said something else: the mirror may be damaged, and making it anew may help.
     Unexplained(String),
 }
@@ -20,15 +23,20 @@ impl From<SourceError> for Fault {
 
 impl From<std::io::Error> for Fault {
     fn from(error: std::io::Error) -> Self {
-        Self::Known(SourceError::Failed(error.to_string()))
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full(error.to_string()),
+            _ => Self::Known(SourceError::Failed(error.to_string())),
+        }
     }
 }
 
-impl From<Fault> for SourceError {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Known(error) => error,
-            Fault::Unexplained(text) => Self::Failed(text),
+impl Fault {
+    /// As the port has it; `free` is asked only of a full disk.
+    pub(super) fn into_error(self, free: impl FnOnce() -> u64) -> SourceError {
+        match self {
+            Self::Known(error) => error,
+            Self::Full(said) => SourceError::DiskFull { said, free: free() },
+            Self::Unexplained(text) => SourceError::Failed(text),
         }
     }
 }
@@ -81,10 +89,11 @@ const UNREACHABLE: [&str; 24] = [
     "returned error: 5",
 ];
 
+/// This host's disk has no space.
+const FULL: [&str; 2] = ["no space left on device", "disk quota exceeded"];
+
 /// Faults of this host that a new mirror would only make worse.
-const NOT_THE_MIRROR: [&str; 7] = [
-    "no space left on device",
-    "disk quota exceeded",
+const NOT_THE_MIRROR: [&str; 5] = [
     "read-only file system",
     "out of memory",
     "mismatched algorithms",
@@ -100,7 +109,9 @@ pub(super) fn explain(lines: &[String]) -> Fault {
     // A path of this host or an object that may not be read is no matter of the remote.
     let local = says(&["insufficient permission for adding", "cannot mkdir"])
         || lower.contains("unable to create '") && !lower.contains("(publickey");
-    if let Some(at) = lower.find("couldn't find remote ref ") {
+    if says_full(lines) {
+        Fault::Full(text)
+    } else if let Some(at) = lower.find("couldn't find remote ref ") {
         let name = text[at + "couldn't find remote ref ".len()..]
             .split([' ', ';'])
             .next()
@@ -132,6 +143,15 @@ pub(super) fn explain(lines: &[String]) -> Fault {
     } else {
         Fault::Unexplained(text)
     }
+}
+
+/// Whether git says of this host's disk that it is full; a remote may say the same of its own.
+fn says_full(lines: &[String]) -> bool {
+    lines
+        .iter()
+        .map(|line| line.trim().to_ascii_lowercase())
+        .filter(|line| !line.starts_with("remote:") && !line.contains("remote error:"))
+        .any(|line| FULL.iter().any(|phrase| line.contains(phrase)))
 }
 
 /// Git's last lines as one, without its prefixes and without the advice it gives in every case.
@@ -167,6 +187,10 @@ pub(super) fn redacted(error: SourceError, redactor: &Redactor) -> SourceError {
         },
         SourceError::AccessDenied(text) => SourceError::AccessDenied(clear(text)),
         SourceError::Unreachable(text) => SourceError::Unreachable(clear(text)),
+        SourceError::DiskFull { said, free } => SourceError::DiskFull {
+            said: clear(said),
+            free,
+        },
         SourceError::Failed(text) => SourceError::Failed(clear(text)),
     }
 }
@@ -179,6 +203,7 @@ mod tests {
         let lines: Vec<String> = lines.lines().map(str::to_owned).collect();
         match explain(&lines) {
             Fault::Unexplained(_) => "unexplained",
+            Fault::Full(_) => "full",
             Fault::Known(error) => match error {
                 SourceError::NoSuchBranch(_) => "no branch",
                 SourceError::NoSuchCommit(_) => "no commit",
@@ -186,6 +211,7 @@ mod tests {
                 SourceError::NotOnBranch { .. } => "not on branch",
                 SourceError::AccessDenied(_) => "denied",
                 SourceError::Unreachable(_) => "unreachable",
+                SourceError::DiskFull { .. } => "full",
                 SourceError::Failed(_) => "failed",
             },
         }
@@ -255,7 +281,15 @@ mod tests {
                 "Host key verification failed.\nfatal: Could not read from remote repository.",
                 "failed",
             ),
-            ("fatal: write error: No space left on device", "failed"),
+            ("fatal: write error: No space left on device", "full"),
+            (
+                "fatal: write error: No space left on device\nfatal: early EOF\nfatal: fetch-pack: invalid index-pack output",
+                "full",
+            ),
+            (
+                "remote: fatal: unable to write: No space left on device\nfatal: early EOF",
+                "unreachable",
+            ),
             (
                 "fatal: unable to access 'https://h/': SSL certificate problem: self-signed certificate",
                 "failed",

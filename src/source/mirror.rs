@@ -15,7 +15,6 @@ use super::program::{Answer, Call, Program};
 use super::tree::remove_all;
 use crate::core::deployment::{CommitInfo, MAX_MESSAGE};
 use crate::core::log::clean;
-use crate::core::ports::SourceError;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -48,11 +47,7 @@ impl<'a> Mirror<'a> {
             private_dir(parent)?;
             remove_leftovers_of(&self.dir, parent).await?;
         }
-        if self
-            .dir
-            .symlink_metadata()
-            .is_ok_and(|found| found.is_dir())
-        {
+        if self.is_there() {
             remove_locks(&self.dir)?;
             return Ok(true);
         }
@@ -61,6 +56,27 @@ impl<'a> Mirror<'a> {
         call = call.argument(&self.dir);
         self.program.run(call, &Lines::unheard()).await?.success()?;
         Ok(false)
+    }
+
+    /// Whether there is one.
+    pub(super) fn is_there(&self) -> bool {
+        self.dir
+            .symlink_metadata()
+            .is_ok_and(|found| found.is_dir())
+    }
+
+    /// Takes off the disk what a fetch that found no space left behind: of a mirror that was there before whatever
+    /// no ref of it needs, else all of it.
+    pub(super) async fn give_back(&self, was_there: bool) -> Result<(), Fault> {
+        if was_there {
+            remove_locks(&self.dir)?;
+            // Small fetches are unpacked as they come; what came of one is of no use without the rest. That git
+            // cannot do it now is no second fault: its own packing does it later.
+            self.ask(Call::new(["prune", "--expire=now"])).await?;
+        } else if let Some(aside) = self.place.set_aside(&self.dir)? {
+            remove_all(aside).await?;
+        }
+        Ok(())
     }
 
     /// Throws it away, damaged as it is, and makes an empty one.
@@ -231,7 +247,7 @@ impl<'a> Mirror<'a> {
     pub(super) async fn tidy(&self, lines: &Lines) -> Result<(), Fault> {
         let call = Call::new(["gc", "--auto", "--quiet", "--keep-largest-pack"]);
         if let Err(fault) = self.ask(call).await?.success() {
-            let why = SourceError::from(fault);
+            let why = fault.into_error(|| self.place.free());
             lines
                 .tell(format!("The mirror could not be packed: {why}"))
                 .await;

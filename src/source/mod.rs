@@ -7,6 +7,7 @@ mod access;
 mod address;
 mod checkout;
 mod fault;
+mod holdings;
 mod lines;
 mod mirror;
 mod modules;
@@ -94,6 +95,18 @@ impl Git {
         Ok(access)
     }
 
+    /// The error as the port has it, without the credentials' values.
+    fn rim(&self, remote: &Remote, fault: Fault) -> SourceError {
+        let secret = remote
+            .credentials
+            .as_ref()
+            .map(|credentials| match credentials {
+                RemoteCredentials::Token(secret) | RemoteCredentials::SshKey(secret) => secret,
+            });
+        let error = fault.into_error(|| self.place.free());
+        redacted(error, &Redactor::new(secret))
+    }
+
     fn mirror(&self, project: &str) -> Mirror<'_> {
         Mirror::at(&self.program, &self.place, self.place.mirror(project))
     }
@@ -115,9 +128,17 @@ impl Git {
                 let project = self.project(&remote.project);
                 let _held = project.lock().await;
                 let mirror = self.mirror(&remote.project);
+                let was_there = mirror.is_there();
                 let patience = self.resolve_limit / 3;
-                resolve::commit_on_branch(&mirror, &access, &revision.branch, digits, patience)
-                    .await?
+                let found =
+                    resolve::commit_on_branch(&mirror, &access, &revision.branch, digits, patience)
+                        .await;
+                if let Err(Fault::Full(said)) = found {
+                    let free = self.place.free();
+                    mirror.give_back(was_there).await?;
+                    return Err(SourceError::DiskFull { said, free }.into());
+                }
+                found?
             }
         };
         Sha::parse(&sha).map_err(|why| {
@@ -156,8 +177,13 @@ impl Git {
             lines,
         };
         let mirror = self.mirror(&remote.project);
-        walk.write(mirror, branch.as_str(), sha.as_str(), &tree)
-            .await?;
+        let written = walk
+            .write(mirror, branch.as_str(), sha.as_str(), &tree)
+            .await;
+        if let Err(Fault::Known(SourceError::DiskFull { .. })) = written {
+            tree::discard(&self.place, id).await?;
+        }
+        written?;
         let commit = self.mirror(&remote.project).describe(sha.as_str()).await?;
         tree::prove(&self.place, id, sha, &commit)?;
         let subject = commit.message.lines().next().unwrap_or_default();
@@ -172,7 +198,7 @@ impl Source for Git {
         let found = tokio::time::timeout(self.resolve_limit, self.find(remote, revision)).await;
         found
             .unwrap_or_else(|_| Err(too_long(self.resolve_limit, revision).into()))
-            .map_err(|fault| rim(remote, fault))
+            .map_err(|fault| self.rim(remote, fault))
     }
 
     fn checkout<'a>(
@@ -186,7 +212,7 @@ impl Source for Git {
             Box::pin(async move {
                 self.bring(remote, branch, sha, tree, &lines)
                     .await
-                    .map_err(|fault| rim(remote, fault))
+                    .map_err(|fault| self.rim(remote, fault))
             })
         })
     }
@@ -196,17 +222,42 @@ impl Source for Git {
             .await
             .map_err(|error| SourceError::Failed(format!("the tree could not be removed: {error}")))
     }
+
+    async fn trees(&self) -> Result<Vec<(Uuid, u64)>, SourceError> {
+        let work = self.place.work();
+        blocking(move || holdings::trees(&work)).await
+    }
+
+    async fn mirror_size(&self, project: &str) -> Result<Option<u64>, SourceError> {
+        let dirs = self.place.mirrors_of(project);
+        blocking(move || holdings::size_of(&dirs)).await
+    }
+
+    async fn discard_mirror(&self, project: &str) -> Result<(), SourceError> {
+        let lock = self.project(project);
+        let _held = lock.lock().await;
+        let removed = async {
+            for dir in self.place.mirrors_of(project) {
+                if let Some(aside) = self.place.set_aside(&dir)? {
+                    tree::remove_all(aside).await?;
+                }
+            }
+            Ok::<(), std::io::Error>(())
+        };
+        removed.await.map_err(|error| {
+            SourceError::Failed(format!("the mirror could not be removed: {error}"))
+        })
+    }
 }
 
-/// The error as the port has it, without the credentials' values.
-fn rim(remote: &Remote, fault: Fault) -> SourceError {
-    let secret = remote
-        .credentials
-        .as_ref()
-        .map(|credentials| match credentials {
-            RemoteCredentials::Token(secret) | RemoteCredentials::SshKey(secret) => secret,
-        });
-    redacted(fault.into(), &Redactor::new(secret))
+/// Looks at the disk without holding up anything else.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T, SourceError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(std::io::Error::other)
+        .and_then(|done| done)
+        .map_err(|error| SourceError::Failed(error.to_string()))
 }
 
 fn supported(sha: &str) -> Result<(), SourceError> {

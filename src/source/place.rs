@@ -63,6 +63,12 @@ impl Place {
         modules.join(format!("{}.git", digest(address)))
     }
 
+    /// Everything that is mirrored for a project.
+    pub(super) fn mirrors_of(&self, project: &str) -> [PathBuf; 2] {
+        let modules = self.git().join(format!("{}.modules", file_name(project)));
+        [self.mirror(project), modules]
+    }
+
     pub(super) fn work(&self) -> PathBuf {
         self.data_dir.join("work")
     }
@@ -85,6 +91,12 @@ impl Place {
             private_dir(&dir)?;
         }
         Ok(())
+    }
+
+    /// How many bytes are free on the disk.
+    pub(super) fn free(&self) -> u64 {
+        nix::sys::statvfs::statvfs(&self.data_dir)
+            .map_or(0, |found| found.blocks_available() * found.fragment_size())
     }
 
     /// A number no other call in this process has.

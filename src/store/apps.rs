@@ -55,12 +55,12 @@ pub enum PlaceError {
     Environment(Vec<String>),
 }
 
-const PLACE: &str =
+pub(super) const PLACE: &str =
     "a.serial, a.name, a.uuid, e.serial, e.name, e.uuid, p.path, e.desired, e.subnet";
-const PLACE_FROM: &str =
+pub(super) const PLACE_FROM: &str =
     "environment e JOIN app a ON a.serial = e.app JOIN project p ON p.serial = a.project";
 
-fn place(row: &Row<'_>) -> Result<Place, StoreError> {
+pub(super) fn place(row: &Row<'_>) -> Result<Place, StoreError> {
     let (app, environment): (i64, i64) = (row.get(0)?, row.get(3)?);
     let bad =
         |error: crate::core::name::InvalidName| inconsistent("environment", environment, error.0);

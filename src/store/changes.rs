@@ -186,6 +186,10 @@ impl Store {
             )?;
             tx.execute("UPDATE instance SET generation = generation + 1", [])?;
             if let Change::Remove { volumes } = change.change {
+                tx.execute(
+                    "DELETE FROM secret WHERE environment = ?1",
+                    [change.environment.0],
+                )?;
                 clear_away(tx, change.environment, slug, volumes, now)?;
             }
             Ok(begun)

@@ -64,12 +64,13 @@ impl Store {
         new: &NewDeployment,
         now: Timestamp,
     ) -> Result<Created, StoreError> {
-        self.write("create_deployment", |tx| {
+        self.write_sparing("create_deployment", |tx| {
             if let Some(key) = &new.key
                 && let Some(known) = self.known_key(tx, new, key, now)?
             {
                 return Ok(known);
             }
+            self.disk.room()?;
             if let Wanted::Release(release) = new.request.wanted
                 && is_collected(tx, release)?
             {
@@ -226,7 +227,7 @@ impl Store {
         spec: Option<&Spec>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.write("start_deployment", |tx| {
+        self.write_sparing("start_deployment", |tx| {
             transition(tx, from, started, now)?;
             let text = spec.map(|spec| json("deployment", spec)).transpose()?;
             let variables = self.sealed_variables(started.id, &started.request)?;
@@ -250,7 +251,7 @@ impl Store {
         spec: &Spec,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.write("advance", |tx| {
+        self.write_sparing("advance", |tx| {
             transition(tx, from, advanced, now)?;
             result.write(tx, advanced.serial)?;
             end_step(tx, advanced.serial, from, now)?;
@@ -263,7 +264,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Moved`] if it is no longer in its rollout.
     pub fn record_image(&self, deployment: &Deployment, image: &Image) -> Result<(), StoreError> {
-        self.write("record_image", |tx| {
+        self.write_sparing("record_image", |tx| {
             still(tx, deployment)?;
             StepResult::Image(image).write(tx, deployment.serial)
         })

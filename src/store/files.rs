@@ -57,8 +57,12 @@ pub(super) fn write_private(path: &Path, content: &[u8]) -> Result<(), StoreErro
     write_with_mode(path, content, 0o600)
 }
 
-/// As [`write_private`], for what everybody who may enter the directory may read.
-pub(super) fn write_text(path: &Path, content: &str) -> Result<(), StoreError> {
+/// As [`write_private`], for what everybody who may enter the directory may read; a file that says so already is
+/// left as it is, which needs no space.
+pub(super) fn keep_text(path: &Path, content: &str) -> Result<(), StoreError> {
+    if std::fs::read(path).is_ok_and(|found| found == content.as_bytes()) {
+        return Ok(());
+    }
     write_with_mode(path, content.as_bytes(), 0o644)
 }
 

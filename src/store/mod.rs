@@ -4,12 +4,16 @@
 mod apps;
 mod changes;
 mod deployments;
+mod disk;
 mod files;
+mod kept;
+mod key;
 mod logs;
 mod operations;
 mod phases;
 mod principals;
 mod releases;
+mod retention;
 mod rollouts;
 mod rows;
 mod schema;
@@ -25,6 +29,7 @@ pub use logs::DeploymentLog;
 pub use operations::{StepRow, Task, Unfinished};
 pub use phases::StepResult;
 pub use releases::NoTarget;
+pub use retention::{Holding, KnownProject};
 pub use rollouts::{Committing, Live};
 pub use secrets::{ContainerEnv, SecretError};
 pub use views::ListFilter;
@@ -74,6 +79,14 @@ pub enum StoreError {
         path: PathBuf,
         /// Its error.
         error: std::io::Error,
+    },
+    /// There is no space left.
+    #[error("the disk of data_dir {} is full ({} free)", .data_dir.display(), bytesize::ByteSize(*.free))]
+    DiskFull {
+        /// The data directory.
+        data_dir: PathBuf,
+        /// How many bytes are free.
+        free: u64,
     },
     /// The data directory cannot be used.
     #[error("{0}")]
@@ -130,6 +143,8 @@ pub struct Store {
     random: Random,
     instance: Uuid,
     data_dir: PathBuf,
+    disk: disk::Disk,
+    lost: Arc<logs::Lost>,
     credentials_directory: Option<PathBuf>,
     /// Held for as long as the store is open; the kernel lets go of it when the process ends, however it ends.
     _lock: std::fs::File,
@@ -143,20 +158,20 @@ impl Store {
     pub fn open(data_dir: &Path, with: OpenWith) -> Result<Self, StoreError> {
         files::make_private_dir(data_dir)?;
         let lock = files::lock(data_dir)?;
-        let database = data_dir.join("longshore.db");
-        let known = database.exists();
-        let seal = seal::Seal::open(&data_dir.join("key"), known, &with.random)?;
-        files::make_private_file(&database)?;
-        let mut writer = schema::connect(&database)?;
-        schema::migrate(&mut writer)?;
-        let instance = schema::instance(&mut writer, &seal, &with)?;
-        files::write_text(&data_dir.join("instance"), &format!("{instance}\n"))?;
-        for name in ["logs", "git", "work"] {
-            files::make_private_dir(&data_dir.join(name))?;
+        let disk = disk::Disk::of(data_dir);
+        let opened = disk.with_reserve(|| open_database(data_dir, &with))?;
+        if !disk.keep() {
+            tracing::warn!(
+                "there is no room for the reserve in data_dir: {}",
+                disk.full()
+            );
         }
-        let readers = (0..READERS)
-            .map(|_| schema::connect(&database))
-            .collect::<Result<_, _>>()?;
+        let Opened {
+            writer,
+            readers,
+            seal,
+            instance,
+        } = opened;
         Ok(Self {
             writer: Mutex::new(writer),
             readers: Mutex::new(readers),
@@ -167,6 +182,8 @@ impl Store {
             random: with.random,
             instance,
             data_dir: data_dir.to_owned(),
+            disk,
+            lost: Arc::default(),
             credentials_directory: with.credentials_directory,
             _lock: lock,
         })
@@ -176,6 +193,12 @@ impl Store {
     #[must_use]
     pub fn instance(&self) -> Uuid {
         self.instance
+    }
+
+    /// Where everything is kept.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
     }
 
     /// Tells of every commit. A reader that takes this before it looks misses nothing.
@@ -190,11 +213,46 @@ impl Store {
         self.lines.subscribe()
     }
 
-    /// One named transaction, committed and synced before it returns.
+    /// One named transaction, committed and synced before it returns. It records what happened, so where the disk is
+    /// full it takes of the reserve.
     fn write<T>(
         &self,
         name: &'static str,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+        mut work: impl FnMut(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let value = match self.attempt(name, &mut work) {
+            Err(error) if self.disk.is_full(&error) => {
+                self.reuse_wal();
+                self.disk.with_reserve(|| self.attempt(name, &mut work))?
+            }
+            done => done?,
+        };
+        self.disk.keep();
+        Ok(value)
+    }
+
+    /// As [`Store::write`], for what begins something new or can be done again later: it leaves the reserve alone.
+    fn write_sparing<T>(
+        &self,
+        name: &'static str,
+        mut work: impl FnMut(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match self.attempt(name, &mut work) {
+            Err(error) if self.disk.is_full(&error) => {
+                self.reuse_wal();
+                match self.attempt(name, &mut work) {
+                    Err(error) if self.disk.is_full(&error) => Err(self.disk.full()),
+                    done => done,
+                }
+            }
+            done => done,
+        }
+    }
+
+    fn attempt<T>(
+        &self,
+        name: &'static str,
+        work: &mut impl FnMut(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -205,6 +263,24 @@ impl Store {
         tell(&self.changed);
         self.pass(Moment::After, name)?;
         Ok(value)
+    }
+
+    /// Moves what is in the write-ahead log into the database, so that the log's own blocks are written again
+    /// instead of new ones. That it fails changes nothing.
+    fn reuse_wal(&self) {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let moved = writer.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        if let Err(error) = moved {
+            tracing::debug!(%error, "the write-ahead log cannot be moved into the database");
+        }
+    }
+
+    /// Whether there is room to begin something new; makes the reserve whole again where there is.
+    ///
+    /// # Errors
+    /// [`StoreError::DiskFull`] if there is not.
+    pub fn room(&self) -> Result<(), StoreError> {
+        self.disk.room()
     }
 
     /// One look at the database as it was at one moment.
@@ -245,6 +321,40 @@ impl Store {
         (self.random)(&mut bytes);
         uuid::Builder::from_random_bytes(bytes).into_uuid()
     }
+}
+
+/// What opening the database gives.
+struct Opened {
+    writer: Connection,
+    readers: Vec<Connection>,
+    seal: seal::Seal,
+    instance: Uuid,
+}
+
+fn open_database(data_dir: &Path, with: &OpenWith) -> Result<Opened, StoreError> {
+    let database = data_dir.join("longshore.db");
+    let known = database.exists();
+    let credentials = with.credentials_directory.as_deref();
+    let key = key::Key::find(data_dir, credentials, known, &with.random)?;
+    let seal = seal::Seal::new(&key, &with.random)?;
+    files::make_private_file(&database)?;
+    let mut writer = schema::connect(&database)?;
+    schema::migrate(&mut writer)?;
+    let instance =
+        schema::instance(&mut writer, &seal, with)?.ok_or_else(|| key.wrong(&database))?;
+    files::keep_text(&data_dir.join("instance"), &format!("{instance}\n"))?;
+    for name in ["logs", "git", "work"] {
+        files::make_private_dir(&data_dir.join(name))?;
+    }
+    let readers = (0..READERS)
+        .map(|_| schema::connect(&database))
+        .collect::<Result<_, _>>()?;
+    Ok(Opened {
+        writer,
+        readers,
+        seal,
+        instance,
+    })
 }
 
 fn tell(channel: &watch::Sender<u64>) {

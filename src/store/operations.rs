@@ -222,7 +222,7 @@ impl Store {
     /// If the database fails.
     pub fn tick(&self, task: Task, consumed: Duration) -> Result<(), StoreError> {
         let consumed = millis_of(consumed);
-        self.write("tick", |tx| {
+        self.write_sparing("tick", |tx| {
             match task {
                 Task::Step(deployment, step) => tx.execute(
                     "UPDATE step SET consumed_ms = ?3, strikes = 0 WHERE deployment = ?1 AND name = ?2",

@@ -63,7 +63,7 @@ impl Store {
             Reach::Environment(app, environment) => (Some(app.0), Some(environment.0)),
         };
         let id = self.random_uuid();
-        let made = self.write("create_token", |tx| {
+        let made = self.write_sparing("create_token", |tx| {
             tx.execute(
                 "INSERT INTO principal (uuid, kind, name, created_at) VALUES (?1, 'token', ?2, ?3)",
                 params![id.to_string(), name, now.0],

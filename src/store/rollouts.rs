@@ -49,7 +49,7 @@ impl Store {
         hidden: &[Secret],
         now: Timestamp,
     ) -> Result<ContainerRow, StoreError> {
-        self.write("intend_candidate", |tx| {
+        self.write_sparing("intend_candidate", |tx| {
             still(tx, deployment)?;
             let address = next_address(tx, deployment.environment)?;
             let attempt: i64 = tx.query_row(
@@ -77,7 +77,7 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub fn record_made(&self, row: &ContainerRow, now: Timestamp) -> Result<(), StoreError> {
-        self.write("record_made", |tx| {
+        self.write_sparing("record_made", |tx| {
             tx.execute(
                 "UPDATE container SET made_at = ?2 WHERE serial = ?1",
                 params![row.serial.0, now.0],
@@ -99,7 +99,7 @@ impl Store {
         if candidates.is_empty() {
             return Ok(());
         }
-        self.write("retire_candidates", |tx| {
+        self.write_sparing("retire_candidates", |tx| {
             still(tx, deployment)?;
             let undo: Vec<Undo> = candidates
                 .iter()
@@ -125,7 +125,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Moved`] if the deployment left its rollout.
     pub fn displace(&self, deployment: &Deployment, live: &ContainerRow) -> Result<(), StoreError> {
-        self.write("displace", |tx| {
+        self.write_sparing("displace", |tx| {
             still(tx, deployment)?;
             tx.execute(
                 "UPDATE container SET displaced_by = ?2 WHERE serial = ?1",
@@ -299,6 +299,32 @@ impl Store {
                 serial,
                 "its hidden values are not what was sealed",
             )
+        })
+    }
+
+    /// A container that is made again gets the secrets of that moment: what its output must not show grows by them.
+    ///
+    /// # Errors
+    /// If the database fails, or the earlier ones cannot be opened.
+    pub fn hide_too(&self, serial: ContainerSerial, values: &[Secret]) -> Result<(), StoreError> {
+        let mut hidden = self.hidden_values(serial)?;
+        let before = hidden.len();
+        for value in values {
+            if !hidden.contains(value) {
+                hidden.push(value.clone());
+            }
+        }
+        if hidden.len() == before {
+            return Ok(());
+        }
+        let text = json("container", &hidden)?;
+        let sealed = self.seal.seal(&hidden_place(serial), text.as_bytes())?;
+        self.write("hide_too", |tx| {
+            tx.execute(
+                "UPDATE container SET hidden = ?2 WHERE serial = ?1",
+                params![serial.0, sealed],
+            )?;
+            Ok(())
         })
     }
 

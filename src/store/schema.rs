@@ -1,7 +1,7 @@
 //! Connections and migrations.
 
 use super::{OpenWith, StoreError, seal};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 use rusqlite_migration::{M, Migrations};
 use std::path::Path;
 use uuid::Uuid;
@@ -25,37 +25,53 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // The write-ahead log is moved into the database every 1000 pages (4 MiB), and what one large transaction made
+    // of it is cut back to that: it never grows without bound. What SQLite needs besides is kept in memory, where a
+    // full disk cannot take it away.
+    connection.pragma_update(None, "wal_autocheckpoint", 1000)?;
+    connection.pragma_update(None, "journal_size_limit", 4 * 1024 * 1024)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
 
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    Migrations::from_slice(MIGRATIONS).to_latest(connection).map_err(|error| {
-        StoreError::Unusable(format!(
+    use rusqlite_migration::Error;
+    Migrations::from_slice(MIGRATIONS).to_latest(connection).map_err(|error| match error {
+        // The disk's fault, not the schema's.
+        Error::RusqliteError { err, .. }
+            if matches!(err.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure)) =>
+        {
+            StoreError::Database(err)
+        }
+        error => StoreError::Unusable(format!(
             "the database cannot be brought to this version's schema: {error}; a newer longshore may have written it"
-        ))
+        )),
     })
 }
 
-/// The instance's id, made at the first start; checks that the key is the one the database was sealed with.
+/// The instance's id, made at the first start; `None` if the key is not the one the database was sealed with.
 pub(super) fn instance(
     connection: &mut Connection,
     seal: &seal::Seal,
     with: &OpenWith,
-) -> Result<Uuid, StoreError> {
+) -> Result<Option<Uuid>, StoreError> {
     let known: Option<(String, Vec<u8>)> = connection
         .query_row("SELECT uuid, key_check FROM instance", [], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })
         .optional()?;
     if let Some((uuid, check)) = known {
-        seal.open_value("instance", &check)?;
-        return uuid.parse().map_err(|_| StoreError::Inconsistent {
+        if seal.open_value("instance", &check).is_err() {
+            return Ok(None);
+        }
+        let uuid = uuid.parse().map_err(|_| StoreError::Inconsistent {
             table: "instance",
             id: "1".into(),
             what: format!("'{uuid}' is not a UUID"),
-        });
+        })?;
+        return Ok(Some(uuid));
     }
     let mut bytes = [0; 16];
     (with.random)(&mut bytes);
@@ -64,7 +80,7 @@ pub(super) fn instance(
         "INSERT INTO instance (id, uuid, generation, key_check, created_at) VALUES (1, ?1, 0, ?2, ?3)",
         params![uuid.to_string(), seal.seal("instance", seal::KEY_CHECK)?, with.now.0],
     )?;
-    Ok(uuid)
+    Ok(Some(uuid))
 }
 
 #[cfg(test)]

@@ -38,3 +38,6 @@ CREATE TABLE secret (
     set_at      INTEGER NOT NULL,
     PRIMARY KEY (environment, name)
 ) STRICT, WITHOUT ROWID;
+
+-- Logs are removed some time after their deployments ended.
+ALTER TABLE deployment ADD COLUMN log_removed_at INTEGER;

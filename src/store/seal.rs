@@ -1,15 +1,13 @@
 //! Encryption of what is secret in the database: ChaCha20-Poly1305 under a key that lies beside it, readable only to
-//! this user. It protects a copy of the database, not against somebody who has the whole directory.
+//! this user, or in a systemd credential. It protects a copy of the database, not against somebody who has both.
 
-use super::{StoreError, files};
+use super::StoreError;
+use super::key::Key;
 use crate::core::ports::Random;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use std::path::Path;
 
 /// What is sealed in the instance's row, to tell a wrong key at once and not at the first secret.
 pub(super) const KEY_CHECK: &[u8] = b"longshore";
-
-const KEY_LENGTH: usize = 32;
 
 pub(super) struct Seal {
     key: LessSafeKey,
@@ -17,33 +15,10 @@ pub(super) struct Seal {
 }
 
 impl Seal {
-    /// Reads the key; makes one only where there is no database yet that another key may have sealed.
-    pub(super) fn open(
-        path: &Path,
-        database_exists: bool,
-        random: &Random,
-    ) -> Result<Self, StoreError> {
-        let bytes = match std::fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !database_exists => {
-                let mut bytes = [0; KEY_LENGTH];
-                random(&mut bytes);
-                files::write_private(path, &bytes)?;
-                bytes.to_vec()
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(StoreError::Key(format!(
-                    "the encryption key {} is missing, and the database holds values sealed with it; put it back from your backup",
-                    path.display()
-                )));
-            }
-            Err(error) => return Err(files::fault(path)(error)),
-        };
-        let key = UnboundKey::new(&CHACHA20_POLY1305, &bytes).map_err(|_| {
-            StoreError::Key(format!(
-                "the encryption key {} is damaged: it must hold {KEY_LENGTH} bytes",
-                path.display()
-            ))
+    /// Seals and opens with this key.
+    pub(super) fn new(key: &Key, random: &Random) -> Result<Self, StoreError> {
+        let key = UnboundKey::new(&CHACHA20_POLY1305, &key.bytes).map_err(|_| {
+            StoreError::Key("the encryption key has not the cipher's length".into())
         })?;
         Ok(Self {
             key: LessSafeKey::new(key),

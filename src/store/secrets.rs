@@ -1,19 +1,36 @@
 //! Reads secret values from where the configuration says they are kept.
 
-use super::Store;
-use crate::core::name::VariableName;
-use crate::core::secret::{Secret, SecretRef};
+use super::{Place, Store, StoreError};
+use crate::core::name::{AppName, EnvironmentName, VariableName};
+use crate::core::secret::{MAX_SECRET, Secret, SecretRef, SecretSource, without_line_end};
 use crate::core::{env_file, spec::RunSpec};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The largest secret or environment file: a bundle of keys fits, a mistaken path to a disk image does not.
-const MAX_FILE: u64 = 1024 * 1024;
+/// Why a secret could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// A file or a credential; the text names it and what to do.
+    #[error("{0}")]
+    Unreadable(String),
+    /// The configuration says that it is kept here, and nobody has set it.
+    #[error("the secret {name} of {environment} of {app} is not set")]
+    NotSet {
+        /// The app.
+        app: AppName,
+        /// Its environment.
+        environment: EnvironmentName,
+        /// The variable.
+        name: VariableName,
+    },
+    /// The database failed.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+}
 
-/// Why a secret could not be read; the text names the file and what to do.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct SecretError(pub String);
+fn unreadable(text: String) -> SecretError {
+    SecretError::Unreadable(text)
+}
 
 impl Store {
     /// The value of a secret as it is now.
@@ -26,8 +43,26 @@ impl Store {
             SecretRef::Credential(name) => self.credential(name)?,
         };
         let text = read(&path)?;
-        let value = text.strip_suffix('\n').unwrap_or(&text);
-        Ok(Secret::new(value.strip_suffix('\r').unwrap_or(value)))
+        Ok(Secret::new(without_line_end(&text)))
+    }
+
+    fn variable_secret(
+        &self,
+        place: &Place,
+        name: &VariableName,
+        source: &SecretSource,
+    ) -> Result<Secret, SecretError> {
+        match source {
+            SecretSource::Host(reference) => self.secret(reference),
+            SecretSource::Store => {
+                self.kept_secret(place, name)?
+                    .ok_or_else(|| SecretError::NotSet {
+                        app: place.app_name.clone(),
+                        environment: place.environment_name.clone(),
+                        name: name.clone(),
+                    })
+            }
+        }
     }
 
     /// The environment of a container: files, plain values, secrets, and the deployment's own variables, each
@@ -37,13 +72,14 @@ impl Store {
     /// If a file or secret cannot be read.
     pub fn container_env(
         &self,
+        place: &Place,
         run: &RunSpec,
         variables: &BTreeMap<VariableName, Secret>,
     ) -> Result<ContainerEnv, SecretError> {
         let mut secret = BTreeMap::new();
         for path in &run.env_files {
             let parsed = env_file::parse(&read(path)?)
-                .map_err(|fault| SecretError(format!("{}: {fault}", path.display())))?;
+                .map_err(|fault| unreadable(format!("{}: {fault}", path.display())))?;
             secret.extend(parsed);
         }
         let mut all = secret.clone();
@@ -52,8 +88,8 @@ impl Store {
                 .iter()
                 .map(|(name, value)| (name.clone(), Secret::new(value.as_str()))),
         );
-        for (name, reference) in &run.secrets {
-            let value = self.secret(reference)?;
+        for (name, source) in &run.secrets {
+            let value = self.variable_secret(place, name, source)?;
             secret.insert(name.clone(), value.clone());
             all.insert(name.clone(), value);
         }
@@ -74,7 +110,7 @@ impl Store {
 
     fn credential(&self, name: &str) -> Result<PathBuf, SecretError> {
         let directory = self.credentials_directory.as_ref().ok_or_else(|| {
-            SecretError(format!(
+            unreadable(format!(
                 "credential:{name} needs a systemd unit with LoadCredential={name}:…; CREDENTIALS_DIRECTORY is not set"
             ))
         })?;
@@ -93,17 +129,24 @@ pub struct ContainerEnv {
 
 fn read(path: &Path) -> Result<String, SecretError> {
     let fault = |error: std::io::Error| {
-        SecretError(format!(
+        unreadable(format!(
             "{} cannot be read: {error}; check that it exists and that longshore may read it",
             path.display()
         ))
     };
     let size = std::fs::metadata(path).map_err(fault)?.len();
-    if size > MAX_FILE {
-        return Err(SecretError(format!(
+    if size > MAX_SECRET as u64 {
+        return Err(unreadable(format!(
             "{} is larger than 1 MiB: not a secret",
             path.display()
         )));
     }
-    std::fs::read_to_string(path).map_err(fault)
+    let text = std::fs::read_to_string(path).map_err(fault)?;
+    if text.contains('\0') {
+        return Err(unreadable(format!(
+            "{} holds a NUL character, which no environment variable can",
+            path.display()
+        )));
+    }
+    Ok(text)
 }

@@ -72,6 +72,18 @@ impl Source for Repository {
     async fn discard(&self, tree: Uuid) -> Result<(), SourceError> {
         self.world.discard(tree).await
     }
+
+    async fn trees(&self) -> Result<Vec<(Uuid, u64)>, SourceError> {
+        self.world.trees().await
+    }
+
+    async fn mirror_size(&self, project: &str) -> Result<Option<u64>, SourceError> {
+        self.world.mirror_size(project).await
+    }
+
+    async fn discard_mirror(&self, project: &str) -> Result<(), SourceError> {
+        self.world.discard_mirror(project).await
+    }
 }
 
 pub struct Stage {
@@ -84,7 +96,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Two apps, `web` and `other`, with tokens: `{token:web-read}`, `{token:web-write}`, `{token:other-write}`; their
+    /// Two apps, `web` and `other`, with tokens: `{token:web-read}`, `{token:web-write}`, `{token:other-write}`, `{token:other-admin}`; their
     /// owners are `{user:web-write}` and so on, the projects `{proj:web}` and `{proj:other}`.
     pub async fn set() -> Self {
         let bench = Bench::new(vec![git_app("web"), git_app("other")]);
@@ -107,6 +119,7 @@ impl Stage {
             registries: Vec::new(),
             max_concurrent: 2,
             unavailable_timeout: Duration::from_secs(120),
+            retention: bench.retention,
         };
         let agent = Arc::new(Agent::new(process.store.clone(), ports, settings));
         let router = routes(Api {
@@ -127,7 +140,12 @@ impl Stage {
     }
 
     async fn issue_tokens(&mut self) {
-        for (app, scope) in [("web", "read"), ("web", "write"), ("other", "write")] {
+        for (app, scope) in [
+            ("web", "read"),
+            ("web", "write"),
+            ("other", "write"),
+            ("other", "admin"),
+        ] {
             let body = json!({ "name": format!("{app}-{scope}"), "scope": format!("deploy:{scope}"), "app": app });
             let request =
                 json!({ "method": "POST", "path": "/v1/tokens", "as": "ann", "body": body });

@@ -48,6 +48,8 @@ pub struct World {
     dir: TempDir,
     pool: Ipv4Net,
     daemon: Option<Child>,
+    /// What the daemon's environment has besides the path to git.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 impl World {
@@ -65,6 +67,7 @@ impl World {
             dir,
             pool,
             daemon: None,
+            environment: Vec::new(),
         }
     }
 
@@ -142,6 +145,7 @@ impl World {
         program()
             .args(["serve", "--config"])
             .arg(self.config())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(told)
@@ -196,6 +200,37 @@ impl World {
         let what = format!("longshore {arguments:?}");
         let output = within(LIMIT, &what, self.cli(arguments).output()).await;
         Ran::of(output.unwrap(), self)
+    }
+
+    /// Runs the command line to its end with this on its standard input.
+    pub async fn run_with_input(&self, arguments: &[&str], input: &str) -> Ran {
+        let what = format!("longshore {arguments:?}");
+        let mut command = self.cli(arguments);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(input.as_bytes()).await.unwrap();
+        drop(stdin);
+        let output = within(LIMIT, &what, child.wait_with_output()).await;
+        Ran::of(output.unwrap(), self)
+    }
+
+    /// The whole answer to a request on the daemon's socket, status line and headers included.
+    pub async fn ask(&self, method: &str, path: &str, body: &str) -> String {
+        let mut stream = UnixStream::connect(self.socket()).await.unwrap();
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        within(LIMIT, path, stream.read_to_end(&mut answer))
+            .await
+            .unwrap();
+        String::from_utf8(answer).unwrap()
     }
 
     /// Begins a deployment and watches it as a user does.
@@ -289,6 +324,17 @@ impl World {
                     .next()
                     .is_some()
             {
+                tokio::time::sleep(LOOK).await;
+            }
+        })
+        .await;
+    }
+
+    /// Waits until no network, volume or image of the instance is left and no scratch tree.
+    pub async fn nothing_is_left(&self) {
+        self.no_image_and_no_tree().await;
+        within(LIMIT, "the networks and volumes to go", async {
+            while !networks_and_volumes(&self.instance()).await.is_empty() {
                 tokio::time::sleep(LOOK).await;
             }
         })
@@ -489,6 +535,20 @@ async fn images(instance: &str) -> Vec<String> {
         .build();
     let all = client().list_images(Some(options)).await.unwrap();
     all.into_iter().map(|image| image.id).collect()
+}
+
+async fn networks_and_volumes(instance: &str) -> Vec<String> {
+    let filters = labelled(instance);
+    let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
+    let networks = client().list_networks(Some(options)).await.unwrap();
+    let options = ListVolumesOptionsBuilder::new().filters(&filters).build();
+    let volumes = client().list_volumes(Some(options)).await.unwrap();
+    let volumes = volumes.volumes.unwrap_or_default().into_iter();
+    networks
+        .into_iter()
+        .filter_map(|network| network.name)
+        .chain(volumes.map(|volume| volume.name))
+        .collect()
 }
 
 impl Drop for World {

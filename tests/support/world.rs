@@ -17,6 +17,7 @@ use longshore::core::log::Stream;
 use longshore::core::name::{AppName, Branch, EnvironmentName, ImageReference, ProjectPath, Sha};
 use longshore::core::ports::*;
 use longshore::core::release::Image;
+use longshore::core::retention::Policy;
 use longshore::core::spec::*;
 use longshore::core::time::Timestamp;
 use longshore::deploy::{Agent, Ports, Settings};
@@ -60,6 +61,10 @@ pub struct State {
     pub volumes: BTreeSet<String>,
     pub trees: BTreeSet<Uuid>,
     pub behaviours: BTreeMap<String, Behaviour>,
+    /// Images without a tag, and the deployments they say they were built for.
+    pub untagged: BTreeMap<String, Option<Uuid>>,
+    pub build_cache: u64,
+    pub mirrors: BTreeSet<String>,
     pub head: Option<Sha>,
     pub generation: i64,
     /// How often the ingress will still refuse a table.
@@ -86,8 +91,12 @@ struct Crash {
     happened: bool,
 }
 
+/// What is to happen when how many points are still to be passed.
+type Event = (usize, Box<dyn FnOnce() + Send>);
+
 pub struct World {
     pub state: Mutex<State>,
+    event: Mutex<Option<Event>>,
     crash: Mutex<Crash>,
     crashed: Notify,
     pub changed: Notify,
@@ -99,6 +108,7 @@ impl World {
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::default(),
+            event: Mutex::default(),
             crash: Mutex::default(),
             crashed: Notify::new(),
             changed: Notify::new(),
@@ -127,8 +137,28 @@ impl World {
         self.crash.lock().unwrap().happened
     }
 
+    /// Does something at the `at`th point from here, counted from 0.
+    pub fn at_point(&self, at: usize, event: impl FnOnce() + Send + 'static) {
+        *self.event.lock().unwrap() = Some((at, Box::new(event)));
+    }
+
+    /// Whether nothing is to happen any more.
+    pub fn has_happened(&self) -> bool {
+        self.event.lock().unwrap().is_none()
+    }
+
+    fn happen(&self) {
+        let mut event = self.event.lock().unwrap();
+        match event.take() {
+            Some((0, happen)) => happen(),
+            Some((left, happen)) => *event = Some((left - 1, happen)),
+            None => {}
+        }
+    }
+
     /// Passes a point; false when the process ends here, or has ended.
     fn pass(&self, name: String) -> bool {
+        self.happen();
         let mut crash = self.crash.lock().unwrap();
         if crash.happened {
             return false;
@@ -243,6 +273,30 @@ impl Source for Fake {
     async fn discard(&self, tree: Uuid) -> Result<(), SourceError> {
         self.0
             .call("source.discard", |state| state.trees.remove(&tree))
+            .await;
+        Ok(())
+    }
+
+    async fn trees(&self) -> Result<Vec<(Uuid, u64)>, SourceError> {
+        let trees = self
+            .0
+            .call("source.trees", |state| state.trees.clone())
+            .await;
+        Ok(trees.into_iter().map(|tree| (tree, 100)).collect())
+    }
+
+    async fn mirror_size(&self, project: &str) -> Result<Option<u64>, SourceError> {
+        let there = self.0.call("source.mirror_size", |state| {
+            state.mirrors.contains(project)
+        });
+        Ok(there.await.then_some(100))
+    }
+
+    async fn discard_mirror(&self, project: &str) -> Result<(), SourceError> {
+        self.0
+            .call("source.discard_mirror", |state| {
+                state.mirrors.remove(project)
+            })
             .await;
         Ok(())
     }
@@ -604,6 +658,62 @@ impl Engine for Fake {
         Ok(vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, 9090))])
     }
 
+    async fn images(&self) -> Result<Vec<HostImage>, EngineError> {
+        self.0
+            .engine("images", |state| {
+                let mut images: BTreeMap<String, HostImage> = BTreeMap::new();
+                let mut image = |id: &str, deployment| {
+                    let image = HostImage {
+                        id: id.to_owned(),
+                        tags: Vec::new(),
+                        bytes: 1000,
+                        deployment,
+                    };
+                    images.entry(id.to_owned()).or_insert(image);
+                };
+                for id in state.tags.values() {
+                    image(id, None);
+                }
+                for (id, deployment) in &state.untagged {
+                    image(id, *deployment);
+                }
+                for (tag, id) in &state.tags {
+                    images.get_mut(id).unwrap().tags.push(tag.clone());
+                }
+                let ours = |image: &HostImage| {
+                    image.tags.is_empty()
+                        || image.tags.iter().any(|tag| tag.starts_with("longshore/"))
+                };
+                Ok(images.into_values().filter(ours).collect())
+            })
+            .await
+    }
+
+    async fn remove_image(&self, id: &str) -> Result<(), EngineError> {
+        self.0
+            .engine("remove_image", |state| {
+                state.untagged.remove(id);
+                Ok(())
+            })
+            .await
+    }
+
+    async fn build_cache(&self) -> Result<u64, EngineError> {
+        self.0
+            .engine("build_cache", |state| Ok(state.build_cache))
+            .await
+    }
+
+    async fn prune_build_cache(&self, keep: u64) -> Result<u64, EngineError> {
+        self.0
+            .engine("prune_build_cache", |state| {
+                let freed = state.build_cache.saturating_sub(keep);
+                state.build_cache -= freed;
+                Ok(freed)
+            })
+            .await
+    }
+
     async fn list(&self) -> Result<Vec<String>, EngineError> {
         self.0
             .engine("list", |state| {
@@ -637,18 +747,28 @@ pub struct Process {
 /// A data directory and the world around it.
 pub struct Bench {
     pub dir: tempfile::TempDir,
+    /// Where the daemon keeps its data; in `dir` unless a test says otherwise.
+    pub data_dir: PathBuf,
     pub world: Arc<World>,
     pub apps: Vec<App>,
     pub max_concurrent: usize,
+    pub retention: Policy,
 }
 
 impl Bench {
     pub fn new(apps: Vec<App>) -> Self {
+        let dir = scratch();
         Self {
-            dir: scratch(),
+            data_dir: dir.path().to_owned(),
+            dir,
             world: World::new(),
             apps,
             max_concurrent: 2,
+            retention: Policy {
+                keep_releases: 5,
+                logs: Duration::from_secs(90 * 24 * 3600),
+                build_cache: None,
+            },
         }
     }
 
@@ -691,7 +811,7 @@ impl Bench {
             credentials_directory: None,
             watch: Some(watch),
         };
-        let store = Arc::new(Store::open(self.dir.path(), with).unwrap());
+        let store = Arc::new(Store::open(&self.data_dir, with).unwrap());
         let synced = store.sync_apps(&self.apps, "10.213.0.0/16".parse().unwrap(), fake.now());
         if !self.world.ended() {
             synced.unwrap();
@@ -709,6 +829,7 @@ impl Bench {
             registries: Vec::new(),
             max_concurrent: self.max_concurrent,
             unavailable_timeout: Duration::from_secs(120),
+            retention: self.retention,
         };
         let agent = Agent::new(store.clone(), ports, settings);
         let caller = agent.local_caller("ann");

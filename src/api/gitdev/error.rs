@@ -200,6 +200,12 @@ fn refusal(error: Error, subject: &str) -> Refusal {
             Refusal::bad("invalid_field", message, json!({ "field": "environment" }))
         }
         Error::DeploymentNotFound => Refusal::no_deployment(subject),
+        Error::SecretNotFound { name, .. } => Refusal::new(
+            StatusCode::NOT_FOUND,
+            "secret_not_found",
+            message,
+            json!({ "name": name }),
+        ),
         Error::OperationNotFound => Refusal::new(
             StatusCode::NOT_FOUND,
             "operation_not_found",
@@ -259,6 +265,18 @@ fn refusal(error: Error, subject: &str) -> Refusal {
                 ..Refusal::new(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "unavailable",
+                    message,
+                    json!({}),
+                )
+            }
+        }
+        Error::DiskFull(_) => {
+            let wait = Some(("retry-after", "60"));
+            Refusal {
+                header: wait,
+                ..Refusal::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "disk_full",
                     message,
                     json!({}),
                 )

@@ -2,10 +2,12 @@
 //! routes is added here, where no git.dev client notices.
 
 mod error;
+mod gc;
 mod id;
 mod operations;
 mod parse;
 mod render;
+mod secrets;
 mod words;
 
 use super::{Api, RequestId, auth, auth::Peer};
@@ -39,10 +41,12 @@ pub(super) fn routes(api: &Api) -> Router<Api> {
             .route(&format!("/deployments/{{id}}/cancel{slash}"), post(cancel))
             .route(&format!("/deployments/{{id}}/logs{slash}"), get(logs))
             .route(&format!("/apps{slash}"), get(apps))
+            .route(&format!("/gc{slash}"), get(gc::explain).post(gc::collect))
             .route(&format!("/tokens{slash}"), post(create_token))
             .merge(operations::routes(slash));
     }
     routes
+        .merge(secrets::routes())
         .fallback(async || Refusal::no_route())
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(api.clone(), authenticate))

@@ -117,7 +117,7 @@ async fn restart(
     body: Body,
 ) -> Result<Response, Refusal> {
     let body = parse::optional_object(body, MAX_BODY).await?;
-    let create = parse::create_again(&app, &body, &headers, Target::Restart)?;
+    let create = parse::create_again(&app, uri.path(), &body, &headers, Target::Restart)?;
     created(state, caller, uri, headers, &app, create).await
 }
 
@@ -131,7 +131,7 @@ async fn rollback(
 ) -> Result<Response, Refusal> {
     let body = parse::optional_object(body, MAX_BODY).await?;
     let target = Target::Release(parse::release(&body)?);
-    let create = parse::create_again(&app, &body, &headers, target)?;
+    let create = parse::create_again(&app, uri.path(), &body, &headers, target)?;
     created(state, caller, uri, headers, &app, create).await
 }
 

@@ -69,17 +69,17 @@ pub(super) async fn optional_object(body: Body, max: usize) -> Result<Object, Re
 
 /// A deployment of what was there: a restart or a rollback.
 pub(super) fn create_again(
+    name: &str,
     path: &str,
     body: &Object,
     headers: &HeaderMap,
     target: Target,
 ) -> Result<CreateDeployment, Refusal> {
-    // The key's digest must tell a restart of one app from a rollback of another.
+    // The key's digest must tell a restart of one app from a rollback of another: all of it stands in the path.
     let mut asked = body.clone();
-    asked.insert("app".into(), path.into());
-    asked.insert("target".into(), format!("{target:?}").into());
+    asked.insert("path".into(), path.into());
     Ok(CreateDeployment {
-        app: app(path),
+        app: app(name),
         environment: environment(body)?,
         target,
         variables: BTreeMap::new(),
@@ -378,7 +378,7 @@ fn text(body: &Object, field: &str) -> Result<Option<String>, Refusal> {
     }
 }
 
-fn required(body: &Object, field: &str) -> Result<String, Refusal> {
+pub(super) fn required(body: &Object, field: &str) -> Result<String, Refusal> {
     text(body, field)?.ok_or_else(|| Refusal::missing(field))
 }
 

@@ -205,6 +205,18 @@ impl Source for Faulty {
         .boxed()
     }
 
+    async fn trees(&self) -> Result<Vec<(Uuid, u64)>, SourceError> {
+        self.inner.trees().await
+    }
+
+    async fn mirror_size(&self, project: &str) -> Result<Option<u64>, SourceError> {
+        self.inner.mirror_size(project).await
+    }
+
+    async fn discard_mirror(&self, project: &str) -> Result<(), SourceError> {
+        self.inner.discard_mirror(project).await
+    }
+
     async fn discard(&self, tree: Uuid) -> Result<(), SourceError> {
         let (delay, fate) = self.sim.fate("", false, false);
         tokio::time::sleep(delay).await;
@@ -487,6 +499,24 @@ impl Engine for Faulty {
 
     async fn listening(&self, name: &str) -> Result<Vec<SocketAddr>, EngineError> {
         self.inner.listening(name).await
+    }
+
+    async fn images(&self) -> Result<Vec<HostImage>, EngineError> {
+        self.call("images", "", false, None, self.inner.images())
+            .await
+    }
+
+    async fn remove_image(&self, id: &str) -> Result<(), EngineError> {
+        self.call("remove_image", id, true, None, self.inner.remove_image(id))
+            .await
+    }
+
+    async fn build_cache(&self) -> Result<u64, EngineError> {
+        self.inner.build_cache().await
+    }
+
+    async fn prune_build_cache(&self, keep: u64) -> Result<u64, EngineError> {
+        self.inner.prune_build_cache(keep).await
     }
 
     async fn list(&self) -> Result<Vec<String>, EngineError> {

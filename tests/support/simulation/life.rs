@@ -31,6 +31,10 @@ const BOUND: Duration = Duration::from_secs(6 * 3600);
 /// Longer than the driver's pause between two looks for containers that appeared after they were removed.
 const SWEPT: Duration = Duration::from_secs(700);
 
+/// An absence of the engine that can use up a deployment's patience: a little less than the bench's 120 s, for the calls
+/// that get lost around it.
+const PATIENCE: Duration = Duration::from_secs(100);
+
 /// How a life ended.
 enum End {
     Crashed,
@@ -194,6 +198,7 @@ async fn follow(
                 };
                 requests.push(ask_change(sim, process, asked).boxed_local());
             }
+            Event::Collect => requests.push(collect(sim, process).boxed_local()),
             other => happen(sim, other),
         }
     }
@@ -282,6 +287,17 @@ async fn ask_change(sim: &Arc<Sim>, process: &Process, asked: ChangeEnvironment)
     }
 }
 
+async fn collect(sim: &Arc<Sim>, process: &Process) {
+    sim.trace("collect what is no longer needed".into());
+    match process.ask(Action::CollectGarbage { explain: false }).await {
+        Ok(Reply::Collection(collection)) => {
+            sim.trace(format!("collected: {} findings", collection.findings.len()));
+        }
+        Ok(other) => sim.against(format!("a collection was answered with {other:?}")),
+        Err(error) => sim.trace(format!("not collected: {error}")),
+    }
+}
+
 /// What happens to the world.
 fn happen(sim: &Arc<Sim>, event: Event) {
     sim.trace(format!("{event:?}"));
@@ -311,6 +327,7 @@ fn happen(sim: &Arc<Sim>, event: Event) {
         Event::ClockJumps(seconds) => sim.clock_off.store(seconds * 1000, Ordering::Relaxed),
         Event::Deploy(_)
         | Event::Cancel(_)
+        | Event::Collect
         | Event::Change { .. }
         | Event::Kill
         | Event::Shutdown => {}
@@ -360,12 +377,17 @@ fn starts_refused(sim: &Arc<Sim>, app: &'static str, length: Duration) {
 
 fn engine_goes(sim: &Arc<Sim>, length: Duration, kills: bool) {
     let until = sim.now() + length;
-    {
+    let away = {
         let mut notes = sim.notes();
+        let now = sim.now();
         notes.outages += 1;
+        if now >= notes.gone_until {
+            notes.gone_since = now;
+        }
         notes.gone_until = notes.gone_until.max(until);
-    }
-    if length >= Duration::from_secs(60) {
+        notes.gone_until - notes.gone_since
+    };
+    if away >= PATIENCE {
         sim.because(None, Reason::EngineAway);
     }
     if kills {
@@ -402,7 +424,6 @@ pub fn engine_returns(sim: &Sim) {
     let downed = std::mem::take(&mut notes.downed);
     drop(notes);
     sim.trace("the engine is back".into());
-    sim.because(None, Reason::EngineKilled);
     sim.change(|state| {
         state.engine_is_gone = false;
         for name in downed {

@@ -63,6 +63,7 @@ pub fn run(seed: u64) -> Told {
     let sim = runtime.block_on(async {
         let mut new = Bench::new(script.apps.clone());
         new.max_concurrent = script.max_concurrent;
+        new.retention.keep_releases = script.keep_releases;
         let sim = Sim::new(seed, script, new.world.clone());
         bench = Some(new);
         sim

@@ -49,6 +49,7 @@ pub struct Notes {
     pub starts: u64,
     /// What ran when the engine went down.
     pub downed: BTreeSet<String>,
+    pub gone_since: Duration,
     pub gone_until: Duration,
     /// How often the engine went away.
     pub outages: u64,

@@ -39,6 +39,8 @@ pub enum Event {
         app: &'static str,
         length: Duration,
     },
+    /// Somebody asks for what is no longer needed to be collected.
+    Collect,
     HandRemoves(u64),
     HandStops(u64),
     /// The wall clock is now so many seconds off.
@@ -86,6 +88,7 @@ pub struct Weather {
 pub struct Script {
     pub apps: Vec<App>,
     pub max_concurrent: usize,
+    pub keep_releases: usize,
     pub behaviours: BTreeMap<String, Behaviour>,
     /// How long an image takes to get ready.
     pub slow: BTreeMap<String, Duration>,
@@ -118,6 +121,7 @@ impl Script {
             .collect();
         let mut script = Self {
             max_concurrent: usize::try_from(chance.between(1, 2)).unwrap(),
+            keep_releases: usize::try_from(chance.below(4)).unwrap(),
             behaviours: BTreeMap::new(),
             slow: BTreeMap::new(),
             builds: BTreeMap::new(),
@@ -218,6 +222,9 @@ impl Script {
                     now,
                 });
             }
+        }
+        for _ in 0..chance.below(4) {
+            at(Event::Collect);
         }
         if self.weather.calm {
             return self.in_order();

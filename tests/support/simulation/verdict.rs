@@ -113,6 +113,7 @@ fn ended_well(
         | FailureCode::SecretUnreadable
         | FailureCode::ConfigChanged
         | FailureCode::AddressesExhausted
+        | FailureCode::DiskFull
         | FailureCode::Internal => false,
     };
     (!explained).then(|| {
