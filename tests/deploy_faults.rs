@@ -6,6 +6,7 @@
 mod world;
 
 use longshore::core::action::Action;
+use longshore::core::change::{Change, ChangePhase};
 use longshore::core::deployment::{Deployment, Phase};
 use longshore::core::id::DeploymentSerial;
 use longshore::core::ports::ContainerState;
@@ -112,4 +113,32 @@ async fn a_missing_live_container_is_made_again_after_a_start_with_other_work() 
     tokio::time::timeout(Duration::from_secs(60), back)
         .await
         .expect("it comes back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deployment_after_a_stop_that_failed_runs_alone() {
+    let (bench, process) = with_version_one().await;
+    bench.world.state.lock().unwrap().engine_is_gone = true;
+    let stop = process.change("web", Change::Stop, false).await.unwrap();
+    process.drive().await;
+    let phase = process.change_of(&stop).await.change.phase;
+    assert!(matches!(phase, ChangePhase::Failed(_)), "{phase:?}");
+    bench.world.state.lock().unwrap().engine_is_gone = false;
+    assert_eq!(bench.world.running().len(), 1);
+    let image = image_of(sha('2').as_str());
+    let mut state = bench.world.state.lock().unwrap();
+    state.behaviours.insert(image, Behaviour::NeverReady);
+    drop(state);
+    process.deploy("web").await.unwrap();
+    process
+        .drive_until(&bench.world, |state| {
+            let new = |name: &String| name.contains("-2-") && runs(state, name);
+            state.containers.keys().any(new)
+        })
+        .await;
+    let names = bench.world.running();
+    assert!(
+        names.concat().contains("-2-") && names.len() == 1,
+        "{names:?}"
+    );
 }
