@@ -4,7 +4,7 @@ use crate::api::{self, Api, Peer};
 use crate::clock::SystemClock;
 use crate::config::{self, Config};
 use crate::core::ports::{Clock as _, Random};
-use crate::deploy::{Agent, Ports, Registry, Settings};
+use crate::deploy::{Agent, Faulty, Ports, ReadConfiguration, Registry, Reread, Settings};
 use crate::engine::pool::PoolError;
 use crate::engine::{Docker, pool};
 use crate::ingress::NoRoutes;
@@ -57,6 +57,8 @@ pub struct Surroundings {
 /// # Errors
 /// If it cannot begin: a faulty configuration, a data directory in use, an address taken. Says what to do.
 pub async fn run(config_file: &Path, around: Surroundings) -> anyhow::Result<()> {
+    // From here on a SIGHUP that comes early is a reload, not the end.
+    let signals = Signals::new()?;
     let config = read_config(config_file)?;
     let clock = Arc::new(SystemClock::start());
     let random = random();
@@ -89,17 +91,23 @@ pub async fn run(config_file: &Path, around: Surroundings) -> anyhow::Result<()>
         clock,
         random: random.clone(),
     };
-    let agent = Arc::new(Agent::new(store, ports, settings(&config)));
+    let read = read_again(config_file.to_owned(), config.clone());
+    let agent = Agent::new(store, ports, settings(&config)).with_configuration(read);
+    let agent = Arc::new(agent);
     let routes = api::routes(Api {
         agent: agent.clone(),
         random,
         public_url: config.api.public_url.clone(),
     });
-    serve_and_drive(&config, &agent, routes).await
+    serve_and_drive(&config, &agent, routes, signals).await
 }
 
-async fn serve_and_drive(config: &Config, agent: &Agent, routes: Router) -> anyhow::Result<()> {
-    let mut signals = Signals::new()?;
+async fn serve_and_drive(
+    config: &Config,
+    agent: &Agent,
+    routes: Router,
+    mut signals: Signals,
+) -> anyhow::Result<()> {
     let (stop, stopped) = watch::channel(false);
     let unix = listen_unix(&config.api.socket).await?;
     let tcp = match config.api.listen {
@@ -138,7 +146,7 @@ async fn serve_and_drive(config: &Config, agent: &Agent, routes: Router) -> anyh
     tokio::pin!(drive);
     let driven = tokio::select! {
         driven = &mut drive => driven,
-        () = signals.next() => {
+        () = signals.end(agent) => {
             tracing::info!("stopping; what is at work goes on at the next start");
             stop.send_replace(true);
             drive.await
@@ -149,7 +157,7 @@ async fn serve_and_drive(config: &Config, agent: &Agent, routes: Router) -> anyh
     tokio::select! {
         () = drained => {}
         () = tokio::time::sleep(SOFT_SHUTDOWN) => tracing::info!("requests under way are cut off"),
-        () = signals.next() => tracing::info!("stopping at once"),
+        () = signals.end(agent) => tracing::info!("stopping at once"),
     }
     remove_socket(&config.api.socket);
     driven.context("the store failed")
@@ -161,6 +169,50 @@ fn read_config(file: &Path) -> anyhow::Result<Config> {
         .with_context(|| format!("cannot read the configuration {}", file.display()))?;
     config::parse(&file.display().to_string(), &text)
         .map_err(|faults| anyhow::anyhow!("the configuration has faults:\n{faults}"))
+}
+
+/// Reads the configuration again, beside the one this process began with.
+fn read_again(file: PathBuf, running: Config) -> ReadConfiguration {
+    let name = file.display().to_string();
+    let faulty = move |faults| Faulty {
+        file: name.clone(),
+        faults,
+    };
+    Arc::new(move || {
+        let name = file.display().to_string();
+        let text = std::fs::read_to_string(&file)
+            .map_err(|error| faulty(vec![format!("{name} cannot be read: {error}")]))?;
+        let config = config::parse(&name, &text)
+            .map_err(|faults| faulty(faults.to_string().lines().map(str::to_owned).collect()))?;
+        Ok(Reread {
+            file: name,
+            settings: Settings {
+                address_pool: running.docker.address_pool,
+                ..settings(&config)
+            },
+            needs_restart: needs_restart(&running, &config),
+        })
+    })
+}
+
+/// The keys that were read once, when the process began.
+fn needs_restart(running: &Config, config: &Config) -> Vec<&'static str> {
+    let keys = [
+        ("data_dir", running.data_dir != config.data_dir),
+        ("api.listen", running.api.listen != config.api.listen),
+        ("api.socket", running.api.socket != config.api.socket),
+        (
+            "api.public_url",
+            running.api.public_url != config.api.public_url,
+        ),
+        ("docker.host", running.docker.host != config.docker.host),
+        (
+            "docker.address_pool",
+            running.docker.address_pool != config.docker.address_pool,
+        ),
+    ];
+    let changed = keys.into_iter().filter(|(_, changed)| *changed);
+    changed.map(|(key, _)| key).collect()
 }
 
 fn settings(config: &Config) -> Settings {
@@ -245,14 +297,15 @@ impl Signals {
         })
     }
 
-    /// The next signal that asks for the end.
-    async fn next(&mut self) {
+    /// The next signal that asks for the end; those that ask for a reload are heeded meanwhile.
+    async fn end(&mut self, agent: &Agent) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
                 _ = self.hangup.recv() => {
-                    tracing::warn!("this version cannot reload its configuration: restart it to apply a change");
+                    // It tells the log what came of it, and there is nobody else to tell.
+                    let _ = agent.reload();
                 }
             }
         }

@@ -610,6 +610,21 @@ async fn a_daemon_that_is_not_there_exits_4_and_says_how_to_start_it() {
 }
 
 #[tokio::test]
+async fn where_what_runs_is_not_what_the_configuration_says_the_apps_tell_by_which_keys() {
+    let mut apps = apps();
+    apps["data"][0]["environments"][0]["drift"] = json!(["env.LOG", "port"]);
+    apps["data"][0]["environments"][1]["configured"] = json!(false);
+    let daemon = Daemon::start(&[(APPS, &[ok(apps)])]);
+    let output = run(&daemon, &["apps"]).await;
+    assert_exit(&output, 0);
+    assert_eq!(
+        stderr(&output),
+        "production of web: config changed (env.LOG, port): `longshore deploy web --environment production` to apply\n\
+         staging of web: removed from the configuration; what runs there goes on\n"
+    );
+}
+
+#[tokio::test]
 async fn a_token_goes_to_a_url_and_never_to_the_socket() {
     let mut daemon = Daemon::start(&[(APPS, &[ok(apps())])]);
     let url = format!("http://127.0.0.1:{}/", daemon.listen_on_tcp().await);

@@ -1207,6 +1207,70 @@ volumes = ["external:v:/v"]
 }
 
 #[test]
+fn a_directory_that_is_writable_here_holds_nothing_that_is_writable_elsewhere() {
+    assert_faults(
+        r#"
+[[app]]
+name = "a"
+image = "x"
+volumes = ["/srv/a/deep:/a", "/srv/apart:/b"]
+[[app]]
+name = "b"
+image = "x"
+volumes = ["/srv/a:/a", "/srv/a/deep:/ro:ro", "/srv/ap:/c", "external:srv:/d"]
+[app.environments.staging]
+volumes = ["/srv/a/deep/er:/a", "/srv/b:/b", "/srv/b/own:/c"]
+"#,
+        &[
+            (
+                9,
+                12,
+                "app \"b\": volumes[0] makes the host's \"/srv/a\" writable, which overlaps the host's \"/srv/a/deep\", writable by app \"a\": volumes[0] in another environment",
+            ),
+            (
+                11,
+                12,
+                "volumes[0] makes the host's \"/srv/a/deep/er\" writable, which overlaps the host's \"/srv/a/deep\", writable by app \"a\": volumes[0]",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn two_environments_of_one_app_cannot_share_a_port_or_a_volume_either() {
+    assert_faults(
+        r#"
+[[app]]
+name = "a"
+image = "x"
+[app.environments.production]
+publish = ["0.0.0.0:53:53/udp", "[::1]:80:80"]
+volumes = ["external:data:/data"]
+[app.environments.staging]
+publish = ["127.0.0.1:53:53/udp", "[::]:80:80", "127.0.0.1:53:53/tcp"]
+volumes = ["external:data:/data"]
+"#,
+        &[
+            (
+                9,
+                12,
+                "takes 127.0.0.1:53/udp of the host, which app \"a\", environment \"production\": publish[0] takes already",
+            ),
+            (
+                9,
+                35,
+                "takes [::]:80/tcp of the host, which app \"a\", environment \"production\": publish[1] takes already",
+            ),
+            (
+                10,
+                12,
+                "makes the external volume \"data\" writable, which app \"a\", environment \"production\": volumes[0] does",
+            ),
+        ],
+    );
+}
+
+#[test]
 fn an_environment_cannot_change_between_repository_and_image() {
     assert_faults(
         "[[app]]\nname = \"a\"\nrepository = \"/a/b\"\n[app.environments.s]\nimage = \"x\"\n[[app]]\nname = \"b\"\nimage = \"x\"\n[app.environments.s]\nrepository = \"/a/b\"\n",

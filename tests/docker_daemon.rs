@@ -329,3 +329,84 @@ async fn a_second_daemon_on_the_same_data_refuses_and_the_first_goes_on() {
     assert!(told.contains("is in use by another longshore"), "{told}");
     world.run(&["apps"]).await.ok();
 }
+
+fn copy_all(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_all(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_was_put_back_is_noticed_and_nothing_is_done_until_it_is_adopted() {
+    const LIMIT: Duration = Duration::from_secs(20);
+    let mut world = World::with_web("").await;
+    world.commit("one", "", SERVE);
+    world.run(&["deploy", "web"]).await.ok();
+    world.terminate(LIMIT).await;
+    let backup = world.path("backup");
+    copy_all(&world.data_dir(), &backup);
+
+    for discard in [false, true] {
+        world.start().await;
+        world.commit(&format!("new {discard}"), "", SERVE);
+        world.run(&["deploy", "web"]).await.ok();
+        let running = world.only_container().await.id;
+        world.terminate(LIMIT).await;
+        std::fs::remove_dir_all(world.data_dir()).unwrap();
+        copy_all(&backup, &world.data_dir());
+
+        world.start().await;
+        within(Duration::from_secs(60), "the daemon's warning", async {
+            let warning = "warning: the database was restored from a backup";
+            while !world.run(&["apps"]).await.ok().stderr.contains(warning) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        })
+        .await;
+        assert!(world.told().contains("was made for deployment"));
+        let ran = world.run(&["deploy", "web"]).await.ended(4);
+        ran.says(&["restored from a backup", "`longshore adopt`"]);
+        let ran = world.run(&["adopt"]).await.ended(2);
+        ran.says(&["add --yes"]);
+        assert_eq!(world.only_container().await.id, running);
+
+        let mode: &[&str] = if discard {
+            &["adopt", "--discard", "--yes"]
+        } else {
+            &["adopt", "--yes"]
+        };
+        let ran = world.run(mode).await.ok();
+        println!("{}", ran.stdout);
+        if discard {
+            // The second backup was taken when that was live.
+            world.serves("/", "after false").await;
+            assert_ne!(world.only_container().await.id, running);
+        } else {
+            assert!(
+                ran.stdout.contains("what runs is adopted"),
+                "{}",
+                ran.stdout
+            );
+            world.serves("/", "new false").await;
+            assert_eq!(world.only_container().await.id, running);
+        }
+        let ran = world.run(&["apps"]).await.ok();
+        assert!(!ran.stderr.contains("restored"), "{}", ran.stderr);
+        world.commit(&format!("after {discard}"), "", SERVE);
+        world.run(&["deploy", "web"]).await.ok();
+        world.serves("/", &format!("after {discard}")).await;
+        world.only_container().await;
+        world.terminate(LIMIT).await;
+        if !discard {
+            std::fs::remove_dir_all(&backup).unwrap();
+            copy_all(&world.data_dir(), &backup);
+        }
+    }
+}

@@ -74,6 +74,53 @@ async fn foreign(world: &World, name: &str, labels: HashMap<String, String>) {
     world.client.start_container(name, None).await.unwrap();
 }
 
+/// The names of the instance's containers.
+async fn names(docker: &Docker) -> Vec<String> {
+    let seen = docker.list().await.unwrap();
+    seen.into_iter().map(|seen| seen.name).collect()
+}
+
+#[tokio::test]
+async fn what_is_listed_tells_where_a_container_comes_from_and_whether_it_was_committed() {
+    let world = World::new().await;
+    let network = world.network().await;
+    let mut spec = world.container(
+        "web",
+        &network,
+        "trap 'exit 0' TERM; while true; do sleep 0.1; done",
+    );
+    spec.name = format!("{}-3-1", network.name);
+    let (docker, name) = (&world.docker, spec.name.as_str());
+    let only = async || {
+        let mut seen = docker.list().await.unwrap();
+        assert_eq!(seen.len(), 1, "{seen:?}");
+        seen.remove(0)
+    };
+    docker.create(&spec).await.unwrap();
+    let made = only().await;
+    assert_eq!(
+        (made.name.as_str(), &made.state),
+        (name, &ContainerState::Created)
+    );
+    assert_eq!(made.labels.as_ref(), Some(&spec.labels));
+    assert_eq!(made.address, Some(spec.address));
+    assert_eq!(made.restart, RestartPolicy::No);
+    docker.start(name).await.unwrap();
+    docker
+        .set_restart(name, RestartPolicy::UnlessStopped)
+        .await
+        .unwrap();
+    let live = only().await;
+    assert_eq!(live.state, RUNNING);
+    assert_eq!(live.address, Some(spec.address));
+    assert_eq!(live.restart, RestartPolicy::UnlessStopped);
+    let image = docker.find_image(&world.image).await.unwrap().unwrap();
+    assert_eq!(live.image, image.id);
+    docker.stop(name, GRACE).await.unwrap();
+    assert_eq!(only().await.address, Some(spec.address));
+    docker.remove(name).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_container_lives_from_create_to_remove_and_every_call_can_be_repeated() {
     let world = World::new().await;
@@ -89,7 +136,7 @@ async fn a_container_lives_from_create_to_remove_and_every_call_can_be_repeated(
         docker.create(&spec).await.unwrap();
         assert_eq!(state(&world, name).await, ContainerState::Created);
     }
-    assert_eq!(docker.list().await.unwrap(), [name]);
+    assert_eq!(names(docker).await, [name]);
     for _ in 0..2 {
         docker.start(name).await.unwrap();
         assert_eq!(state(&world, name).await, RUNNING);
@@ -139,7 +186,7 @@ async fn a_container_lives_from_create_to_remove_and_every_call_can_be_repeated(
         docker.start(name).await,
         Err(EngineError::NotFound(_))
     ));
-    assert_eq!(docker.list().await.unwrap(), [""; 0]);
+    assert_eq!(names(docker).await, [""; 0]);
 }
 
 #[tokio::test]
@@ -152,7 +199,11 @@ async fn a_container_that_runs_is_removed_with_its_anonymous_volumes_also_by_two
     let (_, image) = build(&world.docker, &world.build(tree.path()))
         .await
         .unwrap();
-    let mut spec = world.container("web", &network, "sleep 1000");
+    let mut spec = world.container(
+        "web",
+        &network,
+        "trap 'exit 0' TERM; while true; do sleep 0.1; done",
+    );
     spec.image = image.id;
     world.run(&spec).await;
     let found = world
@@ -201,7 +252,7 @@ async fn nothing_of_another_instance_or_of_nobody_is_touched() {
             .unwrap();
         assert_eq!(found.state.unwrap().running, Some(true));
     }
-    assert_eq!(world.docker.list().await.unwrap(), [""; 0]);
+    assert_eq!(names(&world.docker).await, [""; 0]);
 }
 
 #[tokio::test]
@@ -1215,7 +1266,7 @@ async fn an_engine_that_is_not_there_is_unavailable_and_is_found_when_it_comes()
     let spec = world.container("web", &network, "echo up; sleep 1000");
     world.run(&spec).await;
     let engine = docker::Relay::open(&socket);
-    assert_eq!(docker.list().await.unwrap(), [spec.name.as_str()]);
+    assert_eq!(names(&docker).await, [spec.name.as_str()]);
     let mut lines = docker.output(&spec.name, None, true);
     assert_eq!(lines.next().await.unwrap().unwrap().text, "up");
     let tree = tempfile::tempdir().unwrap();

@@ -9,6 +9,7 @@ use longshore::core::time::Timestamp;
 use longshore::store::{ListFilter, OpenWith, Store};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -50,7 +51,9 @@ fn sample(number: u32) -> PathBuf {
 /// A data directory as a program of that schema left it, but for the instance.
 fn begin_from(number: u32) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("key"), [3; 32]).unwrap();
+    let key = dir.path().join("key");
+    std::fs::write(&key, [3; 32]).unwrap();
+    std::fs::set_permissions(key, PermissionsExt::from_mode(0o600)).unwrap();
     let connection = connect(dir.path());
     let sql = std::fs::read_to_string(sample(number)).unwrap();
     connection.execute_batch(&sql).unwrap();
@@ -154,6 +157,8 @@ fn what_schema_1_wrote_can_still_be_read() {
     let live = store.live(EnvironmentSerial(1)).unwrap().unwrap();
     assert_eq!(live.release.number, 1);
     assert_eq!(live.container.name, "web-production-f1bbcdcb-1-1");
+    let place = store.place_of(EnvironmentSerial(1)).unwrap();
+    assert_eq!(place.slug(), "web-production-f1bbcdcb");
     for serial in 1..=3 {
         assert!(store.spec(DeploymentSerial(serial)).unwrap().is_some());
     }

@@ -30,6 +30,9 @@ pub async fn run(session: &Session) -> Result<Exit, Error> {
     session
         .output
         .print(&table::render(&header, rows, &["PROJECT", "VERSION"]))?;
+    for note in apps.value.data.iter().flat_map(notes) {
+        session.output.say(&note);
+    }
     Ok(Exit::Success)
 }
 
@@ -62,6 +65,31 @@ fn rows(app: &App) -> Vec<Vec<String>> {
             .map(|environment| row(Some(environment)))
             .collect()
     }
+}
+
+/// What somebody may want to do about an app: where what runs is not what the configuration says.
+fn notes(app: &App) -> Vec<String> {
+    let name = table::clean(&app.name);
+    if !app.configured && !app.environments.is_empty() {
+        let note =
+            format!("{name}: removed from the configuration: `longshore app rm {name}` to remove");
+        return vec![note];
+    }
+    let note = |environment: &Environment| {
+        let place = table::clean(&environment.name);
+        if !environment.configured {
+            return Some(format!(
+                "{place} of {name}: removed from the configuration; what runs there goes on"
+            ));
+        }
+        let keys = table::clean(&environment.drift.join(", "));
+        (!keys.is_empty()).then(|| {
+            format!(
+                "{place} of {name}: config changed ({keys}): `longshore deploy {name} --environment {place}` to apply"
+            )
+        })
+    };
+    app.environments.iter().filter_map(note).collect()
 }
 
 /// A commit as git shortens it; an image as it is.

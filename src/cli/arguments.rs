@@ -1,7 +1,9 @@
 //! What can be typed after `longshore`.
 
 use super::exit::Error;
-use super::{again, cancel, change, check, deploy, gc, list, logs, secret, serve, show, token};
+use super::{
+    adopt, again, cancel, change, check, deploy, gc, list, logs, reload, secret, serve, show, token,
+};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -98,6 +100,10 @@ pub enum AskCommand {
     App(AppCommand),
     /// Give back what is no longer needed: images, logs, scratch trees
     Gc(gc::GcArgs),
+    /// After a backup was put back: make what runs live, or what the database says
+    Adopt(adopt::AdoptArgs),
+    /// Have the daemon read its configuration again
+    Reload(reload::ReloadArgs),
     /// Make tokens for the API
     #[command(subcommand)]
     Token(TokenCommand),

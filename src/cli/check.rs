@@ -11,7 +11,7 @@ use std::path::PathBuf;
 All faults are listed, each with its place. Nothing is asked of the daemon, Docker or git.
 
 Example:
-  longshore check config.toml && sudo systemctl restart longshore")]
+  longshore check config.toml && longshore reload")]
 pub struct CheckArgs {
     /// The configuration file
     #[arg(value_name = "FILE", default_value = "/etc/longshore/config.toml")]

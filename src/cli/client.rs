@@ -11,6 +11,7 @@ use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::cell::RefCell;
 use std::io;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -26,6 +27,8 @@ const MAX_ANSWER: usize = 64 * 1024 * 1024;
 pub struct Client {
     place: Place,
     token: Option<Secret>,
+    /// What the daemon says to everybody who asks for anything.
+    warning: RefCell<Option<String>>,
 }
 
 /// An answer's value and the text it was read from, which `--json` prints as it came.
@@ -108,6 +111,8 @@ pub struct Refusal {
     pub code: String,
     /// One sentence.
     pub message: String,
+    /// What belongs to it; null if there is nothing.
+    pub details: serde_json::Value,
 }
 
 impl std::fmt::Display for Refusal {
@@ -153,6 +158,8 @@ struct ErrorAnswer {
 struct ErrorBody {
     code: String,
     message: String,
+    #[serde(default)]
+    details: serde_json::Value,
 }
 
 impl Client {
@@ -163,7 +170,11 @@ impl Client {
             Place::Socket(_) => None,
             Place::Url { .. } => token,
         };
-        Self { place, token }
+        Self {
+            place,
+            token,
+            warning: RefCell::default(),
+        }
     }
 
     /// GET of a path (`/v1/…`, encoded) whose answer is JSON.
@@ -215,6 +226,11 @@ impl Client {
     pub async fn get_text(&self, path: &str) -> Result<Answer, ClientError> {
         let request = self.request(Method::GET, path, "text/plain", Bytes::new());
         self.send(request).await
+    }
+
+    /// What the daemon said beside its last answers, once.
+    pub fn take_warning(&self) -> Option<String> {
+        self.warning.take()
     }
 
     /// An answer that is not what the API promises.
@@ -291,6 +307,10 @@ impl Client {
                 )));
             }
         };
+        let warning = parts.headers.get("x-longshore-warning");
+        if let Some(warning) = warning.and_then(|value| value.to_str().ok()) {
+            self.warning.replace(Some(warning.to_owned()));
+        }
         if parts.status.is_success() {
             Ok(Answer {
                 headers: parts.headers,
@@ -306,11 +326,16 @@ impl Client {
             .ok()
             .map(|answer| answer.error);
         match said {
-            Some(ErrorBody { code, message }) => {
+            Some(ErrorBody {
+                code,
+                message,
+                details,
+            }) => {
                 let refusal = Refusal {
                     status,
                     code,
                     message,
+                    details,
                 };
                 if status.is_server_error() {
                     ClientError::Failing(refusal)
@@ -323,6 +348,7 @@ impl Client {
                 status,
                 code: "no_details".to_owned(),
                 message: format!("HTTP status {status}"),
+                details: serde_json::Value::Null,
             }),
             None => self.foreign(format!(
                 "it answered {status} without longshore's error document"

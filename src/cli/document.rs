@@ -206,12 +206,115 @@ pub struct Environment {
     /// What it is meant to be doing.
     #[serde(default)]
     pub desired: String,
+    /// Whether the configuration still names it; an older daemon does not say.
+    #[serde(default = "yes")]
+    pub configured: bool,
+    /// The keys by which what is live differs from what a deployment would make now.
+    #[serde(default)]
+    pub drift: Vec<String>,
     /// The number of the live release.
     pub live_release: Option<i64>,
     /// Where the live container listens.
     pub address: Option<String>,
     /// The commit or image that is live.
     pub version: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What an adoption did.
+#[derive(Debug, Deserialize)]
+pub struct Adopted {
+    /// What is live now.
+    #[serde(default)]
+    pub live: Vec<LiveAgain>,
+    /// Deployments that were given up.
+    #[serde(default)]
+    pub failed: Vec<String>,
+    /// Containers that are being removed.
+    #[serde(default)]
+    pub removed: Vec<String>,
+    /// Containers that are left alone.
+    #[serde(default)]
+    pub unknown: Vec<Unknown>,
+}
+
+/// An environment with what is live in it.
+#[derive(Debug, Deserialize)]
+pub struct LiveAgain {
+    /// The app.
+    pub app: String,
+    /// The environment.
+    pub environment: String,
+    /// The number of the release.
+    pub release: i64,
+    /// `dep_…`
+    pub deployment: String,
+    /// The container.
+    pub container: String,
+    /// `adopted`, `unchanged` or `database`.
+    pub origin: String,
+}
+
+/// A container that is left alone.
+#[derive(Debug, Deserialize)]
+pub struct Unknown {
+    /// Its name.
+    pub container: String,
+    /// Why.
+    pub why: String,
+}
+
+/// What a reload did.
+#[derive(Debug, Deserialize)]
+pub struct Reloaded {
+    /// The file that was read.
+    pub file: String,
+    /// New apps.
+    #[serde(default)]
+    pub added: Vec<String>,
+    /// Apps that are gone.
+    #[serde(default)]
+    pub removed: Vec<String>,
+    /// Apps with a new name.
+    #[serde(default)]
+    pub renamed: Vec<Renamed>,
+    /// What is said otherwise.
+    #[serde(default)]
+    pub changed: Vec<Change>,
+    /// Keys of the daemon's own that hold now.
+    #[serde(default)]
+    pub settings: Vec<String>,
+    /// Keys that hold after a restart.
+    #[serde(default)]
+    pub needs_restart: Vec<String>,
+    /// What may have been meant otherwise.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// An app with a new name.
+#[derive(Debug, Deserialize)]
+pub struct Renamed {
+    /// Before.
+    pub from: String,
+    /// Now.
+    pub to: String,
+}
+
+/// What is said otherwise of an app or an environment.
+#[derive(Debug, Deserialize)]
+pub struct Change {
+    /// The app.
+    pub app: String,
+    /// The environment; none for what is of the whole app.
+    pub environment: Option<String>,
+    /// `added`, `removed` or `changed`.
+    pub what: String,
+    /// Which keys.
+    pub keys: Option<Vec<String>>,
 }
 
 /// Changes of environments.

@@ -1,6 +1,7 @@
 //! The command line. Its commands talk HTTP to the daemon's unix socket (or to a remote daemon's URL); only
 //! `serve` and `check` work in this process.
 
+mod adopt;
 mod again;
 mod apps;
 mod arguments;
@@ -25,6 +26,7 @@ mod output;
 mod patience;
 mod place;
 mod question;
+mod reload;
 mod secret;
 mod serve;
 mod show;
@@ -87,7 +89,16 @@ fn run(cli: Cli, environment: Environment, output: Output) -> Result<Exit, Error
                 .enable_all()
                 .build()
                 .map_err(|error| Error::failed(format!("cannot start: {error}")))?
-                .block_on(ask(&session, question))
+                .block_on(async {
+                    let answer = ask(&session, question).await;
+                    // A refusal says it by itself.
+                    if answer.is_ok()
+                        && let Some(warning) = session.client.take_warning()
+                    {
+                        output.say(&format!("warning: {}", table::clean(&warning)));
+                    }
+                    answer
+                })
         }
     }
 }
@@ -106,6 +117,8 @@ async fn ask(session: &Session, command: AskCommand) -> Result<Exit, Error> {
         AskCommand::Suspend(args) => change::down(session, What::Suspend, &args).await,
         AskCommand::Activate(args) => change::up(session, What::Activate, &args).await,
         AskCommand::Apps => apps::run(session).await,
+        AskCommand::Adopt(args) => adopt::run(session, &args).await,
+        AskCommand::Reload(args) => reload::run(session, &args).await,
         AskCommand::App(AppCommand::Rm(args)) => change::remove(session, &args).await,
         AskCommand::Gc(args) => gc::run(session, &args).await,
         AskCommand::Token(TokenCommand::Create(args)) => token::run(session, &args).await,

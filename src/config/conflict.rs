@@ -183,30 +183,35 @@ fn ports(apps: &[Declared], listen: Option<SocketAddr>, report: &Report) {
 }
 
 fn volumes(apps: &[Declared], report: &Report) {
-    let mut taken: HashMap<Shared, Vec<Use<'_, Mount>>> = HashMap::new();
+    let mut taken: Vec<(Shared, Use<'_, Mount>)> = Vec::new();
     for one in uses(apps, |layer| layer.volumes.value()) {
         let Use { environment, entry } = one;
         let Some(shared) = Shared::of(&entry.value).filter(|_| entry.value.is_writable()) else {
             continue;
         };
-        let what = shared.to_string();
-        let taken = taken.entry(shared).or_default();
-        let is_here = |other: &&Use<'_, Mount>| other.entry.place.offset == entry.place.offset;
+        let is_here =
+            |other: &&(Shared, Use<'_, Mount>)| other.1.entry.place.offset == entry.place.offset;
         if taken.last().as_ref().is_some_and(is_here) {
             report.add(
                 &entry.place,
-                format!("makes {what} writable in more than one environment, as they inherit it; add \":ro\", or write volumes for the others"),
+                format!("makes {shared} writable in more than one environment, as they inherit it; add \":ro\", or write volumes for the others"),
             );
         }
-        if let Some(other) = taken
-            .iter()
-            .find(|other| !is_here(other) && other.environment != environment)
-        {
+        let other = taken.iter().find(|other| {
+            !is_here(other) && other.1.environment != environment && other.0.overlaps(&shared)
+        });
+        if let Some((what, other)) = other {
+            let place = &other.entry.place.path;
+            let clash = if *what == shared {
+                format!("which {place} does for another environment")
+            } else {
+                format!("which overlaps {what}, writable by {place} in another environment")
+            };
             report.add(
                 &entry.place,
-                format!("makes {what} writable, which {} does for another environment; only one may write to it: add \":ro\" to one of them", other.entry.place.path),
+                format!("makes {shared} writable, {clash}; only one may write to it: add \":ro\" to one of them"),
             );
         }
-        taken.push(one);
+        taken.push((shared, one));
     }
 }

@@ -71,6 +71,17 @@ impl Shared {
             MountSource::Host(path) => Some(Self::Host(path.clone())),
         }
     }
+
+    /// Whether what is written to one can be seen in the other: a directory holds what lies below it.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::External(one), Self::External(other)) => one == other,
+            (Self::Host(one), Self::Host(other)) => {
+                one.starts_with(other) || other.starts_with(one)
+            }
+            (Self::External(_), Self::Host(_)) | (Self::Host(_), Self::External(_)) => false,
+        }
+    }
 }
 
 impl std::fmt::Display for Shared {

@@ -3,12 +3,14 @@
 
 use super::access::{Principal, Scope};
 use super::admission::{Desired, IgnoredReason};
+use super::adoption::Adopted;
 use super::change::{Change, EnvironmentChange};
 use super::deployment::{Deployment, Step, Trigger};
 use super::id::{AppSerial, OperationSerial};
 use super::name::{
     AppName, Branch, EnvironmentName, ImageReference, ProjectPath, Sha, VariableName,
 };
+use super::reload::Reloaded;
 use super::retention::Collection;
 use super::secret::Secret;
 use super::time::Timestamp;
@@ -33,6 +35,13 @@ pub enum Action {
     ListApps,
     /// Make a token. Needs `deploy:admin`.
     CreateToken(CreateToken),
+    /// The database was restored from a backup: make what runs live. Needs `deploy:admin` without a limit to an app.
+    Adopt {
+        /// Make live what the database says instead, and remove what it does not know.
+        discard: bool,
+    },
+    /// Read the configuration again. Needs `deploy:admin` without a limit to an app.
+    Reload,
     /// Keep a secret of an environment, in place of an earlier value. Needs `deploy:admin`. Changes nothing that runs:
     /// it is read when a container is made.
     SetSecret(SecretRequest, Secret),
@@ -242,6 +251,10 @@ pub enum Reply {
         /// The token.
         secret: Secret,
     },
+    /// To adopt.
+    Adopted(Adopted),
+    /// To reload: the file was sound and is in force.
+    Reloaded(Reloaded),
     /// To list, set and remove secrets: all of the environment's, or the one it was about.
     Secrets(SecretsView),
 }
@@ -378,6 +391,10 @@ pub struct EnvironmentView {
     pub name: EnvironmentName,
     /// What it is meant to be doing.
     pub desired: Desired,
+    /// Whether the configuration still names it.
+    pub configured: bool,
+    /// The keys of the configuration by which what is live differs from what a deployment would make now.
+    pub drift: Vec<String>,
     /// The number of its live release.
     pub live_release: Option<i64>,
     /// The id of the deployment that made it live.

@@ -71,6 +71,14 @@ pub enum Error {
     /// The environment takes no deployments now.
     #[error("{0}")]
     Refused(String),
+    /// The configuration file has faults; the one before goes on.
+    #[error("the configuration {file} has faults and was not taken; the one before goes on")]
+    ConfigRefused {
+        /// The file.
+        file: String,
+        /// Each fault, with file, line and column.
+        faults: Vec<String>,
+    },
     /// The same key came with another request.
     #[error("this idempotency key was used for another request")]
     KeyReused,

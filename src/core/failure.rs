@@ -54,6 +54,8 @@ pub enum FailureCode {
     AddressesExhausted,
     /// A step took the agent down three times in a row.
     CrashLoop,
+    /// The database was restored from a backup in which it was not finished, or which does not know it.
+    Restored,
     /// A disk is full: data_dir's, or the engine's.
     DiskFull,
     /// longshore itself is at fault.
@@ -82,6 +84,7 @@ impl FailureCode {
             Self::EnvironmentSuspended => "environment_suspended",
             Self::AddressesExhausted => "addresses_exhausted",
             Self::CrashLoop => "crash_loop",
+            Self::Restored => "restored",
             Self::DiskFull => "disk_full",
             Self::Internal => "internal",
         }

@@ -275,6 +275,23 @@ pub struct Observed {
     pub state: ContainerState,
 }
 
+/// A container of ours, with all that tells where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its name, without a slash.
+    pub name: String,
+    /// What it carries; `None` if that is not what we put on containers.
+    pub labels: Option<Labels>,
+    /// What it is doing.
+    pub state: ContainerState,
+    /// The id of its image.
+    pub image: String,
+    /// Its address on a network of ours; a container that never ran may not say.
+    pub address: Option<Ipv4Addr>,
+    /// Whether it comes back: only what was committed does.
+    pub restart: RestartPolicy,
+}
+
 /// What a container is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContainerState {
@@ -340,7 +357,21 @@ pub enum RestartPolicy {
     UnlessStopped,
 }
 
-/// Runs containers. Every call can be repeated.
+/// What an engine tells of this instance's objects. It only says where to look: what is so, a look at the engine says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EngineEvent {
+    /// From now on changes are told; what changed before has to be looked for.
+    Listening,
+    /// A container or a tag of an image was made.
+    Made,
+    /// The container of this name ended; the engine may bring it back by itself.
+    Ended(String),
+    /// The container of this name was removed.
+    Removed(String),
+}
+
+/// Runs containers. Every call can be repeated. An engine that hangs is `Unavailable` within seconds, whatever it was
+/// asked; one that is merely slow is waited for.
 #[async_trait]
 pub trait Engine: Send + Sync {
     /// Builds an image and gives it its tag.
@@ -394,8 +425,10 @@ pub trait Engine: Send + Sync {
     /// Removes what was not used for longest of the build cache until at most so many bytes are left; says how many
     /// became free.
     async fn prune_build_cache(&self, keep: u64) -> Result<u64, EngineError>;
-    /// The names of all containers of this instance, running or not.
-    async fn list(&self) -> Result<Vec<String>, EngineError>;
+    /// What happens to the objects of this instance, [`EngineEvent::Listening`] first. It ends only with an error.
+    fn events(&self) -> BoxStream<'_, Result<EngineEvent, EngineError>>;
+    /// All containers of this instance, running or not.
+    async fn list(&self) -> Result<Vec<Seen>, EngineError>;
 }
 
 /// Why the engine did not do it.
@@ -488,6 +521,8 @@ pub enum ProbeAnswer {
 pub trait Ingress: Send + Sync {
     /// Makes the table hold and returns the generation that holds now.
     async fn publish(&self, table: &Table) -> Result<i64, IngressError>;
+    /// The generation of this instance's table that holds now; `None` if it holds none.
+    async fn held(&self, instance: Uuid) -> Result<Option<i64>, IngressError>;
     /// Asks a container once, within 2 s (a connection within 200 ms).
     async fn probe(&self, probe: &Probe) -> ProbeAnswer;
 }

@@ -54,6 +54,15 @@ pub fn candidate_tag(slug: &str, deployment: DeploymentSerial) -> String {
     format!("longshore/{slug}:candidate-{deployment}")
 }
 
+/// Whether a tag is one that [`candidate_tag`] gives.
+#[must_use]
+pub fn is_candidate_tag(tag: &str) -> bool {
+    let tag = tag
+        .strip_prefix("longshore/")
+        .and_then(|tag| tag.split_once(":candidate-"));
+    tag.is_some_and(|(_, serial)| serial.parse::<i64>().is_ok())
+}
+
 /// The tag that keeps a release's image on the host.
 #[must_use]
 pub fn release_tag(slug: &str, number: i64) -> String {

@@ -36,9 +36,7 @@ impl Walk<'_> {
         let engine = &self.agent.ports.engine;
         let patience = self.patience(interrupt, Step::Build);
         let built = patience.call(async || {
-            let work = self
-                .journal
-                .follow(Step::Build, patience.hear(engine.build(&build)));
+            let work = self.journal.follow(Step::Build, engine.build(&build));
             match interrupt.race(work).await {
                 Ok(result) => result.map(Ok),
                 Err(stop) => Ok(Err(stop)),

@@ -23,8 +23,8 @@ impl Agent {
         let place = self.place_to_deploy(caller, &create.app, create.environment.as_ref())?;
         let spec = self.configured(&place).ok_or_else(|| {
             Error::Refused(format!(
-                "the configuration no longer names environment '{}' of app '{}': put it back, or remove the app",
-                place.environment_name, place.app_name
+                "the configuration no longer names environment '{}' of app '{}'; what runs there goes on: put it back into the file and reload, or remove it with `longshore app rm {}`",
+                place.environment_name, place.app_name, place.app_name
             ))
         })?;
         let wanted = self.resolve(&place, &spec.source, create.target).await?;
@@ -219,7 +219,7 @@ impl Agent {
     }
 
     /// A version 7 UUID: it sorts by time and cannot be guessed.
-    fn new_id(&self, now: Timestamp) -> Uuid {
+    pub(super) fn new_id(&self, now: Timestamp) -> Uuid {
         let mut random = [0; 10];
         (self.ports.random)(&mut random);
         uuid::Builder::from_unix_timestamp_millis(u64::try_from(now.0).unwrap_or(0), &random)

@@ -29,16 +29,22 @@ impl Agent {
         if caller.scope < needed {
             return Err(Error::Forbidden(needed));
         }
+        if needed > Scope::Read && !matches!(action, Action::Adopt { .. }) {
+            self.must_be_whole()?;
+        }
         match action {
             Action::CreateDeployment(create) => self.create(caller, create).await,
             Action::GetDeployment(id) => self.view(&self.visible(caller, id)?),
             Action::ListDeployments(list) => self.list(caller, list),
             Action::CancelDeployment(id) => self.cancel(caller, id),
             Action::ReadLog(read) => self.read_log(caller, read).await,
-            Action::ListApps => Ok(Reply::Apps(
-                self.store.apps(caller.reach).map_err(internal)?,
-            )),
+            Action::ListApps => {
+                let apps = self.store.apps(caller.reach).map_err(internal)?;
+                Ok(Reply::Apps(self.with_drift(apps)?))
+            }
             Action::CreateToken(create) => self.create_token(caller, &create),
+            Action::Adopt { discard } => Ok(Reply::Adopted(self.adopt(caller, discard).await?)),
+            Action::Reload => Ok(Reply::Reloaded(self.reload_for(caller)?)),
             Action::SetSecret(which, value) => self.set_secret(caller, &which, &value),
             Action::RemoveSecret(which) => self.remove_secret(caller, &which),
             Action::ListSecrets(app, environment) => {
@@ -206,6 +212,8 @@ fn needed_scope(action: &Action) -> Scope {
         | Action::GetChange(_) => Scope::Read,
         Action::CreateDeployment(_) | Action::CancelDeployment(_) => Scope::Write,
         Action::CreateToken(_)
+        | Action::Reload
+        | Action::Adopt { .. }
         | Action::SetSecret(..)
         | Action::RemoveSecret(_)
         | Action::CollectGarbage { .. } => Scope::Admin,

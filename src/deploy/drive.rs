@@ -1,13 +1,11 @@
-//! The loop that drives everything: one walk per environment with work, and the chores of a start.
+//! The loop that drives everything: one walk at a time per environment, for its work or for its live container.
 
 use super::Agent;
-use super::patience::Backoff;
-use super::uphold::NotYet;
 use crate::core::change::ChangePhase;
 use crate::core::deployment::Phase;
 use crate::core::id::EnvironmentSerial;
 use crate::core::operation::OperationKind;
-use crate::store::{Place, StoreError};
+use crate::store::StoreError;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _, future::LocalBoxFuture};
 use std::collections::HashSet;
@@ -16,10 +14,7 @@ use std::time::Duration;
 
 /// How long an environment rests after a walk that the store failed (a full disk, most likely).
 const REST: Duration = Duration::from_secs(5);
-/// How often containers are looked for that appeared after they were removed: an engine that was killed in the
-/// middle of making one may finish it later.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
-/// The pauses before an engine that was gone is asked again at a start.
+/// The pauses before an engine that was gone is asked again.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(200);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -29,12 +24,20 @@ impl Agent {
     /// # Errors
     /// If the store cannot be read at all.
     pub async fn drive(&self, stop: impl Future<Output = ()>) -> Result<(), StoreError> {
+        let work = async {
+            self.until_whole().await?;
+            tokio::select! {
+                biased;
+                driven = self.turn() => driven,
+                () = self.watch() => Ok(()),
+                () = self.sweep() => Ok(()),
+                () = self.tend() => Ok(()),
+            }
+        };
         let driven = tokio::select! {
             biased;
+            driven = work => driven,
             () = stop => Ok(()),
-            driven = self.turn() => driven,
-            () = self.sweep() => Ok(()),
-            () = self.tend() => Ok(()),
         };
         match self.store.forget_strikes() {
             Err(error @ StoreError::DiskFull { .. }) => {
@@ -47,10 +50,10 @@ impl Agent {
 
     async fn turn(&self) -> Result<(), StoreError> {
         let mut changes = self.store.changes();
-        let mut walks: FuturesUnordered<LocalBoxFuture<'_, Walked>> = FuturesUnordered::new();
+        let mut walks: FuturesUnordered<LocalBoxFuture<'_, EnvironmentSerial>> =
+            FuturesUnordered::new();
         let mut busy = HashSet::new();
         self.note_interrupted()?;
-        let mut unseen = self.store.live_environments()?;
         loop {
             changes.borrow_and_update();
             for work in self.store.unfinished()? {
@@ -58,23 +61,19 @@ impl Agent {
                     walks.push(self.walk(work.environment).boxed_local());
                 }
             }
-            // Those with work have their turn when it is done: it may have ended without looking after what is live.
-            unseen.retain(|environment| {
-                let rests = busy.insert(*environment);
-                if rests {
-                    walks.push(self.revive(*environment).boxed_local());
-                }
-                !rests
-            });
+            for (environment, wait) in self.watch.take(&busy) {
+                busy.insert(environment);
+                walks.push(self.look_after(environment, wait).boxed_local());
+            }
             tokio::select! {
                 biased;
-                Some(walked) = walks.next(), if !walks.is_empty() => {
-                    busy.remove(&walked.environment);
-                    unseen.extend((!walked.seen).then_some(walked.environment));
+                Some(environment) = walks.next(), if !walks.is_empty() => {
+                    busy.remove(&environment);
                 }
                 changed = changes.changed() => if changed.is_err() {
                     return Ok(());
                 },
+                () = self.watch.is_due() => {}
             }
         }
     }
@@ -106,15 +105,12 @@ impl Agent {
     }
 
     /// Walks an environment's queue to its end.
-    async fn walk(&self, environment: EnvironmentSerial) -> Walked {
+    async fn walk(&self, environment: EnvironmentSerial) -> EnvironmentSerial {
         if let Err(error) = self.walk_queue(environment).await {
             tracing::error!(%error, %environment, "an environment's work is interrupted and will be tried again");
             self.rest(&error).await;
         }
-        Walked {
-            environment,
-            seen: true,
-        }
+        environment
     }
 
     /// Waits before an environment's work is tried again. Without space it would fail again: then until there is some.
@@ -162,94 +158,4 @@ impl Agent {
             }
         }
     }
-
-    /// At a start: an environment without work is as it is meant to be. One with work is its walk's business, which may
-    /// have stopped its container on purpose.
-    async fn revive(&self, environment: EnvironmentSerial) -> Walked {
-        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
-        let walked = |seen| Walked { environment, seen };
-        loop {
-            match self.revive_once(environment).await {
-                Ok(Revival::Done) => return walked(true),
-                Ok(Revival::GaveWay) => return walked(false),
-                Ok(Revival::Later(why)) => {
-                    tracing::warn!(%environment, why, "the live container cannot be looked after yet");
-                }
-                Err(error) => {
-                    tracing::error!(%environment, %error, "the live container cannot be looked after");
-                    return walked(true);
-                }
-            }
-            self.ports.clock.sleep(backoff.pause()).await;
-        }
-    }
-
-    async fn revive_once(&self, environment: EnvironmentSerial) -> Result<Revival, StoreError> {
-        if self
-            .store
-            .unfinished()?
-            .iter()
-            .any(|work| work.environment == environment)
-        {
-            return Ok(Revival::GaveWay);
-        }
-        let place: Place = self.store.place_of(environment)?;
-        match self.uphold(&place).await {
-            Ok(()) => Ok(Revival::Done),
-            Err(NotYet::Store(error)) => Err(error),
-            Err(why) => Ok(Revival::Later(why.to_string())),
-        }
-    }
-
-    /// Removes what was removed and appeared again. Never ends.
-    async fn sweep(&self) {
-        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
-        loop {
-            let pause = match self.sweep_once().await {
-                Ok(()) => {
-                    backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
-                    SWEEP_INTERVAL
-                }
-                Err(why) => {
-                    tracing::debug!(why, "cannot look for leftovers yet");
-                    backoff.pause()
-                }
-            };
-            self.ports.clock.sleep(pause).await;
-        }
-    }
-
-    async fn sweep_once(&self) -> Result<(), String> {
-        let engine = &self.ports.engine;
-        let present = engine.list().await.map_err(|error| error.to_string())?;
-        for name in self
-            .store
-            .removed_names(&present)
-            .map_err(|error| error.to_string())?
-        {
-            tracing::info!(
-                name,
-                "removing a container that appeared after it was removed"
-            );
-            engine
-                .remove(&name)
-                .await
-                .map_err(|error| error.to_string())?;
-        }
-        Ok(())
-    }
-}
-
-/// What a walk leaves behind.
-struct Walked {
-    environment: EnvironmentSerial,
-    /// Whether what is live needs no further look.
-    seen: bool,
-}
-
-enum Revival {
-    Done,
-    /// There is work, which comes first.
-    GaveWay,
-    Later(String),
 }

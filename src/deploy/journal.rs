@@ -12,6 +12,7 @@ use crate::core::spec::{GitCredentials, Repository, SourceSpec, Spec};
 use crate::store::{DeploymentLog, Place, SecretError, StoreError};
 use futures_util::StreamExt as _;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How many lines of output an error shows.
@@ -23,6 +24,7 @@ pub(super) struct Journal {
     hidden: Mutex<Hidden>,
     clock: Arc<dyn Clock>,
     last: Mutex<VecDeque<String>>,
+    printed: AtomicU64,
 }
 
 /// What must not be shown, and what takes it out.
@@ -54,11 +56,17 @@ impl Journal {
     /// A line a program printed.
     pub(super) fn output(&self, step: impl Into<Option<Step>>, stream: Stream, text: String) {
         let text = self.write(step.into(), stream, text);
+        self.printed.fetch_add(1, Ordering::Relaxed);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.len() == LAST_LINES {
             last.pop_front();
         }
         last.push_back(text);
+    }
+
+    /// How many lines programs printed: where it grew, something was at work.
+    pub(super) fn printed(&self) -> u64 {
+        self.printed.load(Ordering::Relaxed)
     }
 
     /// The last lines programs printed.
@@ -148,6 +156,7 @@ impl Agent {
             }),
             clock: self.ports.clock.clone(),
             last: Mutex::new(VecDeque::new()),
+            printed: AtomicU64::new(0),
         })
     }
 
@@ -161,6 +170,7 @@ impl Agent {
             }),
             clock: self.ports.clock.clone(),
             last: Mutex::new(VecDeque::new()),
+            printed: AtomicU64::new(0),
         }
     }
 

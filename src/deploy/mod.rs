@@ -5,6 +5,7 @@
 //! State is re-read from the store wherever a walk begins, so a walk after a kill is the same as any other. Every
 //! `select!` is `biased`: the same events in the same order make the same walk, so that a simulated one can be replayed.
 
+mod adopt;
 mod authenticate;
 mod build;
 mod change;
@@ -16,15 +17,19 @@ mod create;
 mod dispatch;
 mod drive;
 mod failures;
+mod history;
 mod interrupt;
 mod journal;
 mod patience;
+mod permits;
 mod readiness;
+mod reload;
 mod rollout;
 mod secrets;
 mod settle;
 mod uphold;
 mod walk;
+mod watch;
 
 use crate::core::app::App;
 use crate::core::id::OperationSerial;
@@ -34,10 +39,10 @@ use crate::core::secret::SecretRef;
 use crate::core::spec::Spec;
 use crate::store::{Place, SecretError, Store};
 use ipnet::Ipv4Net;
+pub use reload::{Faulty, ReadConfiguration, Reread};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
 /// What the configuration says, as far as deployments need it.
 #[derive(Clone, Debug)]
@@ -57,7 +62,7 @@ pub struct Settings {
 }
 
 /// A registry and where its password is kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registry {
     /// Its host.
     pub host: String,
@@ -88,11 +93,16 @@ pub struct Agent {
     ports: Ports,
     settings: RwLock<Arc<Settings>>,
     /// Counts checkouts, builds and rollouts.
-    permits: Semaphore,
+    permits: permits::Permits,
     /// Operations that were at work when this process began and were not resumed yet.
     interrupted: Mutex<HashSet<OperationSerial>>,
+    read_configuration: Option<ReadConfiguration>,
+    /// Whether the database is as old as the world.
+    history: tokio::sync::watch::Sender<history::History>,
+    adopting: tokio::sync::Mutex<()>,
     /// One collection at a time.
     collecting: tokio::sync::Mutex<()>,
+    watch: watch::Watch,
 }
 
 impl Agent {
@@ -102,10 +112,14 @@ impl Agent {
         Self {
             store,
             ports,
-            permits: Semaphore::new(settings.max_concurrent),
+            permits: permits::Permits::new(settings.max_concurrent),
             settings: RwLock::new(Arc::new(settings)),
             interrupted: Mutex::new(HashSet::new()),
+            read_configuration: None,
+            history: tokio::sync::watch::Sender::new(history::History::Unchecked),
+            adopting: tokio::sync::Mutex::new(()),
             collecting: tokio::sync::Mutex::new(()),
+            watch: watch::Watch::default(),
         }
     }
 

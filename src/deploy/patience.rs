@@ -6,9 +6,7 @@ use super::interrupt::{Interrupt, Stop};
 use super::journal::Journal;
 use crate::core::deployment::Step;
 use crate::core::failure::{Failure, FailureCode};
-use crate::core::ports::{EngineError, Work};
-use futures_util::StreamExt as _;
-use std::sync::atomic::{AtomicBool, Ordering};
+use crate::core::ports::EngineError;
 use std::time::Duration;
 
 /// The first pause before a call is repeated; it doubles from there.
@@ -43,24 +41,9 @@ pub(super) struct Patience<'a> {
     pub(super) interrupt: &'a Interrupt,
     pub(super) journal: &'a Journal,
     pub(super) step: Step,
-    /// Whether anything was heard of the engine since a call began.
-    pub(super) heard: AtomicBool,
 }
 
 impl Patience<'_> {
-    /// Long work whose lines prove that the engine is there, however the work ends.
-    pub(super) fn hear<'a, T: 'a>(
-        &'a self,
-        work: Work<'a, T, EngineError>,
-    ) -> Work<'a, T, EngineError> {
-        let heard = |progress: &Result<_, _>| {
-            if progress.is_ok() {
-                self.heard.store(true, Ordering::Relaxed);
-            }
-        };
-        work.inspect(heard).boxed()
-    }
-
     /// Calls the engine until it answers; what it answers is for the caller.
     pub(super) async fn call<T>(
         &self,
@@ -72,14 +55,23 @@ impl Patience<'_> {
         let mut gone_since = None;
         loop {
             self.interrupt.check()?;
+            let printed = self.journal.printed();
             let message = match call().await {
                 Err(EngineError::Unavailable(message)) => message,
-                answer => return Ok(answer),
+                answer => {
+                    if gone_since.is_some() {
+                        self.journal
+                            .agent(self.step, "The Docker engine answers again");
+                    }
+                    return Ok(answer);
+                }
             };
-            if self.heard.swap(false, Ordering::Relaxed) {
+            // A long call that got somewhere was lost anew: the engine was there in between.
+            if self.journal.printed() != printed {
                 gone_since = None;
                 backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
             }
+            self.agent.watch.lose();
             let since = *gone_since.get_or_insert_with(|| {
                 let limit = humantime::format_duration(limit);
                 self.journal.agent(

@@ -1,6 +1,7 @@
 //! Waiting until a new container is ready. The first question comes at once, the next ones after a few milliseconds,
 //! backing off to the configured interval.
 
+use super::failures;
 use super::interrupt::{Interrupt, Stop};
 use super::patience::Backoff;
 use super::walk::Walk;
@@ -28,7 +29,8 @@ enum Look {
 }
 
 impl Walk<'_> {
-    /// Waits until the container is ready.
+    /// Waits until the container is ready. The last question is asked when the time is up, however long the engine
+    /// took for the ones before.
     pub(super) async fn until_ready(
         &self,
         interrupt: &Interrupt,
@@ -36,15 +38,22 @@ impl Walk<'_> {
         health: &Health,
     ) -> Result<(), Stop> {
         let clock = &self.agent.ports.clock;
-        let began = clock.monotonic();
+        let mut losses = self.agent.watch.losses();
+        let mut began = clock.monotonic();
         let mut backoff = Backoff::new(FIRST_PAUSE, health.interval);
         loop {
             let waited = clock.monotonic() - began;
-            let why = match interrupt
-                .race(self.look(interrupt, row, health, waited))
-                .await??
-            {
+            let look = self.look(interrupt, row, health, waited);
+            let why = match interrupt.race(look).await?? {
                 Look::Ready => return Ok(()),
+                // An engine that starts ends what ran without it: that says nothing of the container.
+                Look::Ended { .. } if self.agent.watch.losses() != losses => {
+                    losses = self.agent.watch.losses();
+                    self.start_again(interrupt, row).await?;
+                    began = clock.monotonic();
+                    backoff = Backoff::new(FIRST_PAUSE, health.interval);
+                    continue;
+                }
                 Look::Ended {
                     code,
                     out_of_memory,
@@ -53,15 +62,25 @@ impl Walk<'_> {
                 Look::NeverWill(why) => return Err(never(why).into()),
                 Look::NotYet(why) => why,
             };
-            // By when it was asked, not by now: a look may have waited for an engine that was gone, and what was answered
-            // before that says nothing of the container as it is.
             if waited >= health.timeout {
                 return Err(self.not_ready(row, health, &why).await.into());
             }
-            let left = health.timeout.saturating_sub(clock.monotonic() - began);
-            let pause = backoff.pause().min(left).max(FIRST_PAUSE);
-            interrupt.race(clock.sleep(pause)).await?;
+            let left = health.timeout - waited;
+            interrupt
+                .race(clock.sleep(backoff.pause().min(left)))
+                .await?;
         }
+    }
+
+    async fn start_again(&self, interrupt: &Interrupt, row: &ContainerRow) -> Result<(), Stop> {
+        let text = format!("{} ended with the engine: starting it again", row.name);
+        self.journal.agent(Step::Rollout, &text);
+        let engine = &self.agent.ports.engine;
+        let started = self
+            .patience(interrupt, Step::Rollout)
+            .call(async || engine.start(&row.name).await)
+            .await?;
+        started.map_err(|error| failures::engine("start the container again", error).into())
     }
 
     /// One question, and a look whether the container still runs: something else could have answered.

@@ -162,8 +162,9 @@ impl Walk<'_> {
             .agent(Step::Rollout, &format!("Pulling {reference}"));
         let patience = self.patience(interrupt, Step::Rollout);
         let pulled = patience.call(async || {
-            let work = patience.hear(engine.pull(reference, credential));
-            let work = self.journal.follow(Step::Rollout, work);
+            let work = self
+                .journal
+                .follow(Step::Rollout, engine.pull(reference, credential));
             match interrupt.race(work).await {
                 Ok(result) => result.map(Ok),
                 Err(stop) => Ok(Err(stop)),

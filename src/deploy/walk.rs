@@ -13,7 +13,6 @@ use crate::core::id::OperationSerial;
 use crate::core::ports::Labels;
 use crate::core::spec::Spec;
 use crate::store::{Place, StepResult, StoreError};
-use std::sync::atomic::AtomicBool;
 
 /// A deployment at work.
 pub(super) struct Walk<'a> {
@@ -130,6 +129,33 @@ impl Agent {
         Ok(())
     }
 
+    /// Ends a deployment that has not begun, or does not go on.
+    pub(super) fn give_up(
+        &self,
+        place: &Place,
+        deployment: Deployment,
+        failure: Failure,
+    ) -> Result<(), StoreError> {
+        let from = deployment.phase.clone();
+        let running = if from == Phase::Queued {
+            let started = deployment.start()?;
+            let spec = self.configured(place);
+            let now = self.ports.clock.now();
+            let written = self
+                .store
+                .start_deployment(&from, &started, spec.as_ref(), now);
+            match written {
+                Ok(()) => started,
+                Err(StoreError::Moved(_)) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        } else {
+            deployment
+        };
+        let journal = self.journal(running.id, &[])?;
+        self.fail(place, &running, &journal, failure)
+    }
+
     /// Writes a failure down, with what remains to be undone.
     fn fail(
         &self,
@@ -221,7 +247,6 @@ impl<'a> Walk<'a> {
             interrupt,
             journal: &self.journal,
             step,
-            heard: AtomicBool::new(false),
         }
     }
 
@@ -290,6 +315,6 @@ fn config_changed(place: &Place) -> Failure {
             place.environment_name, place.app_name
         ),
         output: Vec::new(),
-        next: "Correct the configuration, restart longshore and deploy again.".into(),
+        next: "Correct the configuration, `longshore reload` and deploy again.".into(),
     }
 }

@@ -15,17 +15,21 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-/// How long the engine may take for anything that is not a stop and not a stream. Slow are creating a container on
-/// a busy disk and starting one after a reboot (0.1 s per network of the host): seconds, not half a minute.
-pub const UNARY: Duration = Duration::from_secs(30);
+/// How long an engine that is alive may take for anything that is not a stop and not a stream. Slow are creating a
+/// container on a busy disk and starting one after a reboot (0.1 s per network of the host): seconds, not a minute.
+pub const UNARY: Duration = Duration::from_secs(60);
 
 /// How long it may take for what moves data: a kill with its unmounting, deleting an image, copying an image's files
 /// into a new volume. A stop has this beyond its grace.
 pub const HEAVY: Duration = Duration::from_secs(120);
 
-/// How long a stream may be silent until the engine is asked whether it lives: a hung engine keeps its streams open
-/// and silent for ever.
-const SILENCE: Duration = Duration::from_secs(30);
+/// How long an answer or a stream may be silent until the engine is asked whether it lives: a hung engine keeps its
+/// connections open and silent for ever.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// How long it may take to say that it lives. It needs no lock and no disk for that, half a millisecond as a rule; an
+/// engine that is only slow manages it in this time on any host that still does anything.
+const PING: Duration = Duration::from_secs(10);
 
 /// bollard's own limit for the head of an answer, in seconds. Ours are stricter where there is one; a pull or a
 /// build may rightly be silent for a day.
@@ -90,7 +94,7 @@ impl Docker {
         matches!(self.host, Host::Unix { .. })
     }
 
-    /// Asks the engine something that is answered at once.
+    /// Asks the engine something that has one answer.
     pub(super) async fn call<T, F>(
         &self,
         limit: Duration,
@@ -100,9 +104,13 @@ impl Docker {
         F: Future<Output = Result<T, Error>>,
     {
         let client = self.client().await?;
-        match timeout(limit, ask(client)).await {
-            Ok(answer) => answer.map_err(|error| self.explain(&error)),
-            Err(_) => Err(self.explain(&Error::RequestTimeoutError)),
+        tokio::select! {
+            biased;
+            answer = timeout(limit, ask(client)) => match answer {
+                Ok(answer) => answer.map_err(|error| self.explain(&error)),
+                Err(_) => Err(self.explain(&Error::RequestTimeoutError)),
+            },
+            lost = self.lost() => Err(lost),
         }
     }
 
@@ -112,14 +120,31 @@ impl Docker {
         &self,
         stream: &mut (impl Stream<Item = Result<T, Error>> + Unpin),
     ) -> Result<Option<Result<T, Error>>, EngineError> {
+        tokio::select! {
+            biased;
+            item = stream.next() => Ok(item),
+            lost = self.lost() => Err(lost),
+        }
+    }
+
+    /// Watches over an answer that does not come: returns when the engine does not say that it lives. Some builds
+    /// and pulls are rightly silent for hours, and so is a hung engine.
+    pub(super) async fn lost(&self) -> EngineError {
         loop {
-            match timeout(SILENCE, stream.next()).await {
-                Ok(item) => return Ok(item),
-                Err(_) => {
-                    self.call(UNARY, |client| async move { client.ping().await })
-                        .await?
-                }
-            };
+            tokio::time::sleep(SILENCE).await;
+            if let Err(lost) = self.ping().await {
+                return lost;
+            }
+        }
+    }
+
+    /// Asks the engine whether it lives.
+    pub(super) async fn ping(&self) -> Result<(), EngineError> {
+        let client = self.client().await?;
+        match timeout(PING, client.ping()).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(self.explain(&error)),
+            Err(_) => Err(self.explain(&Error::RequestTimeoutError)),
         }
     }
 
@@ -129,7 +154,7 @@ impl Docker {
             return Ok(client);
         }
         let client = self.host.connect()?;
-        let client = match timeout(UNARY, client.negotiate_version()).await {
+        let client = match timeout(PING, client.negotiate_version()).await {
             Ok(Ok(client)) => client,
             Ok(Err(error)) => return Err(self.explain(&error)),
             Err(_) => return Err(self.explain(&Error::RequestTimeoutError)),
@@ -241,6 +266,7 @@ impl Host {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     #[test]
     fn addresses_are_a_path_a_unix_url_or_a_tcp_url() {
@@ -267,5 +293,104 @@ mod tests {
                 "{bad}"
             );
         }
+    }
+
+    /// An engine that answers in this time, and to `slowly` in that one; `None` is never.
+    fn engine(at: &std::path::Path, usually: Option<Duration>, slowly: Option<Duration>) -> Docker {
+        let listener = tokio::net::UnixListener::bind(at).unwrap();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(answer(stream, usually, slowly));
+            }
+        });
+        Docker::new(&at.to_string_lossy(), Uuid::nil()).unwrap()
+    }
+
+    async fn answer(
+        mut stream: tokio::net::UnixStream,
+        usually: Option<Duration>,
+        slowly: Option<Duration>,
+    ) {
+        let mut request = [0; 4096];
+        let read = stream.read(&mut request).await.unwrap();
+        let request = String::from_utf8_lossy(&request[..read]).into_owned();
+        let body = r#"{"ApiVersion":"1.41","MinAPIVersion":"1.12"}"#;
+        let time = if request.contains("/containers/") {
+            slowly
+        } else {
+            usually
+        };
+        match time {
+            Some(time) => tokio::time::sleep(time).await,
+            None => std::future::pending().await,
+        }
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+
+    /// What an engine of that kind answers, and after how long.
+    async fn ask(usually: Option<u64>, slowly: Option<u64>) -> (Result<(), EngineError>, Duration) {
+        let directory = tempfile::tempdir().unwrap();
+        let seconds = |time: Option<u64>| time.map(Duration::from_secs);
+        let docker = engine(
+            &directory.path().join("s"),
+            seconds(usually),
+            seconds(slowly),
+        );
+        let began = began();
+        let asked = docker.call(UNARY, |client| async move {
+            client.inspect_container("x", None).await.map(|_| ())
+        });
+        let answer = asked.await;
+        (answer, began.elapsed())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the test's clock")]
+    fn began() -> tokio::time::Instant {
+        tokio::time::Instant::now()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_that_is_only_slow_is_waited_for() {
+        let (answer, took) = ask(Some(4), Some(50)).await;
+        assert_eq!(answer, Ok(()));
+        assert!(took >= Duration::from_secs(50), "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_that_hangs_is_unavailable_in_seconds_whatever_it_was_asked() {
+        for (usually, slowly) in [(None, None), (None, Some(0))] {
+            let (answer, took) = ask(usually, slowly).await;
+            assert!(
+                matches!(answer, Err(EngineError::Unavailable(_))),
+                "{answer:?}"
+            );
+            assert!(took <= Duration::from_secs(16), "{took:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_answer_that_never_comes_from_an_engine_that_lives_is_given_up_too() {
+        let (answer, took) = ask(Some(0), None).await;
+        assert!(
+            matches!(answer, Err(EngineError::Unavailable(_))),
+            "{answer:?}"
+        );
+        assert!(took >= UNARY && took < UNARY * 2, "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_is_left_only_when_the_engine_behind_it_hangs() {
+        let directory = tempfile::tempdir().unwrap();
+        let lives = engine(&directory.path().join("l"), Some(Duration::ZERO), None);
+        let hangs = engine(&directory.path().join("h"), None, None);
+        let mut silent = futures_util::stream::pending::<Result<(), Error>>();
+        let hour = Duration::from_secs(60 * 60);
+        assert!(timeout(hour, lives.next(&mut silent)).await.is_err());
+        let left = timeout(hour, hangs.next(&mut silent)).await.unwrap();
+        assert!(matches!(left, Err(EngineError::Unavailable(_))), "{left:?}");
     }
 }

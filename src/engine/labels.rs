@@ -35,6 +35,18 @@ pub fn of_environment(instance: Uuid, app: &str, environment: &str) -> HashMap<S
     ])
 }
 
+/// Reads back what [`of_deployment`] put on a container; `None` if something of it is missing or is no such value.
+pub fn read(labels: &HashMap<String, String>) -> Option<Labels> {
+    Some(Labels {
+        app: labels.get(APP)?.clone(),
+        environment: labels.get(ENVIRONMENT)?.clone(),
+        deployment: labels.get(DEPLOYMENT)?.parse().ok()?,
+        serial: labels.get(SERIAL)?.parse().ok()?,
+        generation: labels.get(GENERATION)?.parse().ok()?,
+        role: labels.get(ROLE)?.clone(),
+    })
+}
+
 /// Whether an object with these labels is this instance's.
 pub fn is_ours(instance: Uuid, labels: Option<&HashMap<String, String>>) -> bool {
     labels.and_then(|labels| labels.get(INSTANCE)) == Some(&instance.to_string())
@@ -61,6 +73,23 @@ pub fn must_be_ours(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_put_on_a_container_is_read_back_and_anything_else_is_nothing() {
+        let labels = Labels {
+            app: "web".into(),
+            environment: "production".into(),
+            deployment: Uuid::from_u128(7),
+            serial: 3,
+            generation: 2,
+            role: "web".into(),
+        };
+        let mut put = of_deployment(Uuid::from_u128(1), &labels);
+        assert_eq!(read(&put), Some(labels));
+        put.insert(SERIAL.to_owned(), "three".to_owned());
+        assert_eq!(read(&put), None);
+        assert_eq!(read(&of_environment(Uuid::from_u128(1), "web", "e")), None);
+    }
 
     #[test]
     fn only_the_own_instances_label_makes_an_object_ours() {

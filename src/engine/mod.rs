@@ -5,6 +5,7 @@ mod build;
 mod collect;
 mod connection;
 mod container;
+mod events;
 mod failure;
 mod image;
 mod labels;
@@ -24,8 +25,8 @@ pub use connection::Docker;
 use crate::core::container::OutputCursor;
 use crate::core::name::ImageReference;
 use crate::core::ports::{
-    Build, ContainerSpec, Engine, EngineError, HostImage, Network, Observed, OutputLine,
-    RegistryCredential, RestartPolicy, Work,
+    Build, ContainerSpec, Engine, EngineError, EngineEvent, HostImage, Network, Observed,
+    OutputLine, RegistryCredential, RestartPolicy, Seen, Work,
 };
 use crate::core::release::Image;
 use async_trait::async_trait;
@@ -124,7 +125,11 @@ impl Engine for Docker {
         collect::prune_build_cache(self, keep).await
     }
 
-    async fn list(&self) -> Result<Vec<String>, EngineError> {
+    async fn list(&self) -> Result<Vec<Seen>, EngineError> {
         observe::list(self).await
+    }
+
+    fn events(&self) -> BoxStream<'_, Result<EngineEvent, EngineError>> {
+        work::talking(move |out| events::tell(self, out))
     }
 }

@@ -2,13 +2,14 @@
 
 use super::connection::{Docker, UNARY};
 use super::labels;
-use crate::core::ports::{ContainerState, EngineError, HealthState, Observed};
+use crate::core::ports::{ContainerState, EngineError, HealthState, Observed, RestartPolicy, Seen};
 use bollard::models::{
     ContainerInspectResponse, ContainerState as EngineState, ContainerStateStatusEnum as Status,
-    HealthStatusEnum,
+    EndpointSettings, HealthStatusEnum, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::ListContainersOptionsBuilder;
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 
 /// All the engine says of the container of that very name, whoever's it is; the engine also finds one whose id
 /// begins with the text.
@@ -81,8 +82,8 @@ fn health(status: HealthStatusEnum) -> Option<HealthState> {
     }
 }
 
-/// The names of all containers of this instance, running or not.
-pub async fn list(docker: &Docker) -> Result<Vec<String>, EngineError> {
+/// All containers of this instance, running or not. One that goes away while they are looked at is left out.
+pub async fn list(docker: &Docker) -> Result<Vec<Seen>, EngineError> {
     let label = format!("{}={}", labels::INSTANCE, docker.instance());
     let filters = HashMap::from([("label", vec![label])]);
     let options = ListContainersOptionsBuilder::new()
@@ -94,10 +95,55 @@ pub async fn list(docker: &Docker) -> Result<Vec<String>, EngineError> {
             client.list_containers(Some(options)).await
         })
         .await?;
-    Ok(found
+    let names = found.into_iter().filter_map(|one| own_name(one.names?));
+    let mut all = Vec::new();
+    for name in names {
+        // The list does not tell the restart policy, and of a stopped container no address.
+        if let Some(found) = look(docker, &name).await? {
+            all.push(seen(name, found));
+        }
+    }
+    Ok(all)
+}
+
+fn seen(name: String, found: ContainerInspectResponse) -> Seen {
+    let carried = found.config.and_then(|config| config.labels);
+    let policy = found
+        .host_config
+        .and_then(|config| config.restart_policy?.name);
+    let networks = found
+        .network_settings
+        .and_then(|settings| settings.networks);
+    // It may be on others, too: its environment's has the beginning of its name.
+    let own = networks
+        .unwrap_or_default()
         .into_iter()
-        .filter_map(|container| own_name(container.names?))
-        .collect())
+        .min_by_key(|(network, _)| (!name.starts_with(network), network.clone()));
+    Seen {
+        labels: carried.as_ref().and_then(labels::read),
+        state: state(found.state.unwrap_or_default()),
+        image: found.image.unwrap_or_default(),
+        address: own.and_then(|(_, endpoint)| address(endpoint)),
+        restart: match policy {
+            Some(RestartPolicyNameEnum::UNLESS_STOPPED | RestartPolicyNameEnum::ALWAYS) => {
+                RestartPolicy::UnlessStopped
+            }
+            Some(
+                RestartPolicyNameEnum::EMPTY
+                | RestartPolicyNameEnum::NO
+                | RestartPolicyNameEnum::ON_FAILURE,
+            )
+            | None => RestartPolicy::No,
+        },
+        name,
+    }
+}
+
+/// The address it has, or, while it does not run, the one it will ask for.
+fn address(endpoint: EndpointSettings) -> Option<Ipv4Addr> {
+    let has = endpoint.ip_address.and_then(|text| text.parse().ok());
+    let asks = || endpoint.ipam_config?.ipv4_address?.parse().ok();
+    has.or_else(asks)
 }
 
 /// The container's own name: a link from another container is a name with a slash inside.

@@ -16,11 +16,15 @@ const MAX_ANSWER: usize = 64 * 1024 * 1024;
 
 /// Asks and reads the answer.
 pub async fn ask(docker: &Docker, method: &str, path: &str) -> Result<Value, EngineError> {
-    match timeout(HEAVY, exchange(docker, method, path)).await {
-        Ok(answer) => answer,
-        Err(_) => Err(EngineError::Unavailable(format!(
-            "it did not answer {method} {path} in time"
-        ))),
+    tokio::select! {
+        biased;
+        answer = timeout(HEAVY, exchange(docker, method, path)) => match answer {
+            Ok(answer) => answer,
+            Err(_) => Err(EngineError::Unavailable(format!(
+                "it did not answer {method} {path} in time"
+            ))),
+        },
+        lost = docker.lost() => Err(lost),
     }
 }
 

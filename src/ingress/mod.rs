@@ -5,6 +5,7 @@ mod probe;
 
 use crate::core::ports::{Ingress, IngressError, Probe, ProbeAnswer, Table};
 use async_trait::async_trait;
+use uuid::Uuid;
 
 /// An ingress without routes.
 #[derive(Debug, Default)]
@@ -14,6 +15,10 @@ pub struct NoRoutes;
 impl Ingress for NoRoutes {
     async fn publish(&self, table: &Table) -> Result<i64, IngressError> {
         Ok(table.generation)
+    }
+
+    async fn held(&self, _: Uuid) -> Result<Option<i64>, IngressError> {
+        Ok(None)
     }
 
     async fn probe(&self, probe: &Probe) -> ProbeAnswer {

@@ -36,13 +36,16 @@ pub struct Place {
     pub desired: Desired,
     /// Its network.
     pub subnet: Ipv4Net,
+    /// What its network, volumes and containers are named after, from the day it was made: an app that is renamed
+    /// keeps them.
+    slug: String,
 }
 
 impl Place {
     /// What its network, volumes and containers are named after.
     #[must_use]
     pub fn slug(&self) -> String {
-        slug(&self.app_name, &self.environment_name, self.environment_id)
+        self.slug.clone()
     }
 }
 
@@ -56,7 +59,9 @@ pub enum PlaceError {
 }
 
 pub(super) const PLACE: &str =
-    "a.serial, a.name, a.uuid, e.serial, e.name, e.uuid, p.path, e.desired, e.subnet";
+    "a.serial, a.name, a.uuid, e.serial, e.name, e.uuid, p.path, e.desired, e.subnet, e.slug";
+/// How many they are: what is asked for beside them comes after.
+pub(super) const PLACE_COLUMNS: usize = 10;
 pub(super) const PLACE_FROM: &str =
     "environment e JOIN app a ON a.serial = e.app JOIN project p ON p.serial = a.project";
 
@@ -79,6 +84,7 @@ pub(super) fn place(row: &Row<'_>) -> Result<Place, StoreError> {
         subnet: subnet
             .parse()
             .map_err(|_| inconsistent("environment", environment, format!("subnet '{subnet}'")))?,
+        slug: row.get(9)?,
     })
 }
 
@@ -94,7 +100,7 @@ impl Store {
             for app in apps {
                 let serial = upsert_app(tx, app, now)?;
                 for name in app.environments.keys() {
-                    self.upsert_environment(tx, serial, name, pool, now)?;
+                    self.upsert_environment(tx, (serial, &app.name), name, pool, now)?;
                 }
             }
             Ok(())
@@ -104,7 +110,7 @@ impl Store {
     fn upsert_environment(
         &self,
         tx: &Transaction<'_>,
-        app: i64,
+        (app, app_name): (i64, &AppName),
         name: &EnvironmentName,
         pool: Ipv4Net,
         now: Timestamp,
@@ -130,21 +136,24 @@ impl Store {
                 "docker.address_pool {pool} has no network left for another environment; choose a larger pool"
             ))
         })?;
+        let id = self.random_uuid();
         tx.execute(
-            "INSERT INTO environment (uuid, app, name, desired, configured, subnet, created_at) VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6)",
+            "INSERT INTO environment (uuid, app, name, desired, configured, subnet, slug, created_at) VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7)",
             params![
-                self.random_uuid().to_string(),
+                id.to_string(),
                 app,
                 name.as_str(),
                 Desired::Running.as_str(),
                 subnet.to_string(),
+                slug(app_name, name, id),
                 now.0
             ],
         )?;
         Ok(())
     }
 
-    /// Finds an app's environment, by the name given; `default` says which one if none is.
+    /// Finds an app's environment, by the name given; `default` says which one if none is. An app that the configuration
+    /// no longer names has no default: its only environment is meant.
     ///
     /// # Errors
     /// If the database fails.
@@ -156,17 +165,22 @@ impl Store {
     ) -> Result<Result<Place, PlaceError>, StoreError> {
         self.read(|tx| {
             let Some((serial, name)) = find_app(tx, app)? else { return Ok(Err(PlaceError::App)) };
-            let wanted = environment.cloned().or_else(|| default(&name));
-            let sql = format!("SELECT {PLACE} FROM {PLACE_FROM} WHERE e.app = ?1 AND e.name = ?2 AND e.removed_at IS NULL");
-            let mut statement = tx.prepare_cached(&sql)?;
-            let mut rows = statement.query(params![serial.0, wanted.as_ref().map(EnvironmentName::as_str)])?;
-            if let Some(row) = rows.next()? {
-                return place(row).map(Ok);
-            }
-            let names = tx
+            let names: Vec<String> = tx
                 .prepare_cached("SELECT name FROM environment WHERE app = ?1 AND removed_at IS NULL ORDER BY name")?
                 .query_map([serial.0], |row| row.get(0))?
                 .collect::<Result<_, _>>()?;
+            let wanted = environment.cloned().or_else(|| default(&name));
+            let wanted = match (&wanted, names.as_slice()) {
+                (Some(wanted), _) => Some(wanted.as_str()),
+                (None, [only]) => Some(only.as_str()),
+                (None, _) => None,
+            };
+            let sql = format!("SELECT {PLACE} FROM {PLACE_FROM} WHERE e.app = ?1 AND e.name = ?2 AND e.removed_at IS NULL");
+            let mut statement = tx.prepare_cached(&sql)?;
+            let mut rows = statement.query(params![serial.0, wanted])?;
+            if let Some(row) = rows.next()? {
+                return place(row).map(Ok);
+            }
             Ok(Err(PlaceError::Environment(names)))
         })
     }
@@ -221,7 +235,7 @@ impl Store {
     pub fn apps(&self, reach: Reach) -> Result<Vec<AppView>, StoreError> {
         self.read(|tx| {
             let sql = format!(
-                "SELECT {PLACE}, a.configured, r.number, d.uuid, c.address, r.content FROM {PLACE_FROM}
+                "SELECT {PLACE}, a.configured, r.number, d.uuid, c.address, r.content, e.configured FROM {PLACE_FROM}
                  LEFT JOIN release r ON r.serial = e.live_release
                  LEFT JOIN deployment d ON d.serial = e.live_deployment
                  LEFT JOIN container c ON c.environment = e.serial AND c.role = 'live' AND c.removed_at IS NULL
@@ -242,7 +256,7 @@ impl Store {
                         name: place.app_name,
                         id: place.app_id,
                         project: place.project,
-                        configured: row.get(9)?,
+                        configured: row.get(10)?,
                         environments: vec![environment],
                     }),
                 }
@@ -254,9 +268,9 @@ impl Store {
 
 fn environment_view(place: &Place, row: &Row<'_>) -> Result<EnvironmentView, StoreError> {
     let serial = place.environment.0;
-    let deployment: Option<String> = row.get(11)?;
-    let address: Option<String> = row.get(12)?;
-    let content: Option<String> = row.get(13)?;
+    let deployment: Option<String> = row.get(12)?;
+    let address: Option<String> = row.get(13)?;
+    let content: Option<String> = row.get(14)?;
     let content: Option<crate::core::release::ReleaseContent> = content
         .map(|text| super::rows::from_json("release", serial, &text))
         .transpose()?;
@@ -264,7 +278,9 @@ fn environment_view(place: &Place, row: &Row<'_>) -> Result<EnvironmentView, Sto
     Ok(EnvironmentView {
         name: place.environment_name.clone(),
         desired: place.desired,
-        live_release: row.get(10)?,
+        configured: row.get(15)?,
+        drift: Vec::new(),
+        live_release: row.get(11)?,
         live_deployment: deployment
             .map(|text| uuid("deployment", serial, &text))
             .transpose()?,
@@ -335,7 +351,8 @@ pub(super) fn next_address(
         .map_err(|_| inconsistent("environment", environment, format!("subnet '{subnet}'")))?;
     let taken: Vec<String> = tx
         .prepare_cached(
-            "SELECT address FROM container WHERE environment = ?1 AND removed_at IS NULL",
+            "SELECT address FROM container WHERE environment = ?1 AND removed_at IS NULL
+             UNION SELECT address FROM stray WHERE address IS NOT NULL",
         )?
         .query_map([environment.0], |row| row.get(0))?
         .collect::<Result<_, _>>()?;

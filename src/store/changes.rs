@@ -231,7 +231,10 @@ fn move_change(
     }
 }
 
-fn cancel_changes(tx: &Transaction<'_>, environment: EnvironmentSerial) -> Result<(), StoreError> {
+pub(super) fn cancel_changes(
+    tx: &Transaction<'_>,
+    environment: EnvironmentSerial,
+) -> Result<(), StoreError> {
     let sql = format!(
         "SELECT {CHANGE} FROM operation o WHERE o.environment = ?1 AND o.phase IN ('queued', 'running')"
     );

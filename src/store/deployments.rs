@@ -124,7 +124,7 @@ impl Store {
         }
     }
 
-    fn insert(
+    pub(super) fn insert(
         &self,
         tx: &Transaction<'_>,
         new: &NewDeployment,

@@ -27,7 +27,7 @@ impl Store {
         let sealed = self
             .seal
             .seal(&sealed_for(place, name), value.expose().as_bytes())?;
-        self.write("set_secret", |tx| {
+        self.write_sparing("set_secret", |tx| {
             tx.execute(
                 "INSERT INTO secret (environment, name, value, principal, set_at) VALUES (?1, ?2, ?3, ?4, ?5)
                  ON CONFLICT (environment, name) DO UPDATE

@@ -1,6 +1,7 @@
 //! Everything that must survive: the history in SQLite, the deployments' logs, the encryption key. Calls block for
 //! the time of a local write (about 0.1 ms); every write is one named transaction, on disk before it returns.
 
+mod adopt;
 mod apps;
 mod changes;
 mod deployments;
@@ -8,6 +9,7 @@ mod disk;
 mod files;
 mod kept;
 mod key;
+mod ledger;
 mod logs;
 mod operations;
 mod phases;
@@ -16,21 +18,25 @@ mod releases;
 mod retention;
 mod rollouts;
 mod rows;
+mod running;
 mod schema;
 mod seal;
 mod secrets;
 mod standing;
 mod views;
 
+pub use adopt::{Adoptee, Adopting, Discarded, GivenUp, Mode};
 pub use apps::{Place, PlaceError};
 pub use changes::ChangeAccepted;
 pub use deployments::{Created, NewDeployment};
+pub use ledger::Home;
 pub use logs::DeploymentLog;
 pub use operations::{StepRow, Task, Unfinished};
 pub use phases::StepResult;
 pub use releases::NoTarget;
 pub use retention::{Holding, KnownProject};
 pub use rollouts::{Committing, Live};
+pub use running::Running;
 pub use secrets::{ContainerEnv, SecretError};
 pub use views::ListFilter;
 

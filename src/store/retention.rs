@@ -1,7 +1,7 @@
 //! What the rows say of things that may go, and the transactions that give them up. Giving up a release is written
 //! before its tag is taken off, so that no rollback can choose it meanwhile; the same holds for logs.
 
-use super::apps::{PLACE, PLACE_FROM, Place, place};
+use super::apps::{PLACE, PLACE_COLUMNS, PLACE_FROM, Place, place};
 use super::operations::write_settlements;
 use super::rows::{from_json, inconsistent, uuid};
 use super::{Store, StoreError, files};
@@ -62,7 +62,7 @@ impl Store {
             while let Some(row) = rows.next()? {
                 let place = place(row)?;
                 all.push(Holding {
-                    removed: row.get(9)?,
+                    removed: row.get(PLACE_COLUMNS)?,
                     releases: releases(tx, place.environment)?,
                     going: going(tx, place.environment)?,
                     place,

@@ -346,6 +346,39 @@ impl Store {
         })
     }
 
+    /// Of these tags, those that were taken off because nobody needs them any more.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn removed_tags(&self, among: &[String]) -> Result<Vec<String>, StoreError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT 1 FROM settlement WHERE kind = 'retire_image' AND object = ?1 AND settled_at IS NOT NULL",
+            )?;
+            let mut removed = Vec::new();
+            for tag in among {
+                if statement.exists([tag])? {
+                    removed.push(tag.clone());
+                }
+            }
+            Ok(removed)
+        })
+    }
+
+    /// The environment whose live container has this name.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn live_in(&self, container: &str) -> Result<Option<EnvironmentSerial>, StoreError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT environment FROM container WHERE name = ?1 AND role = 'live'",
+            )?;
+            let found = statement.query_row([container], |row| row.get(0).map(EnvironmentSerial));
+            Ok(found.optional()?)
+        })
+    }
+
     fn containers(&self, condition: &str, value: i64) -> Result<Vec<ContainerRow>, StoreError> {
         self.read(|tx| {
             let sql =
@@ -361,7 +394,7 @@ impl Store {
     }
 }
 
-fn hidden_place(serial: ContainerSerial) -> String {
+pub(super) fn hidden_place(serial: ContainerSerial) -> String {
     format!("container {serial} hidden")
 }
 

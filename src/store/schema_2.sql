@@ -39,5 +39,20 @@ CREATE TABLE secret (
     PRIMARY KEY (environment, name)
 ) STRICT, WITHOUT ROWID;
 
+-- Tags that appear although they were taken off.
+CREATE INDEX settlement_image ON settlement (object) WHERE kind = 'retire_image';
+
+-- An environment keeps the names of its network, volumes and containers when its app is renamed.
+ALTER TABLE environment ADD COLUMN slug TEXT NOT NULL DEFAULT '';
+UPDATE environment SET slug = (SELECT a.name FROM app a WHERE a.serial = app) || '-' || name || '-' || substr(uuid, 1, 8);
+
+-- Containers of this instance that no row of `container` names and an adoption left alone: while they exist, their
+-- addresses are not given out.
+CREATE TABLE stray (
+    name        TEXT    PRIMARY KEY,
+    address     TEXT,
+    seen_at     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- Logs are removed some time after their deployments ended.
 ALTER TABLE deployment ADD COLUMN log_removed_at INTEGER;

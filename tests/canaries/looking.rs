@@ -181,7 +181,7 @@ impl CommandLines {
                         writes.lock().unwrap().insert(line);
                     }
                 }
-                std::thread::sleep(Duration::from_millis(2));
+                std::thread::sleep(Duration::from_millis(5));
             }
         });
         Self { seen, ends, thread }

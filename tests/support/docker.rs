@@ -241,7 +241,7 @@ pub fn client() -> Client {
 }
 
 /// busybox under the names of its programs, as a tar. It must be a static one (Debian: busybox-static).
-fn root_file_system(text: &str) -> Vec<u8> {
+pub fn root_file_system(text: &str) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     let busybox = std::fs::read("/bin/busybox").expect("the tests need busybox-static");
     let mut header = tar::Header::new_gnu();

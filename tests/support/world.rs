@@ -22,7 +22,7 @@ use longshore::core::spec::*;
 use longshore::core::time::Timestamp;
 use longshore::deploy::{Agent, Ports, Settings};
 use longshore::store::{CommitWatch, Moment, OpenWith, Store, StoreError};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -70,17 +70,32 @@ pub struct State {
     /// How often the ingress will still refuse a table.
     pub refused_tables: u32,
     pub engine_is_gone: bool,
+    /// What was asked of the engine, in order.
+    pub engine_calls: Vec<&'static str>,
+    pub fault: Option<Fault>,
+    /// What the engine will tell.
+    pub events: VecDeque<EngineEvent>,
     pub refuses_starts_of: BTreeSet<String>,
     /// Containers that somebody removed behind our back.
     pub removed_by_hand: BTreeSet<String>,
     pub builds_hang: bool,
-    /// How often a build will still break off, each time after 100 s.
+    /// How many builds will lose the engine in the middle.
     pub builds_break: u32,
     /// How often reading an output will still break off at its end.
     pub outputs_break: u32,
     pub build_prints: Vec<String>,
     pub most_builds_at_once: usize,
     pub builds_now: usize,
+}
+
+/// Calls that are not answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    /// The first, counted from 0 in `engine_calls`.
+    pub first: usize,
+    pub count: usize,
+    /// Whether what was asked is done all the same.
+    pub done: bool,
 }
 
 /// Where the process ends.
@@ -187,17 +202,50 @@ impl World {
 
     async fn engine<T>(
         &self,
-        name: &str,
+        name: &'static str,
         effect: impl FnOnce(&mut State) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {
         self.call(&format!("engine.{name}"), |state| {
-            if state.engine_is_gone {
-                Err(EngineError::Unavailable("nobody answers".into()))
-            } else {
-                effect(state)
+            let nth = state.engine_calls.len();
+            state.engine_calls.push(name);
+            let no_answer = Err(EngineError::Unavailable("nobody answers".into()));
+            match state.fault {
+                _ if state.engine_is_gone => no_answer,
+                Some(fault)
+                    if (fault.first..fault.first.saturating_add(fault.count)).contains(&nth) =>
+                {
+                    if fault.done {
+                        let _ = effect(state);
+                    }
+                    no_answer
+                }
+                Some(_) | None => effect(state),
             }
         })
         .await
+    }
+
+    /// Changes what is outside, and the engine tells of it.
+    pub fn tell(&self, event: EngineEvent, change: impl FnOnce(&mut State)) {
+        let mut state = self.state.lock().unwrap();
+        change(&mut state);
+        state.events.push_back(event);
+        self.changed.notify_waiters();
+    }
+
+    fn next_event(&self) -> Option<Result<EngineEvent, EngineError>> {
+        let mut state = self.state.lock().unwrap();
+        if state.engine_is_gone {
+            return Some(Err(EngineError::Unavailable("it went away".into())));
+        }
+        state.events.pop_front().map(Ok)
+    }
+
+    fn breaks_a_build(&self) -> bool {
+        let mut state = self.state.lock().unwrap();
+        let breaks = state.builds_break > 0;
+        state.builds_break -= u32::from(breaks);
+        breaks
     }
 
     pub async fn until_crash(&self) {
@@ -318,6 +366,14 @@ impl Ingress for Fake {
             .await
     }
 
+    async fn held(&self, _: Uuid) -> Result<Option<i64>, IngressError> {
+        self.0
+            .call("ingress.held", |state| {
+                Ok(Some(state.generation).filter(|held| *held > 0))
+            })
+            .await
+    }
+
     async fn probe(&self, probe: &Probe) -> ProbeAnswer {
         let address = match probe {
             Probe::Http { address, .. } | Probe::Tcp { address } => *address,
@@ -362,14 +418,12 @@ impl Engine for Fake {
     fn build<'a>(&'a self, build: &'a Build) -> Work<'a, Image, EngineError> {
         let sha = build.tree.display().to_string();
         let begin = async move {
-            let (hangs, breaks, lines) = self
+            let (hangs, lines) = self
                 .0
                 .engine("build", |state| {
                     state.builds_now += 1;
                     state.most_builds_at_once = state.most_builds_at_once.max(state.builds_now);
-                    let breaks = state.builds_break > 0;
-                    state.builds_break = state.builds_break.saturating_sub(1);
-                    Ok((state.builds_hang, breaks, state.build_prints.clone()))
+                    Ok((state.builds_hang, state.build_prints.clone()))
                 })
                 .await?;
             let guard = Building(self.0.clone());
@@ -384,11 +438,13 @@ impl Engine for Fake {
             let end = async move {
                 let _guard = guard;
                 if hangs {
-                    std::future::pending::<()>().await;
-                }
-                if breaks {
-                    tokio::time::sleep(Duration::from_secs(100)).await;
-                    return Err(EngineError::Unavailable("the stream broke".into()));
+                    loop {
+                        let changed = self.0.changed.notified();
+                        if self.0.breaks_a_build() {
+                            return Err(EngineError::Unavailable("it went away".into()));
+                        }
+                        changed.await;
+                    }
                 }
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 self.0
@@ -630,8 +686,10 @@ impl Engine for Fake {
                     Ok((printed.unwrap_or_default(), breaks))
                 })
                 .await;
-            let (printed, breaks) = asked.unwrap_or_default();
-            let printed = printed.into_iter().enumerate();
+            let (printed, breaks) = match asked {
+                Ok((printed, breaks)) => (printed.into_iter().enumerate(), breaks),
+                Err(error) => return stream::iter([Err(error)]).boxed(),
+            };
             let lines: Vec<_> = printed
                 .map(|(index, text)| OutputLine {
                     cursor: OutputCursor(format!("{index:09}")),
@@ -649,7 +707,7 @@ impl Engine for Fake {
             } else {
                 stream::empty().boxed()
             };
-            stream::iter(lines).chain(more)
+            stream::iter(lines).chain(more).boxed()
         };
         lines.flatten_stream().boxed()
     }
@@ -672,7 +730,7 @@ impl Engine for Fake {
                     images.entry(id.to_owned()).or_insert(image);
                 };
                 for id in state.tags.values() {
-                    image(id, None);
+                    image(id, Some(Uuid::nil()));
                 }
                 for (id, deployment) in &state.untagged {
                     image(id, *deployment);
@@ -714,12 +772,34 @@ impl Engine for Fake {
             .await
     }
 
-    async fn list(&self) -> Result<Vec<String>, EngineError> {
+    async fn list(&self) -> Result<Vec<Seen>, EngineError> {
+        let seen = |(name, made): (&String, &Made)| Seen {
+            name: name.clone(),
+            labels: Some(made.spec.labels.clone()),
+            state: made.state.clone(),
+            image: made.spec.image.clone(),
+            address: Some(made.spec.address),
+            restart: made.restart,
+        };
         self.0
             .engine("list", |state| {
-                Ok(state.containers.keys().cloned().collect())
+                Ok(state.containers.iter().map(seen).collect())
             })
             .await
+    }
+
+    fn events(&self) -> BoxStream<'_, Result<EngineEvent, EngineError>> {
+        let begin = self.0.engine("events", |_| Ok(EngineEvent::Listening));
+        let rest = stream::unfold((), |()| async {
+            loop {
+                let changed = self.0.changed.notified();
+                if let Some(event) = self.0.next_event() {
+                    return Some((event, ()));
+                }
+                changed.await;
+            }
+        });
+        stream::once(begin).chain(rest).boxed()
     }
 }
 

@@ -251,6 +251,12 @@ fn refusal(error: Error, subject: &str) -> Refusal {
             message,
             json!({}),
         ),
+        Error::ConfigRefused { file, faults } => Refusal::new(
+            StatusCode::CONFLICT,
+            "config_refused",
+            message,
+            json!({ "file": file, "faults": faults }),
+        ),
         Error::KeyReused => Refusal::new(
             StatusCode::CONFLICT,
             "idempotency_key_reused",

@@ -1,11 +1,13 @@
 //! The git.dev dialect at `/v1`, which is also the native surface: what the command line needs beyond the documented
 //! routes is added here, where no git.dev client notices.
 
+mod adopted;
 mod error;
 mod gc;
 mod id;
 mod operations;
 mod parse;
+mod reloaded;
 mod render;
 mod secrets;
 mod words;
@@ -16,7 +18,7 @@ use crate::core::action::{Action, Reply};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Query, Request, State};
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -28,6 +30,9 @@ use std::collections::HashMap;
 
 /// The largest request body, in bytes: a hundred variables of 32 KiB do not fit, and no real request has them.
 const MAX_BODY: usize = 1024 * 1024;
+
+/// What everybody who asks for anything should know; an addition.
+const WARNING: HeaderName = HeaderName::from_static("x-longshore-warning");
 
 type Params = Query<HashMap<String, String>>;
 
@@ -43,6 +48,8 @@ pub(super) fn routes(api: &Api) -> Router<Api> {
             .route(&format!("/apps{slash}"), get(apps))
             .route(&format!("/gc{slash}"), get(gc::explain).post(gc::collect))
             .route(&format!("/tokens{slash}"), post(create_token))
+            .route(&format!("/reload{slash}"), post(reload))
+            .route(&format!("/adopt{slash}"), post(adopt))
             .merge(operations::routes(slash));
     }
     routes
@@ -70,7 +77,12 @@ async fn authenticate(
     request.extensions_mut().insert(caller);
     let id = request.extensions().get::<RequestId>().cloned();
     let response = next.run(request).await;
-    Ok(error::with_request_id(response, id))
+    let mut response = error::with_request_id(response, id);
+    let warning = api.agent.warning();
+    if let Some(warning) = warning.and_then(|text| HeaderValue::from_str(&text).ok()) {
+        response.headers_mut().insert(WARNING, warning);
+    }
+    Ok(response)
 }
 
 async fn method_not_allowed(method: Method, uri: Uri) -> Refusal {
@@ -210,6 +222,29 @@ async fn apps(
 ) -> Result<Response, Refusal> {
     match api.agent.dispatch(&caller, Action::ListApps).await? {
         Reply::Apps(apps) => Ok(render::apps(&apps)),
+        other => Err(Refusal::unexpected(&other)),
+    }
+}
+
+async fn adopt(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let body = parse::object(body, MAX_BODY).await?;
+    let action = adopted::parse(&body)?;
+    match api.agent.dispatch(&caller, action).await? {
+        Reply::Adopted(adopted) => Ok(adopted::render(&adopted)),
+        other => Err(Refusal::unexpected(&other)),
+    }
+}
+
+async fn reload(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, Refusal> {
+    match api.agent.dispatch(&caller, Action::Reload).await? {
+        Reply::Reloaded(reloaded) => Ok(reloaded::render(&reloaded)),
         other => Err(Refusal::unexpected(&other)),
     }
 }

@@ -171,6 +171,8 @@ pub(super) fn apps(apps: &[AppView]) -> Response {
                 object!({
                     "name": environment.name.as_str(),
                     "desired": environment.desired.as_str(),
+                    "configured": environment.configured,
+                    "drift": environment.drift,
                     "live_release": environment.live_release,
                     "live_deployment": environment.live_deployment.map(id::deployment),
                     "address": environment.address,

@@ -251,6 +251,15 @@ impl Ingress for Faulty {
         answer
     }
 
+    async fn held(&self, instance: Uuid) -> Result<Option<i64>, IngressError> {
+        let (delay, fate) = self.sim.fate("", false, false);
+        tokio::time::sleep(delay).await;
+        match fate {
+            Fate::Lost | Fate::Answerless => Err(IngressError("connection reset".into())),
+            Fate::Fine | Fate::Refused | Fate::Late(_) => self.inner.held(instance).await,
+        }
+    }
+
     async fn probe(&self, probe: &Probe) -> ProbeAnswer {
         // A probe is a question to the app: what it answers is the app's doing, and only its time is ours.
         let (delay, _) = self.sim.fate("", false, false);
@@ -386,6 +395,7 @@ impl Engine for Faulty {
                 .unwrap()
                 .removed_by_hand
                 .remove(&container.name);
+            self.sim.tell(EngineEvent::Made);
             made
         };
         self.call("create", &container.name, true, Some(late), create)
@@ -421,6 +431,7 @@ impl Engine for Faulty {
             self.inner.stop(name, grace).await?;
             self.sign(name);
             self.sim.notes().stopped.insert(name.to_owned());
+            self.sim.tell(EngineEvent::Ended(name.to_owned()));
             Ok(())
         };
         self.call(
@@ -447,7 +458,9 @@ impl Engine for Faulty {
     async fn remove(&self, name: &str) -> Result<(), EngineError> {
         let remove = async {
             self.observer().about_to_remove(name);
-            self.inner.remove(name).await
+            self.inner.remove(name).await?;
+            self.sim.tell(EngineEvent::Removed(name.to_owned()));
+            Ok(())
         };
         self.call("remove", name, true, None, remove).await
     }
@@ -520,7 +533,26 @@ impl Engine for Faulty {
         self.inner.prune_build_cache(keep).await
     }
 
-    async fn list(&self) -> Result<Vec<String>, EngineError> {
+    fn events(&self) -> BoxStream<'_, Result<EngineEvent, EngineError>> {
+        let (delay, fate) = self.sim.fate("", false, false);
+        let some = usize::try_from(self.sim.chance.below(20)).unwrap();
+        let events = async move {
+            tokio::time::sleep(delay).await;
+            // What was told while nobody listened is lost.
+            self.sim.world.state.lock().unwrap().events.clear();
+            let broken =
+                || stream::iter([Err(EngineError::Unavailable("the stream broke".into()))]);
+            let events = self.inner.events();
+            match fate {
+                Fate::Fine | Fate::Refused | Fate::Late(_) => events,
+                Fate::Lost => broken().boxed(),
+                Fate::Answerless => events.take(some).chain(broken()).boxed(),
+            }
+        };
+        events.flatten_stream().boxed()
+    }
+
+    async fn list(&self) -> Result<Vec<Seen>, EngineError> {
         self.call("list", "", false, None, self.inner.list()).await
     }
 }

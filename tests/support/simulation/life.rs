@@ -18,7 +18,7 @@ use longshore::core::action::{
 use longshore::core::deployment::Phase;
 use longshore::core::error::Error;
 use longshore::core::name::{AppName, ImageReference};
-use longshore::core::ports::{ContainerState, RestartPolicy};
+use longshore::core::ports::{ContainerState, EngineEvent, RestartPolicy};
 use longshore::deploy::Ports;
 use longshore::store::StoreError;
 use std::collections::VecDeque;
@@ -28,7 +28,7 @@ use std::time::Duration;
 
 /// How long everything that is left may take once nothing goes wrong any more.
 const BOUND: Duration = Duration::from_secs(6 * 3600);
-/// Longer than the driver's pause between two looks for containers that appeared after they were removed.
+/// Longer than the driver's pause between two looks at everything.
 const SWEPT: Duration = Duration::from_secs(700);
 
 /// An absence of the engine that can use up a deployment's patience: a little less than the bench's 120 s, for the calls
@@ -306,24 +306,8 @@ fn happen(sim: &Arc<Sim>, event: Event) {
         Event::EngineGoes { length, kills } => engine_goes(sim, length, kills),
         Event::TablesRefused(times) => sim.change(|state| state.refused_tables = times),
         Event::StartsRefused { app, length } => starts_refused(sim, app, length),
-        Event::HandRemoves(which) => {
-            if let Some(name) = by_hand(sim, which) {
-                sim.change(|state| {
-                    state.containers.remove(&name);
-                    state.removed_by_hand.insert(name);
-                });
-            }
-        }
-        Event::HandStops(which) => {
-            if let Some(name) = by_hand(sim, which) {
-                sim.notes().stopped.insert(name.clone());
-                sim.change(|state| {
-                    if let Some(made) = state.containers.get_mut(&name) {
-                        made.state = stopped();
-                    }
-                });
-            }
-        }
+        Event::HandRemoves(which) => by_hand(sim, which, true),
+        Event::HandStops(which) => by_hand(sim, which, false),
         Event::ClockJumps(seconds) => sim.clock_off.store(seconds * 1000, Ordering::Relaxed),
         Event::Deploy(_)
         | Event::Cancel(_)
@@ -334,22 +318,32 @@ fn happen(sim: &Arc<Sim>, event: Event) {
     }
 }
 
-fn by_hand(sim: &Sim, which: u64) -> Option<String> {
-    let names: Vec<String> = sim
-        .world
-        .state
-        .lock()
-        .unwrap()
-        .containers
-        .keys()
-        .cloned()
-        .collect();
-    let name = names
-        .get(usize::try_from(which).unwrap() % names.len().max(1))?
-        .clone();
-    sim.because(app_of(&name), Reason::Touched);
+/// Somebody removes or stops a container behind our back.
+fn by_hand(sim: &Sim, which: u64, removes: bool) {
+    let names: Vec<String> = {
+        let state = sim.world.state.lock().unwrap();
+        state.containers.keys().cloned().collect()
+    };
+    let Some(name) = names.get(usize::try_from(which).unwrap() % names.len().max(1)) else {
+        return;
+    };
+    sim.because(app_of(name), Reason::Touched);
     sim.trace(format!("by hand: {name}"));
-    Some(name)
+    sim.notes().stopped.insert(name.clone());
+    sim.change(|state| match (removes, state.containers.get_mut(name)) {
+        (true, _) => {
+            state.containers.remove(name);
+            state.removed_by_hand.insert(name.clone());
+        }
+        (false, Some(made)) if matches!(made.state, ContainerState::Running { .. }) => {
+            made.state = stopped();
+        }
+        (false, _) => {}
+    });
+    sim.tell(match removes {
+        true => EngineEvent::Removed(name.clone()),
+        false => EngineEvent::Ended(name.clone()),
+    });
 }
 
 fn starts_refused(sim: &Arc<Sim>, app: &'static str, length: Duration) {
@@ -453,10 +447,14 @@ async fn finish(sim: &Arc<Sim>, bench: &Bench, observer: &Arc<Observer>) {
             changes.borrow_and_update();
             if process.store.unfinished().unwrap().is_empty() {
                 tokio::time::sleep(SWEPT).await;
-                if process.store.unfinished().unwrap().is_empty() {
-                    return;
+                if !process.store.unfinished().unwrap().is_empty() {
+                    continue;
                 }
-                continue;
+                // What somebody does behind our back is mended without a restart.
+                by_hand(sim, sim.chance.next(), true);
+                by_hand(sim, sim.chance.next(), false);
+                tokio::time::sleep(SWEPT).await;
+                return;
             }
             changes.changed().await.unwrap();
         }

@@ -5,7 +5,7 @@ use super::notes::{InFlight, Notes, Reason, app_of};
 use super::observer::Observer;
 use super::script::{Script, Weather};
 use crate::world::{Fake, Made, State, World};
-use longshore::core::ports::{Clock as _, ContainerState, RestartPolicy};
+use longshore::core::ports::{Clock as _, ContainerState, EngineEvent, RestartPolicy};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -129,6 +129,11 @@ impl Sim {
         self.look();
     }
 
+    /// The engine tells of something.
+    pub fn tell(&self, event: EngineEvent) {
+        self.world.tell(event, |_| {});
+    }
+
     /// At every instant: of an environment one container runs, or none (`recreate` stops the old one first).
     pub fn look(&self) {
         let mut running: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -186,6 +191,7 @@ impl Sim {
         });
         if let InFlight::Stop(name) = call {
             self.notes().stopped.insert(name.clone());
+            self.tell(EngineEvent::Ended(name.clone()));
             self.because(app_of(name), Reason::Touched);
         }
     }

@@ -114,6 +114,7 @@ fn ended_well(
         | FailureCode::ConfigChanged
         | FailureCode::AddressesExhausted
         | FailureCode::DiskFull
+        | FailureCode::Restored
         | FailureCode::Internal => false,
     };
     (!explained).then(|| {

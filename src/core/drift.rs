@@ -1,0 +1,363 @@
+//! How far two specs are apart, in the configuration's own words: what differs between what runs and what the file
+//! says now ("deploy to apply"), and what a new file says otherwise than the old one.
+//!
+//! Only keys are named, never values: a variable or a build argument may be a secret.
+
+use super::release::ReleaseContent;
+use super::spec::{Check, GitSource, Health, ImageSource, RunSpec, SourceSpec, Spec};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The keys by which what runs differs from what a deployment would make now.
+///
+/// `content` is the live release, `made_with` the spec of the deployment that made it. What only steers how a
+/// deployment goes (`deadlines`, `strategy`, `pull`, `credentials`, how often and how long readiness is asked for) leaves
+/// nothing in what runs: it holds from the next deployment on and is no drift.
+#[must_use]
+pub fn drift(
+    content: &ReleaseContent,
+    made_with: Option<&Spec>,
+    configured: &Spec,
+) -> BTreeSet<String> {
+    let made_from = made_with.map_or(&configured.source, |spec| &spec.source);
+    let mut live = configured.clone();
+    live.source = without_steering(made_from, &configured.source);
+    live.run = content.run.clone();
+    live.rollout.health.check = content.check.clone();
+    differences(&live, configured)
+}
+
+/// A source with the keys of the other that leave nothing in the image.
+fn without_steering(source: &SourceSpec, other: &SourceSpec) -> SourceSpec {
+    match (source, other) {
+        (SourceSpec::Git(git), SourceSpec::Git(other)) => {
+            let mut git = git.clone();
+            git.repository.credentials = other.repository.credentials.clone();
+            SourceSpec::Git(git)
+        }
+        (SourceSpec::Image(image), SourceSpec::Image(other)) => SourceSpec::Image(ImageSource {
+            pull: other.pull,
+            ..image.clone()
+        }),
+        (SourceSpec::Git(_), SourceSpec::Image(_)) | (SourceSpec::Image(_), SourceSpec::Git(_)) => {
+            source.clone()
+        }
+    }
+}
+
+/// Every key that the two say differently.
+#[must_use]
+pub fn differences(one: &Spec, other: &Spec) -> BTreeSet<String> {
+    let mut keys = Keys::default();
+    keys.source(&one.source, &other.source);
+    keys.run(&one.run, &other.run);
+    keys.note("strategy", one.rollout.strategy == other.rollout.strategy);
+    let follows_port = (one.run.port, other.run.port);
+    keys.health(&one.rollout.health, &other.rollout.health, follows_port);
+    let (a, b) = (&one.deadlines, &other.deadlines);
+    keys.note("deadlines.checkout", a.checkout == b.checkout);
+    keys.note("deadlines.build", a.build == b.build);
+    keys.note("deadlines.rollout", a.rollout == b.rollout);
+    keys.0
+}
+
+/// The keys found so far.
+#[derive(Default)]
+struct Keys(BTreeSet<String>);
+
+impl Keys {
+    fn note(&mut self, key: &str, is_same: bool) {
+        if !is_same {
+            self.0.insert(key.to_owned());
+        }
+    }
+
+    /// A table whose entries are merged name by name in the file is compared so, too.
+    fn entries<K: Ord + std::fmt::Display, V: PartialEq>(
+        &mut self,
+        key: &str,
+        one: &BTreeMap<K, V>,
+        other: &BTreeMap<K, V>,
+    ) {
+        for name in one.keys().chain(other.keys()) {
+            self.note(&format!("{key}.{name}"), one.get(name) == other.get(name));
+        }
+    }
+
+    fn source(&mut self, one: &SourceSpec, other: &SourceSpec) {
+        match (one, other) {
+            (SourceSpec::Git(one), SourceSpec::Git(other)) => self.git(one, other),
+            (SourceSpec::Image(one), SourceSpec::Image(other)) => {
+                self.note("image", one.reference == other.reference);
+                self.note("pull", one.pull == other.pull);
+            }
+            (SourceSpec::Git(_), SourceSpec::Image(_))
+            | (SourceSpec::Image(_), SourceSpec::Git(_)) => {
+                self.note("repository", false);
+                self.note("image", false);
+            }
+        }
+    }
+
+    fn git(&mut self, one: &GitSource, other: &GitSource) {
+        let (a, b) = (&one.repository, &other.repository);
+        self.note("repository", a.url == b.url);
+        self.note("credentials", a.credentials == b.credentials);
+        self.note("branch", one.branch == other.branch);
+        self.note("context", one.build.context == other.build.context);
+        self.note("dockerfile", one.build.dockerfile == other.build.dockerfile);
+        self.note("target", one.build.target == other.build.target);
+        self.entries("build_args", &one.build.args, &other.build.args);
+    }
+
+    fn run(&mut self, one: &RunSpec, other: &RunSpec) {
+        self.note("command", one.command == other.command);
+        self.note("entrypoint", one.entrypoint == other.entrypoint);
+        self.note("port", one.port == other.port);
+        self.note("publish", one.publish == other.publish);
+        self.entries("env", &one.env, &other.env);
+        self.note("env_file", one.env_files == other.env_files);
+        self.entries("secrets", &one.secrets, &other.secrets);
+        self.note("volumes", one.volumes == other.volumes);
+        self.note("memory", one.memory == other.memory);
+        self.note("cpus", one.millicpus == other.millicpus);
+        self.note("stop_grace", one.stop_grace == other.stop_grace);
+        self.note("logging", one.logging == other.logging);
+    }
+
+    /// A check that follows the app's port on both sides changes with it: that is `port`, no key of its own.
+    fn health(&mut self, one: &Health, other: &Health, ports: (Option<u16>, Option<u16>)) {
+        let is_same_port = |a: u16, b: u16| a == b || (Some(a), Some(b)) == ports;
+        match (&one.check, &other.check) {
+            (Check::Http { port: a, path }, Check::Http { port: b, path: to }) => {
+                self.note("health.port", is_same_port(*a, *b));
+                self.note("health.path", path == to);
+            }
+            (Check::Tcp { port: a }, Check::Tcp { port: b }) => {
+                self.note("health.port", is_same_port(*a, *b));
+            }
+            (Check::StaysUp(a), Check::StaysUp(b)) => self.note("health.stays_up", a == b),
+            (one, other) => self.note("health", one == other),
+        }
+        self.note("health.interval", one.interval == other.interval);
+        self.note("health.timeout", one.timeout == other.timeout);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::name::{Branch, ImageReference, VariableName};
+    use crate::core::release::Image;
+    use crate::core::secret::{SecretRef, SecretSource};
+    use crate::core::spec::*;
+    use std::time::Duration;
+
+    fn spec() -> Spec {
+        Spec {
+            source: SourceSpec::Git(GitSource {
+                repository: Repository {
+                    url: "https://git.example/acme/web.git".into(),
+                    credentials: None,
+                },
+                branch: Branch::parse("main").unwrap(),
+                build: BuildSpec {
+                    context: ".".into(),
+                    dockerfile: "Dockerfile".into(),
+                    target: None,
+                    args: BTreeMap::new(),
+                },
+            }),
+            run: RunSpec {
+                command: vec![],
+                entrypoint: vec![],
+                port: Some(8080),
+                publish: vec![],
+                env: BTreeMap::from([
+                    (variable("LOG"), "info".into()),
+                    (variable("SAME"), "x".into()),
+                ]),
+                env_files: vec![],
+                secrets: BTreeMap::new(),
+                volumes: vec![],
+                memory: None,
+                millicpus: None,
+                stop_grace: Duration::from_secs(10),
+                logging: Logging {
+                    driver: "json-file".into(),
+                    options: BTreeMap::new(),
+                },
+            },
+            rollout: RolloutSpec {
+                strategy: Strategy::Recreate,
+                health: Health {
+                    check: Check::Http {
+                        port: 8080,
+                        path: "/up".into(),
+                    },
+                    interval: Duration::from_secs(1),
+                    timeout: Duration::from_secs(60),
+                },
+            },
+            deadlines: Deadlines {
+                checkout: Duration::from_secs(600),
+                build: Duration::from_secs(3600),
+                rollout: Duration::from_secs(600),
+            },
+        }
+    }
+
+    fn variable(name: &str) -> VariableName {
+        VariableName::parse(name).unwrap()
+    }
+
+    fn git(spec: &mut Spec) -> &mut GitSource {
+        match &mut spec.source {
+            SourceSpec::Git(git) => git,
+            SourceSpec::Image(_) => panic!("it is built"),
+        }
+    }
+
+    fn content(spec: &Spec) -> ReleaseContent {
+        ReleaseContent {
+            image: Image {
+                id: "sha256:1".into(),
+                digest: None,
+                reference: "web".into(),
+            },
+            sha: None,
+            run: spec.run.clone(),
+            check: spec.rollout.health.check.clone(),
+        }
+    }
+
+    type Change = fn(&mut Spec);
+
+    #[test]
+    fn each_change_is_named_by_the_key_that_makes_it_and_only_what_a_deployment_would_change_is_drift()
+     {
+        let changes: &[(Change, &str, &str)] = &[
+            (|_| {}, "", ""),
+            (
+                |spec| git(spec).branch = Branch::parse("develop").unwrap(),
+                "branch",
+                "branch",
+            ),
+            (
+                |spec| git(spec).build.dockerfile = "Dockerfile.prod".into(),
+                "dockerfile",
+                "dockerfile",
+            ),
+            (
+                |spec| {
+                    git(spec).build.args.insert("V".into(), "1".into());
+                },
+                "build_args.V",
+                "build_args.V",
+            ),
+            (
+                |spec| {
+                    git(spec).repository.credentials =
+                        Some(GitCredentials::Token(SecretRef::File("/t".into())));
+                },
+                "credentials",
+                "",
+            ),
+            (
+                |spec| {
+                    spec.source = SourceSpec::Image(ImageSource {
+                        reference: ImageReference::parse("nginx").unwrap(),
+                        pull: PullPolicy::Always,
+                    });
+                },
+                "image repository",
+                "image repository",
+            ),
+            (
+                |spec| {
+                    spec.run.env.insert(variable("LOG"), "debug".into());
+                    spec.run.env.insert(variable("NEW"), String::new());
+                },
+                "env.LOG env.NEW",
+                "env.LOG env.NEW",
+            ),
+            (
+                |spec| {
+                    spec.run.env.remove(&variable("LOG"));
+                    let key = SecretSource::Host(SecretRef::File("/k".into()));
+                    spec.run.secrets.insert(variable("LOG"), key);
+                },
+                "env.LOG secrets.LOG",
+                "env.LOG secrets.LOG",
+            ),
+            (
+                |spec| {
+                    spec.run.memory = Some(1 << 20);
+                    spec.run.millicpus = Some(500);
+                },
+                "cpus memory",
+                "cpus memory",
+            ),
+            // The check follows the port: one cause, one key.
+            (
+                |spec| {
+                    spec.run.port = Some(9090);
+                    spec.rollout.health.check = Check::Http {
+                        port: 9090,
+                        path: "/up".into(),
+                    };
+                },
+                "port",
+                "port",
+            ),
+            (
+                |spec| {
+                    spec.rollout.health.check = Check::Http {
+                        port: 9090,
+                        path: "/healthz".into(),
+                    };
+                },
+                "health.path health.port",
+                "health.path health.port",
+            ),
+            (
+                |spec| spec.rollout.health.check = Check::Image,
+                "health",
+                "health",
+            ),
+            (
+                |spec| {
+                    spec.rollout.health.timeout = Duration::from_secs(9);
+                    spec.deadlines.build = Duration::from_secs(9);
+                },
+                "deadlines.build health.timeout",
+                "",
+            ),
+        ];
+        for (change, all, drifted) in changes {
+            let (live, mut configured) = (spec(), spec());
+            change(&mut configured);
+            let join = |keys: BTreeSet<String>| keys.into_iter().collect::<Vec<_>>().join(" ");
+            assert_eq!(join(differences(&live, &configured)), *all);
+            assert_eq!(join(differences(&configured, &live)), *all);
+            assert_eq!(
+                join(drift(&content(&live), Some(&live), &configured)),
+                *drifted
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_release_was_made_with_counts_and_not_what_its_deployment_was_to_make_later() {
+        // A release made by an older spec and live again: what runs is the release's.
+        let mut old = spec();
+        old.run.memory = Some(1 << 20);
+        assert_eq!(
+            drift(&content(&old), Some(&old), &spec()),
+            BTreeSet::from(["memory".to_owned()])
+        );
+        // Nothing is known of how it was made: only what runs is compared.
+        let mut configured = spec();
+        git(&mut configured).branch = Branch::parse("develop").unwrap();
+        assert!(drift(&content(&spec()), None, &configured).is_empty());
+    }
+}
