@@ -3,7 +3,7 @@
 # Debian keeps sshd and dockerd where an ordinary user's PATH does not look.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo clean-demo build test fmt lint bench
+.PHONY: help demo clean-demo build test fmt lint bench simulate
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,13 @@ test: ## all tests; starts a Docker engine and installs test programs (Debian) i
 		cargo test --all-targets --locked; \
 		cargo test --doc --locked; \
 	fi
+
+simulate: ## made-up days through the driver: SEEDS=5000 of them from FROM=1 on, or the story of one, SEED=7
+ifdef SEED
+	SEED=$(SEED) cargo test --locked --test simulation -- --ignored --exact replay --nocapture
+else
+	SEEDS=$(or $(SEEDS),5000) FROM=$(or $(FROM),1) cargo test --locked --test simulation -- --exact the_laws_hold_whatever_the_world_does --nocapture
+endif
 
 fmt: ## format the Rust code
 	cargo fmt
