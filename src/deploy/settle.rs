@@ -171,10 +171,14 @@ impl Agent {
             .engine
             .output(&row.name, row.read_until.clone(), false);
         let mut last = None;
+        let mut broken = None;
         while let Some(line) = lines.next().await {
             let line = match line {
                 Ok(line) => line,
-                Err(EngineError::Unavailable(why)) => return Err(Hindrance::Later(why)),
+                Err(EngineError::Unavailable(why)) => {
+                    broken = Some(why);
+                    break;
+                }
                 // What cannot be read back (a log driver without reading) is not there to be lost.
                 Err(error) => {
                     journal.agent(
@@ -187,10 +191,11 @@ impl Agent {
             journal.output(None, line.stream, line.text);
             last = Some(line.cursor);
         }
-        match last {
-            Some(cursor) => Ok(self.store.record_read(row.serial, &cursor)?),
-            None => Ok(()),
+        // Also when it broke off: the next attempt goes on behind the last line, and no line is in the log twice.
+        if let Some(cursor) = last {
+            self.store.record_read(row.serial, &cursor)?;
         }
+        broken.map_or(Ok(()), |why| Err(Hindrance::Later(why)))
     }
 
     /// Starts the container again that had to make room.

@@ -80,9 +80,13 @@ pub struct State {
     pub stopping: BTreeSet<String>,
     /// Images that lost their only tag to another one.
     pub nameless: usize,
+    /// Containers that somebody removed behind our back.
+    pub removed_by_hand: BTreeSet<String>,
     pub builds_hang: bool,
     /// How many builds will lose the engine in the middle.
     pub builds_break: u32,
+    /// How often reading an output will still break off at its end.
+    pub outputs_break: u32,
     pub build_prints: Vec<String>,
     pub most_builds_at_once: usize,
     pub builds_now: usize,
@@ -145,6 +149,11 @@ impl World {
     pub fn points(&self) -> (Vec<String>, bool) {
         let crash = self.crash.lock().unwrap();
         (crash.points.clone(), crash.happened)
+    }
+
+    /// Whether the process has ended at a point.
+    pub fn ended(&self) -> bool {
+        self.crash.lock().unwrap().happened
     }
 
     /// Does something at the `at`th point from here, counted from 0.
@@ -692,18 +701,17 @@ impl Engine for Fake {
         follow: bool,
     ) -> BoxStream<'a, Result<OutputLine, EngineError>> {
         let lines = async move {
-            let printed = self
+            let asked = self
                 .0
                 .engine("output", |state| {
-                    Ok(state
-                        .containers
-                        .get(name)
-                        .map(|made| made.printed.clone())
-                        .unwrap_or_default())
+                    let breaks = state.outputs_break > 0;
+                    state.outputs_break = state.outputs_break.saturating_sub(1);
+                    let printed = state.containers.get(name).map(|made| made.printed.clone());
+                    Ok((printed.unwrap_or_default(), breaks))
                 })
                 .await;
-            let printed = match printed {
-                Ok(printed) => printed.into_iter().enumerate(),
+            let (printed, breaks) = match asked {
+                Ok((printed, breaks)) => (printed.into_iter().enumerate(), breaks),
                 Err(error) => return stream::iter([Err(error)]).boxed(),
             };
             let lines: Vec<_> = printed
@@ -715,7 +723,10 @@ impl Engine for Fake {
                 .filter(|line| after.as_ref().is_none_or(|after| line.cursor > *after))
                 .map(Ok)
                 .collect();
-            let more = if follow {
+            let more = if breaks {
+                let broken = EngineError::Unavailable("the stream broke".into());
+                stream::iter([Err(broken)]).boxed()
+            } else if follow {
                 stream::pending().boxed()
             } else {
                 stream::empty().boxed()
@@ -878,6 +889,16 @@ impl Bench {
 
     /// Begins a life of the daemon.
     pub fn start(&self) -> Process {
+        self.start_with(|ports| ports, |_| {}).unwrap()
+    }
+
+    /// Begins a life of the daemon behind other ports, with somebody who looks on after every commit. `None` if it
+    /// ends while it begins.
+    pub fn start_with(
+        &self,
+        wrap: impl FnOnce(Ports) -> Ports,
+        look: impl Fn(&'static str) + Send + Sync + 'static,
+    ) -> Option<Process> {
         let fake = Arc::new(Fake(self.world.clone()));
         let counter = self.world.clone();
         let random: Random = Arc::new(move |bytes: &mut [u8]| {
@@ -894,6 +915,9 @@ impl Bench {
                 Moment::Before => "before",
                 Moment::After => "after",
             };
+            if moment == Moment::After {
+                look(name);
+            }
             watched.pass(format!("{word} store.{name}"))
         });
         let with = OpenWith {
@@ -903,16 +927,17 @@ impl Bench {
             watch: Some(watch),
         };
         let store = Arc::new(Store::open(&self.data_dir, with).unwrap());
-        store
-            .sync_apps(&self.apps, "10.213.0.0/16".parse().unwrap(), fake.now())
-            .unwrap();
-        let ports = Ports {
+        let synced = store.sync_apps(&self.apps, "10.213.0.0/16".parse().unwrap(), fake.now());
+        if !self.world.ended() {
+            synced.unwrap();
+        }
+        let ports = wrap(Ports {
             engine: fake.clone(),
             source: fake.clone(),
             ingress: fake.clone(),
             clock: fake,
             random,
-        };
+        });
         let settings = Settings {
             apps: self.apps.clone(),
             address_pool: "10.213.0.0/16".parse().unwrap(),
@@ -922,12 +947,12 @@ impl Bench {
             retention: self.retention,
         };
         let agent = Agent::new(store.clone(), ports, settings);
-        let caller = agent.local_caller("ann").unwrap();
-        Process {
+        let caller = agent.local_caller("ann");
+        (!self.world.ended()).then(|| Process {
             agent,
             store,
-            caller,
-        }
+            caller: caller.unwrap(),
+        })
     }
 }
 
