@@ -43,6 +43,7 @@ impl Agent {
         self.ports.clock.sleep(FIRST).await;
         loop {
             tokio::select! {
+                biased;
                 () = self.until_idle() => {}
                 () = self.ports.clock.sleep(PATIENCE) => {}
             }

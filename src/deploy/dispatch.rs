@@ -160,6 +160,7 @@ impl Agent {
                 }));
             }
             tokio::select! {
+                biased;
                 _ = lines.changed() => {}
                 _ = changes.changed() => {}
                 () = &mut give_up => return Ok(Reply::Log(page)),

@@ -4,6 +4,7 @@
 use super::Agent;
 use super::drive::{FIRST_PAUSE, LONGEST_PAUSE};
 use super::patience::{Backoff, unavailable};
+use crate::core::deployment::{Deployment, Phase};
 use crate::core::error::Error;
 use crate::core::id::OperationSerial;
 use crate::core::ports::{EngineError, Seen};
@@ -82,6 +83,7 @@ impl Agent {
             let first_due = waiting.values().map(|since| *since + limit).min();
             let until_due = first_due.map_or(Duration::MAX, |due| due.saturating_sub(now));
             tokio::select! {
+                biased;
                 () = clock.sleep(backoff.pause().min(until_due)) => {}
                 // A deployment that came in meanwhile is told, too, for what it waits.
                 _ = changes.changed() => clock.sleep(FIRST_PAUSE).await,
@@ -133,6 +135,9 @@ impl Agent {
         let limit = self.settings().unavailable_timeout;
         let now = self.ports.clock.monotonic();
         for (operation, deployment) in self.store.before_their_commit()? {
+            if !self.has_its_turn(operation, &deployment)? {
+                continue;
+            }
             let place = self.store.place_of(deployment.environment)?;
             let is_new = !waiting.contains_key(&operation);
             let since = *waiting.entry(operation).or_insert(now);
@@ -157,6 +162,19 @@ impl Agent {
             }
         }
         Ok(())
+    }
+
+    /// Waiting in the queue has no deadline: only what is at its head, with nothing before it left to settle, waits for the
+    /// engine.
+    fn has_its_turn(
+        &self,
+        operation: OperationSerial,
+        deployment: &Deployment,
+    ) -> Result<bool, StoreError> {
+        let head = self.store.queue_head(deployment.environment)?;
+        let settled = self.store.pending_settlements(deployment.environment)?;
+        let is_head = head.is_some_and(|head| head.serial == operation);
+        Ok(is_head && (deployment.phase != Phase::Queued || settled.is_empty()))
     }
 
     /// What is to be said to everybody who asks for anything; `None` if all is well.

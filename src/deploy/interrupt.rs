@@ -169,6 +169,7 @@ impl Agent {
         let interrupt = Interrupt::new();
         let watch = async {
             let reason = tokio::select! {
+                biased;
                 left = self.left(guarded) => left.map(|()| Reason::Moved),
                 over = self.consume(guarded.task(), row) => over.map(|()| Reason::OutOfTime(guarded.kind(), row.budget)),
             };

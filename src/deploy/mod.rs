@@ -2,7 +2,8 @@
 //! kills, cancels and an engine that comes and goes.
 //!
 //! One future drives everything: each environment with work has one walk at a time, and nothing here is spawned.
-//! State is re-read from the store wherever a walk begins, so a walk after a kill is the same as any other.
+//! State is re-read from the store wherever a walk begins, so a walk after a kill is the same as any other. Every
+//! `select!` is `biased`: the same events in the same order make the same walk, so that a simulated one can be replayed.
 
 mod adopt;
 mod authenticate;

@@ -223,21 +223,21 @@ impl Walk<'_> {
 
     /// Stops the live container, if there is one; whatever goes wrong from here brings it back.
     async fn make_room(&self, interrupt: &Interrupt) -> Result<(), Stop> {
-        // Of a stopped environment nothing runs, and nothing is to be started again if this fails.
-        if self.place.desired != Desired::Running {
-            return Ok(());
-        }
         let Some(live) = self.agent.store.live(self.deployment.environment)? else {
             return Ok(());
         };
         let name = &live.container.name;
-        self.journal.agent(
-            Step::Rollout,
-            &format!("Stopping {name} (release {}): with strategy \"recreate\" nothing serves until the new one is ready", live.release.number),
-        );
-        self.agent
-            .store
-            .displace(&self.deployment, &live.container)?;
+        // Of a stopped environment nothing is to be started again if this fails. It may run all the same: a stop that
+        // failed, or somebody who started it by hand.
+        if self.place.desired == Desired::Running {
+            self.journal.agent(
+                Step::Rollout,
+                &format!("Stopping {name} (release {}): with strategy \"recreate\" nothing serves until the new one is ready", live.release.number),
+            );
+            self.agent
+                .store
+                .displace(&self.deployment, &live.container)?;
+        }
         let engine = &self.agent.ports.engine;
         let grace = live.release.content.run.stop_grace;
         let stopped = self

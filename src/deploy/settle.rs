@@ -171,10 +171,14 @@ impl Agent {
             .engine
             .output(&row.name, row.read_until.clone(), false);
         let mut last = None;
+        let mut broken = None;
         while let Some(line) = lines.next().await {
             let line = match line {
                 Ok(line) => line,
-                Err(EngineError::Unavailable(why)) => return Err(Hindrance::Later(why)),
+                Err(EngineError::Unavailable(why)) => {
+                    broken = Some(why);
+                    break;
+                }
                 // What cannot be read back (a log driver without reading) is not there to be lost.
                 Err(error) => {
                     journal.agent(
@@ -187,10 +191,11 @@ impl Agent {
             journal.output(None, line.stream, line.text);
             last = Some(line.cursor);
         }
-        match last {
-            Some(cursor) => Ok(self.store.record_read(row.serial, &cursor)?),
-            None => Ok(()),
+        // Also when it broke off: the next attempt goes on behind the last line, and no line is in the log twice.
+        if let Some(cursor) = last {
+            self.store.record_read(row.serial, &cursor)?;
         }
+        broken.map_or(Ok(()), |why| Err(Hindrance::Later(why)))
     }
 
     /// Starts the container again that had to make room.
@@ -212,6 +217,13 @@ impl Agent {
                 "it is no longer the environment's live container".into(),
             ));
         };
+        // A stop that was under way when an earlier process ended goes on in the engine, and until its grace is over
+        // the container looks as if it ran. Asked once more the engine answers when it is stopped.
+        let grace = live.release.content.run.stop_grace;
+        let stopped = self.ports.engine.stop(&live.container.name, grace).await;
+        if let Err(EngineError::Unavailable(why)) = stopped {
+            return Err(Hindrance::Later(why));
+        }
         match self.ensure_running(place, &live).await {
             Ok(()) => {
                 journal.agent(

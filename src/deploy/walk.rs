@@ -34,8 +34,9 @@ impl Agent {
         deployment: Deployment,
     ) -> Result<(), StoreError> {
         let _permit = tokio::select! {
-            permit = self.permits.acquire() => permit,
+            biased;
             left = self.left(Work::Step(&deployment, Step::Rollout)) => return left,
+            permit = self.permits.acquire() => permit,
         };
         match self.prepare(place, operation, deployment) {
             Ok(walk) => walk.go().await,

@@ -37,6 +37,12 @@ pub fn hold(bench: &Bench, process: &Process, at: &str) {
         tags.extend(
             (1..=live.release.number.max(99)).map(|number| release_tag(&place.slug(), number)),
         );
+        // What somebody removed while nothing was to run is made again when something is.
+        let removed = state.removed_by_hand.contains(&live.container.name);
+        if removed && place.desired != Desired::Running {
+            containers.remove(&live.container.name);
+            continue;
+        }
         let made = state.containers.get(&live.container.name);
         let made = made.unwrap_or_else(|| {
             panic!(

@@ -76,9 +76,17 @@ pub struct State {
     /// What the engine will tell.
     pub events: VecDeque<EngineEvent>,
     pub refuses_starts_of: BTreeSet<String>,
+    /// Containers the engine is still stopping for a process that has ended: they look as if they ran.
+    pub stopping: BTreeSet<String>,
+    /// Images that lost their only tag to another one.
+    pub nameless: usize,
+    /// Containers that somebody removed behind our back.
+    pub removed_by_hand: BTreeSet<String>,
     pub builds_hang: bool,
     /// How many builds will lose the engine in the middle.
     pub builds_break: u32,
+    /// How often reading an output will still break off at its end.
+    pub outputs_break: u32,
     pub build_prints: Vec<String>,
     pub most_builds_at_once: usize,
     pub builds_now: usize,
@@ -141,6 +149,11 @@ impl World {
     pub fn points(&self) -> (Vec<String>, bool) {
         let crash = self.crash.lock().unwrap();
         (crash.points.clone(), crash.happened)
+    }
+
+    /// Whether the process has ended at a point.
+    pub fn ended(&self) -> bool {
+        self.crash.lock().unwrap().happened
     }
 
     /// Does something at the `at`th point from here, counted from 0.
@@ -214,6 +227,20 @@ impl World {
             }
         })
         .await
+    }
+
+    /// What the engine was still stopping for a process that has ended is stopped now.
+    pub fn let_the_grace_end(&self) {
+        let mut state = self.state.lock().unwrap();
+        for name in std::mem::take(&mut state.stopping) {
+            if let Some(made) = state.containers.get_mut(&name) {
+                made.state = ContainerState::Exited {
+                    code: 137,
+                    out_of_memory: false,
+                    error: None,
+                };
+            }
+        }
     }
 
     /// Changes what is outside, and the engine tells of it.
@@ -440,7 +467,9 @@ impl Engine for Fake {
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 self.0
                     .engine("built", |state| {
-                        state.tags.insert(image.reference.clone(), image.id.clone());
+                        // No two builds make the same image.
+                        let earlier = state.tags.insert(image.reference.clone(), image.id.clone());
+                        state.nameless += usize::from(earlier.is_some());
                         Ok(Progress::Done(image))
                     })
                     .await
@@ -613,8 +642,11 @@ impl Engine for Fake {
     }
 
     async fn stop(&self, name: &str, _: Duration) -> Result<(), EngineError> {
+        let mut asked = Asked(Some((self.0.clone(), name.to_owned())));
         self.0
             .engine("stop", |state| {
+                asked.0 = None;
+                state.stopping.remove(name);
                 if let Some(made) = state.containers.get_mut(name)
                     && matches!(made.state, ContainerState::Running { .. })
                 {
@@ -644,6 +676,7 @@ impl Engine for Fake {
     async fn remove(&self, name: &str) -> Result<(), EngineError> {
         self.0
             .engine("remove", |state| {
+                state.stopping.remove(name);
                 state.containers.remove(name);
                 Ok(())
             })
@@ -668,18 +701,17 @@ impl Engine for Fake {
         follow: bool,
     ) -> BoxStream<'a, Result<OutputLine, EngineError>> {
         let lines = async move {
-            let printed = self
+            let asked = self
                 .0
                 .engine("output", |state| {
-                    Ok(state
-                        .containers
-                        .get(name)
-                        .map(|made| made.printed.clone())
-                        .unwrap_or_default())
+                    let breaks = state.outputs_break > 0;
+                    state.outputs_break = state.outputs_break.saturating_sub(1);
+                    let printed = state.containers.get(name).map(|made| made.printed.clone());
+                    Ok((printed.unwrap_or_default(), breaks))
                 })
                 .await;
-            let printed = match printed {
-                Ok(printed) => printed.into_iter().enumerate(),
+            let (printed, breaks) = match asked {
+                Ok((printed, breaks)) => (printed.into_iter().enumerate(), breaks),
                 Err(error) => return stream::iter([Err(error)]).boxed(),
             };
             let lines: Vec<_> = printed
@@ -691,7 +723,10 @@ impl Engine for Fake {
                 .filter(|line| after.as_ref().is_none_or(|after| line.cursor > *after))
                 .map(Ok)
                 .collect();
-            let more = if follow {
+            let more = if breaks {
+                let broken = EngineError::Unavailable("the stream broke".into());
+                stream::iter([Err(broken)]).boxed()
+            } else if follow {
                 stream::pending().boxed()
             } else {
                 stream::empty().boxed()
@@ -792,6 +827,17 @@ impl Engine for Fake {
     }
 }
 
+/// A stop the engine was asked for. What ends the process does not end the stop: it is done when its grace is over.
+struct Asked(Option<(Arc<World>, String)>);
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        if let Some((world, name)) = self.0.take() {
+            world.state.lock().unwrap().stopping.insert(name);
+        }
+    }
+}
+
 /// Counts a build for as long as its stream lives.
 struct Building(Arc<World>);
 
@@ -843,6 +889,16 @@ impl Bench {
 
     /// Begins a life of the daemon.
     pub fn start(&self) -> Process {
+        self.start_with(|ports| ports, |_| {}).unwrap()
+    }
+
+    /// Begins a life of the daemon behind other ports, with somebody who looks on after every commit. `None` if it
+    /// ends while it begins.
+    pub fn start_with(
+        &self,
+        wrap: impl FnOnce(Ports) -> Ports,
+        look: impl Fn(&'static str) + Send + Sync + 'static,
+    ) -> Option<Process> {
         let fake = Arc::new(Fake(self.world.clone()));
         let counter = self.world.clone();
         let random: Random = Arc::new(move |bytes: &mut [u8]| {
@@ -859,6 +915,9 @@ impl Bench {
                 Moment::Before => "before",
                 Moment::After => "after",
             };
+            if moment == Moment::After {
+                look(name);
+            }
             watched.pass(format!("{word} store.{name}"))
         });
         let with = OpenWith {
@@ -868,16 +927,17 @@ impl Bench {
             watch: Some(watch),
         };
         let store = Arc::new(Store::open(&self.data_dir, with).unwrap());
-        store
-            .sync_apps(&self.apps, "10.213.0.0/16".parse().unwrap(), fake.now())
-            .unwrap();
-        let ports = Ports {
+        let synced = store.sync_apps(&self.apps, "10.213.0.0/16".parse().unwrap(), fake.now());
+        if !self.world.ended() {
+            synced.unwrap();
+        }
+        let ports = wrap(Ports {
             engine: fake.clone(),
             source: fake.clone(),
             ingress: fake.clone(),
             clock: fake,
             random,
-        };
+        });
         let settings = Settings {
             apps: self.apps.clone(),
             address_pool: "10.213.0.0/16".parse().unwrap(),
@@ -887,12 +947,12 @@ impl Bench {
             retention: self.retention,
         };
         let agent = Agent::new(store.clone(), ports, settings);
-        let caller = agent.local_caller("ann").unwrap();
-        Process {
+        let caller = agent.local_caller("ann");
+        (!self.world.ended()).then(|| Process {
             agent,
             store,
-            caller,
-        }
+            caller: caller.unwrap(),
+        })
     }
 }
 
