@@ -3,10 +3,10 @@
 # Debian keeps sshd and dockerd where an ordinary user's PATH does not look.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo clean-demo build test fmt lint bench simulate
+.PHONY: help demo clean-demo build test simulate campaign-kill fmt lint bench
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## deploy an example app on this machine: a good version, one that fails, a good one
 	@scripts/demo
@@ -31,11 +31,18 @@ test: ## all tests; starts a Docker engine and installs test programs (Debian) i
 	fi
 
 simulate: ## made-up days through the driver: SEEDS=5000 of them from FROM=1 on, or the story of one, SEED=7
-ifdef SEED
+ifeq ($(origin SEED),command line)
 	SEED=$(SEED) cargo test --locked --test simulation -- --ignored --exact replay --nocapture
 else
 	SEEDS=$(or $(SEEDS),5000) FROM=$(or $(FROM),1) cargo test --locked --test simulation -- --exact the_laws_hold_whatever_the_world_does --nocapture
 endif
+
+KILLS ?= 200
+SEED ?= 1
+
+campaign-kill: ## the daemon killed KILLS times on a real engine, as SEED decides; takes about 5 s a kill
+	scripts/engine-up --for-tests
+	KILLS=$(KILLS) SEED=$(SEED) cargo test --locked --test campaign -- --ignored --nocapture survives_a_campaign
 
 fmt: ## format the Rust code
 	cargo fmt

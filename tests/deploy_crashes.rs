@@ -145,6 +145,7 @@ async fn next_life(bench: &Bench, last: Process, crash: Option<usize>) -> Proces
         driven = tokio::time::timeout(Duration::from_secs(7200), process.drive()) => driven.expect("it ends"),
         () = bench.world.until_crash() => {}
     }
+    bench.world.let_the_grace_end();
     process
 }
 
@@ -239,6 +240,7 @@ async fn check(story: Story, bench: &Bench, process: &Process, at: &str) {
         "{at}: {candidates:?} {:?}",
         state.trees
     );
+    assert_eq!(state.nameless, 0, "{at}: images without a name");
     assert!(process.store.unfinished().unwrap().is_empty(), "{at}");
 }
 
@@ -287,4 +289,47 @@ fn a_cancel_in_the_rollout_leaves_the_old_version_whatever_ends() {
 #[test]
 fn a_cancel_in_the_build_leaves_the_old_version_whatever_ends() {
     enumerate(Story::CancelledInBuild);
+}
+
+#[test]
+fn a_stop_that_outlives_its_process_does_not_take_down_the_version_that_is_put_back() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let story = Story::CancelledInRollout;
+        let rehearsal = bench(story);
+        let process = before(story, &rehearsal).await;
+        rehearsal.world.count_from_here(None);
+        tell(story, &rehearsal, &process).await;
+        let (points, _) = rehearsal.world.points();
+        let stop = points
+            .iter()
+            .position(|point| point == "before engine.stop");
+
+        let bench = bench(story);
+        let process = before(story, &bench).await;
+        bench.world.count_from_here(Some(stop.unwrap()));
+        let created = process.deploy("web").await.unwrap();
+        tokio::select! {
+            () = process.drive() => {}
+            () = bench.world.until_crash() => {}
+        }
+        drop(process);
+        bench.world.count_from_here(None);
+        let process = bench.start();
+        let cancel = Action::CancelDeployment(created.deployment.id);
+        process.ask(cancel).await.unwrap();
+        process.drive().await;
+        bench.world.let_the_grace_end();
+        check(
+            story,
+            &bench,
+            &process,
+            "cancelled while the old version stopped",
+        )
+        .await;
+    });
 }

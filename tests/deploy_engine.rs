@@ -305,10 +305,11 @@ fn with_fault(fault: Option<Fault>) -> (Vec<&'static str>, Phase) {
         let (bench, process) = with_version_one().await;
         let at = format!("{fault:?}");
         let created = process.deploy("web").await.unwrap();
-        let mut state = bench.world.state.lock().unwrap();
-        state.engine_calls.clear();
-        state.fault = fault;
-        drop(state);
+        {
+            let mut state = bench.world.state.lock().unwrap();
+            state.engine_calls.clear();
+            state.fault = fault;
+        }
         let ends_for_ever = fault.is_some_and(|fault| fault.count == usize::MAX);
         if ends_for_ever {
             // It is away for as long as anybody waits for it before a commit.

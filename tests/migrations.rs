@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use longshore::core::access::Reach;
+use longshore::core::admission::Desired;
+use longshore::core::change::ChangePhase;
 use longshore::core::deployment::Phase;
-use longshore::core::id::{DeploymentSerial, EnvironmentSerial};
+use longshore::core::id::{DeploymentSerial, EnvironmentSerial, OperationSerial};
 use longshore::core::time::Timestamp;
 use longshore::store::{ListFilter, OpenWith, Store};
 use rusqlite::Connection;
@@ -163,5 +165,31 @@ fn what_schema_1_wrote_can_still_be_read() {
         assert!(store.spec(DeploymentSerial(serial)).unwrap().is_some());
     }
     assert_eq!(store.unfinished().unwrap().len(), 1);
+    assert_eq!(store.apps(Reach::All).unwrap().len(), 2);
+}
+
+/// Schema 2's database: web was rolled back and restarted and waits, db was stopped and is to start, old was removed.
+#[test]
+fn what_schema_2_wrote_can_still_be_read() {
+    let dir = begin_from(2);
+    let store = open(dir.path());
+    let live = |serial| store.live(EnvironmentSerial(serial)).unwrap();
+    assert_eq!(live(1).unwrap().release.number, 3);
+    assert_eq!(live(2).unwrap().release.number, 1);
+    assert!(live(3).is_none());
+    let place = |serial| store.place_of(EnvironmentSerial(serial)).unwrap();
+    assert_eq!(place(2).desired, Desired::Stopped);
+    assert_eq!(place(3).desired, Desired::Removed);
+    let target = store.rollback_target(EnvironmentSerial(1), None).unwrap();
+    assert_eq!(store.release(target.unwrap()).unwrap().number, 1);
+    let phase = |serial| {
+        let change = store.change(OperationSerial(serial)).unwrap();
+        change.map(|change| (change.change.as_str(), change.phase))
+    };
+    assert_eq!(phase(7), Some(("stop", ChangePhase::Done)));
+    assert_eq!(phase(8), Some(("remove", ChangePhase::Done)));
+    assert_eq!(phase(9), Some(("start", ChangePhase::Queued)));
+    assert_eq!(phase(10), None);
+    assert_eq!(store.unfinished().unwrap().len(), 2);
     assert_eq!(store.apps(Reach::All).unwrap().len(), 2);
 }

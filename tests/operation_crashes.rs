@@ -173,6 +173,7 @@ async fn next_life(bench: &Bench, last: Process, crash: Option<usize>) -> Proces
         driven = tokio::time::timeout(Duration::from_secs(7200), process.drive()) => driven.expect("it ends"),
         () = bench.world.until_crash() => {}
     }
+    bench.world.let_the_grace_end();
     process
 }
 

@@ -9,7 +9,9 @@ mod laws;
 mod world;
 
 use longshore::core::access::Reach;
-use longshore::core::action::{Action, CreateDeployment, DeploymentView, Reply, Target};
+use longshore::core::action::{
+    Action, CreateDeployment, DeploymentView, Reply, RequestKey, Target,
+};
 use longshore::core::admission::{Desired, IgnoredReason};
 use longshore::core::change::{Change, ChangePhase};
 use longshore::core::deployment::{Phase, Trigger};
@@ -338,6 +340,35 @@ async fn a_rollback_makes_the_release_before_live_again_with_its_number_and_a_se
     process.drive().await;
     assert_eq!(live_number(&process), 4);
     laws::hold(&bench, &process, "rolled to and fro");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_repeated_with_its_key_gets_its_answer_when_it_could_not_be_asked_for_any_more() {
+    let (bench, process) = with_versions(&['1', '2']).await;
+    let keyed = |target: Target, key: &str| {
+        let mut asked = again(target);
+        asked.key = Some(RequestKey {
+            key: key.to_owned(),
+            digest: b"the same".to_vec(),
+        });
+        asked
+    };
+    let rollback = || process.create(keyed(Target::Release(None), "back"));
+    let rolled = rollback().await.unwrap().deployment.id;
+    process.drive().await;
+    // Below release 1 there is nothing to go back to.
+    assert_eq!(rollback().await.unwrap().deployment.id, rolled);
+    let deploy = || process.create(keyed(Target::Configured(None), "deploy"));
+    let deployed = deploy().await.unwrap().deployment.id;
+    process.drive().await;
+    bench.world.state.lock().unwrap().head = None;
+    assert_eq!(deploy().await.unwrap().deployment.id, deployed);
+    process.change("web", REMOVE, true).await.unwrap();
+    process.drive().await;
+    assert_eq!(deploy().await.unwrap().deployment.id, deployed);
+    assert_eq!(rollback().await.unwrap().deployment.id, rolled);
+    let anew = process.store.place_of(EnvironmentSerial(2));
+    assert!(anew.is_err(), "a repetition made the environment anew");
 }
 
 #[tokio::test(start_paused = true)]

@@ -36,6 +36,9 @@ impl Walk<'_> {
         let engine = &self.agent.ports.engine;
         let patience = self.patience(interrupt, Step::Build);
         let built = patience.call(async || {
+            // An earlier try, cut off, may have got as far as its tag: taken over, the tag would leave that image
+            // without a name, and nobody would ever remove it.
+            engine.untag(&build.tag).await?;
             let work = self.journal.follow(Step::Build, engine.build(&build));
             match interrupt.race(work).await {
                 Ok(result) => result.map(Ok),

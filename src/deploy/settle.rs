@@ -217,6 +217,13 @@ impl Agent {
                 "it is no longer the environment's live container".into(),
             ));
         };
+        // A stop that was under way when an earlier process ended goes on in the engine, and until its grace is over
+        // the container looks as if it ran. Asked once more the engine answers when it is stopped.
+        let grace = live.release.content.run.stop_grace;
+        let stopped = self.ports.engine.stop(&live.container.name, grace).await;
+        if let Err(EngineError::Unavailable(why)) = stopped {
+            return Err(Hindrance::Later(why));
+        }
         match self.ensure_running(place, &live).await {
             Ok(()) => {
                 journal.agent(

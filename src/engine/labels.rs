@@ -14,13 +14,20 @@ const SERIAL: &str = "dev.longshore.serial";
 const GENERATION: &str = "dev.longshore.generation";
 const ROLE: &str = "dev.longshore.role";
 
-/// The labels of a container or an image.
+/// The labels of a container.
 pub fn of_deployment(instance: Uuid, labels: &Labels) -> HashMap<String, String> {
+    let mut all = of_image(instance, labels);
+    all.insert(GENERATION.to_owned(), labels.generation.to_string());
+    all
+}
+
+/// The labels of an image. They are part of what it is: with a generation in them, which other environments move on, a
+/// build that is begun again would make another image than the first time.
+pub fn of_image(instance: Uuid, labels: &Labels) -> HashMap<String, String> {
     let mut all = of_environment(instance, &labels.app, &labels.environment);
     all.extend([
         (DEPLOYMENT.to_owned(), labels.deployment.to_string()),
         (SERIAL.to_owned(), labels.serial.to_string()),
-        (GENERATION.to_owned(), labels.generation.to_string()),
         (ROLE.to_owned(), labels.role.clone()),
     ]);
     all
@@ -106,5 +113,20 @@ mod tests {
                 matches!(refused, Err(EngineError::Refused(text)) if text.starts_with("container 'x'"))
             );
         }
+    }
+
+    #[test]
+    fn an_images_labels_are_the_same_in_every_generation() {
+        let labels = |generation| Labels {
+            app: "web".to_owned(),
+            environment: "production".to_owned(),
+            deployment: Uuid::from_u128(7),
+            serial: 7,
+            generation,
+            role: "web".to_owned(),
+        };
+        let us = Uuid::from_u128(1);
+        assert_eq!(of_image(us, &labels(1)), of_image(us, &labels(2)));
+        assert_ne!(of_deployment(us, &labels(1)), of_deployment(us, &labels(2)));
     }
 }

@@ -9,7 +9,9 @@ use super::{Store, StoreError};
 use crate::core::action::RequestKey;
 use crate::core::admission::{self, DeniedReason, IgnoredReason, Verdict};
 use crate::core::deployment::{Deployment, Phase, Request, Wanted};
-use crate::core::id::{AppSerial, ContainerSerial, DeploymentSerial, EnvironmentSerial};
+use crate::core::id::{
+    AppSerial, ContainerSerial, DeploymentSerial, EnvironmentSerial, PrincipalSerial,
+};
 use crate::core::name::Sha;
 use crate::core::operation::leftovers;
 use crate::core::release::Image;
@@ -66,7 +68,7 @@ impl Store {
     ) -> Result<Created, StoreError> {
         self.write_sparing("create_deployment", |tx| {
             if let Some(key) = &new.key
-                && let Some(known) = self.known_key(tx, new, key, now)?
+                && let Some(known) = self.known_key(tx, new.request.by, key, now)?
             {
                 return Ok(known);
             }
@@ -104,16 +106,29 @@ impl Store {
         })
     }
 
+    /// What a request's key made when it was used before; `None` if it was not.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn known(
+        &self,
+        by: PrincipalSerial,
+        key: &RequestKey,
+        now: Timestamp,
+    ) -> Result<Option<Created>, StoreError> {
+        self.read(|tx| self.known_key(tx, by, key, now))
+    }
+
     fn known_key(
         &self,
         tx: &Transaction<'_>,
-        new: &NewDeployment,
+        by: PrincipalSerial,
         key: &RequestKey,
         now: Timestamp,
     ) -> Result<Option<Created>, StoreError> {
         let known: Option<(Vec<u8>, i64)> = tx
             .prepare_cached("SELECT digest, deployment FROM idempotency WHERE principal = ?1 AND key = ?2 AND created_at > ?3")?
-            .query_row(params![new.request.by.0, key.key, now.0 - KEY_LIFE_MS], |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_row(params![by.0, key.key, now.0 - KEY_LIFE_MS], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         match known {
             Some((digest, deployment)) if digest == key.digest => Ok(Some(Created::Known(

@@ -53,13 +53,18 @@ pub struct World {
 }
 
 impl World {
-    /// Makes everything but a configuration and a running daemon.
+    /// Makes everything but a configuration and a running daemon, with room for four environments.
     pub async fn new() -> Self {
+        Self::with_pool(24).await
+    }
+
+    /// The same with an address pool of this size.
+    pub async fn with_pool(prefix: u8) -> Self {
         let base = docker::World::new().await;
         let dir = tempfile::tempdir().unwrap();
         let repository = Repository::create(dir.path().join("web.git"));
         let server = GitServer::start(dir.path(), None).await;
-        let pool = free_pool(&base).await;
+        let pool = free_pool(&base, prefix).await;
         Self {
             base,
             repository,
@@ -81,7 +86,7 @@ impl World {
 
     /// The app `web` with these keys besides those that every test needs.
     pub fn web(&self, keys: &str) -> String {
-        let url = self.server.url("web.git");
+        let url = self.url("web.git");
         format!(
             "[[app]]\nname = \"web\"\nrepository = \"{url}\"\nport = 8080\nstop_grace = \"1s\"\n{keys}\n"
         )
@@ -116,14 +121,29 @@ impl World {
         self.path("config.toml")
     }
 
-    fn socket(&self) -> PathBuf {
+    pub fn socket(&self) -> PathBuf {
         self.path("api.sock")
+    }
+
+    /// Where a repository in the test's own directory is served.
+    pub fn url(&self, repository: &str) -> String {
+        self.server.url(repository)
     }
 
     /// Starts the daemon and waits until it answers.
     pub async fn start(&mut self) {
+        self.begin();
+        self.ready().await;
+    }
+
+    /// Starts the daemon.
+    pub fn begin(&mut self) {
         assert!(self.daemon.is_none(), "it runs");
         self.daemon = Some(self.serve());
+    }
+
+    /// Waits until the daemon answers.
+    pub async fn ready(&mut self) {
         within(LIMIT, "the daemon's socket", async {
             while UnixStream::connect(self.socket()).await.is_err() {
                 if let Some(status) = self.daemon.as_mut().unwrap().try_wait().unwrap() {
@@ -341,7 +361,8 @@ impl World {
         .await;
     }
 
-    fn instance(&self) -> String {
+    /// The daemon's instance, by which its objects are labelled.
+    pub fn instance(&self) -> String {
         instance(&self.data_dir()).expect("the daemon has started once")
     }
 
@@ -473,7 +494,7 @@ fn signal(child: &Child, signal: Signal) {
 }
 
 /// The body of the answer to a GET.
-async fn get(address: &str, path: &str) -> std::io::Result<String> {
+pub async fn get(address: &str, path: &str) -> std::io::Result<String> {
     let work = async {
         let mut stream = TcpStream::connect(address).await?;
         let request = format!("GET {path} HTTP/1.0\r\nHost: web\r\n\r\n");
@@ -486,9 +507,9 @@ async fn get(address: &str, path: &str) -> std::io::Result<String> {
     tokio::time::timeout(Duration::from_secs(5), work).await?
 }
 
-/// A /24 for four environments that no route and no network of this host overlaps. It is taken at random and away
-/// from where other tests begin to look, because nothing holds it until a network is made.
-async fn free_pool(base: &docker::World) -> Ipv4Net {
+/// A network of this size that no route and no network of this host overlaps. It is taken at random and away from
+/// where other tests begin to look, because nothing holds it until a network is made.
+async fn free_pool(base: &docker::World, prefix: u8) -> Ipv4Net {
     let table = std::fs::read_to_string("/proc/net/route").unwrap();
     let mut taken: Vec<Ipv4Net> = pool::parse_routes(&table)
         .iter()
@@ -503,12 +524,12 @@ async fn free_pool(base: &docker::World) -> Ipv4Net {
         let random = docker::random();
         let [second, third, ..] = *random.as_bytes();
         let address = std::net::Ipv4Addr::new(10, second % 200, third, 0);
-        let pool = Ipv4Net::new(address, 24).unwrap();
+        let pool = Ipv4Net::new(address, prefix).unwrap().trunc();
         if !taken.iter().any(|net| overlaps(*net, pool)) {
             return pool;
         }
     }
-    panic!("no free /24 of 10.0.0.0/8 was found");
+    panic!("no free /{prefix} of 10.0.0.0/8 was found");
 }
 
 fn instance(data_dir: &Path) -> Option<String> {

@@ -347,7 +347,11 @@ async fn sweep(run: &str, instance: Uuid) {
             .unwrap(),
     );
     for image in images {
-        let tags: Vec<_> = image.repo_tags.iter().filter(|tag| ours(tag)).collect();
+        // The run's own image may have got further names.
+        let tags: Vec<_> = match image.repo_tags.iter().any(|tag| ours(tag)) {
+            true => image.repo_tags.iter().collect(),
+            false => Vec::new(),
+        };
         let names = if image.labels.get("dev.longshore.instance") == Some(&instance.to_string()) {
             vec![&image.id]
         } else {

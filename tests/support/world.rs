@@ -78,6 +78,10 @@ pub struct State {
     pub refuses_starts_of: BTreeSet<String>,
     /// Containers that somebody removed behind our back.
     pub removed_by_hand: BTreeSet<String>,
+    /// Containers the engine is still stopping for a process that has ended: they look as if they ran.
+    pub stopping: BTreeSet<String>,
+    /// Images that lost their only tag to another one.
+    pub nameless: usize,
     pub builds_hang: bool,
     /// How many builds will lose the engine in the middle.
     pub builds_break: u32,
@@ -246,6 +250,20 @@ impl World {
         let breaks = state.builds_break > 0;
         state.builds_break -= u32::from(breaks);
         breaks
+    }
+
+    /// What the engine was still stopping for a process that has ended is stopped now.
+    pub fn let_the_grace_end(&self) {
+        let mut state = self.state.lock().unwrap();
+        for name in std::mem::take(&mut state.stopping) {
+            if let Some(made) = state.containers.get_mut(&name) {
+                made.state = ContainerState::Exited {
+                    code: 137,
+                    out_of_memory: false,
+                    error: None,
+                };
+            }
+        }
     }
 
     pub async fn until_crash(&self) {
@@ -449,7 +467,9 @@ impl Engine for Fake {
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 self.0
                     .engine("built", |state| {
-                        state.tags.insert(image.reference.clone(), image.id.clone());
+                        // No two builds make the same image.
+                        let earlier = state.tags.insert(image.reference.clone(), image.id.clone());
+                        state.nameless += usize::from(earlier.is_some());
                         Ok(Progress::Done(image))
                     })
                     .await
@@ -622,8 +642,11 @@ impl Engine for Fake {
     }
 
     async fn stop(&self, name: &str, _: Duration) -> Result<(), EngineError> {
+        let mut asked = Asked(Some((self.0.clone(), name.to_owned())));
         self.0
             .engine("stop", |state| {
+                asked.0 = None;
+                state.stopping.remove(name);
                 if let Some(made) = state.containers.get_mut(name)
                     && matches!(made.state, ContainerState::Running { .. })
                 {
@@ -653,6 +676,7 @@ impl Engine for Fake {
     async fn remove(&self, name: &str) -> Result<(), EngineError> {
         self.0
             .engine("remove", |state| {
+                state.stopping.remove(name);
                 state.containers.remove(name);
                 Ok(())
             })
@@ -800,6 +824,17 @@ impl Engine for Fake {
             }
         });
         stream::once(begin).chain(rest).boxed()
+    }
+}
+
+/// A stop the engine was asked for. What ends the process does not end the stop: it is done when its grace is over.
+struct Asked(Option<(Arc<World>, String)>);
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        if let Some((world, name)) = self.0.take() {
+            world.state.lock().unwrap().stopping.insert(name);
+        }
     }
 }
 

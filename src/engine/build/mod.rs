@@ -74,7 +74,7 @@ pub async fn run(
 }
 
 fn options(docker: &Docker, build: &Build, place: &Place) -> BuildImageOptions {
-    let labels = labels::of_deployment(docker.instance(), &build.labels);
+    let labels = labels::of_image(docker.instance(), &build.labels);
     let args: HashMap<&str, &str> = build
         .spec
         .args
