@@ -126,9 +126,10 @@ async fn a_deployment_after_a_stop_that_failed_runs_alone() {
     bench.world.state.lock().unwrap().engine_is_gone = false;
     assert_eq!(bench.world.running().len(), 1);
     let image = image_of(sha('2').as_str());
-    let mut state = bench.world.state.lock().unwrap();
-    state.behaviours.insert(image, Behaviour::NeverReady);
-    drop(state);
+    {
+        let mut state = bench.world.state.lock().unwrap();
+        state.behaviours.insert(image, Behaviour::NeverReady);
+    }
     process.deploy("web").await.unwrap();
     process
         .drive_until(&bench.world, |state| {
