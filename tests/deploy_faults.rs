@@ -46,20 +46,6 @@ async fn output_whose_reading_broke_off_is_in_the_log_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_engine_that_breaks_off_long_builds_and_is_there_in_between_is_not_gone() {
-    let (bench, process) = with_version_one().await;
-    {
-        let mut state = bench.world.state.lock().unwrap();
-        state.builds_break = 3;
-        state.build_prints = vec!["step 1".into()];
-    }
-    process.deploy("web").await.unwrap();
-    process.drive().await;
-    let phase = deployment(&process, 2).phase;
-    assert!(matches!(phase, Phase::Succeeded { .. }), "{phase:?}");
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_container_that_got_ready_while_the_engine_was_gone_is_asked_again_before_it_is_given_up()
 {
     let (bench, process) = with_version_one().await;
@@ -126,9 +112,10 @@ async fn a_deployment_after_a_stop_that_failed_runs_alone() {
     bench.world.state.lock().unwrap().engine_is_gone = false;
     assert_eq!(bench.world.running().len(), 1);
     let image = image_of(sha('2').as_str());
-    let mut state = bench.world.state.lock().unwrap();
-    state.behaviours.insert(image, Behaviour::NeverReady);
-    drop(state);
+    {
+        let mut state = bench.world.state.lock().unwrap();
+        state.behaviours.insert(image, Behaviour::NeverReady);
+    }
     process.deploy("web").await.unwrap();
     process
         .drive_until(&bench.world, |state| {

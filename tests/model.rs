@@ -3,7 +3,7 @@
 //! containers and the driver's memory.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
-#[path = "support/model.rs"]
+#[path = "support/model/mod.rs"]
 mod model;
 
 use longshore::core::change::Change;
