@@ -30,19 +30,16 @@ test: ## all tests; starts a Docker engine and installs test programs (Debian) i
 		cargo test --doc --locked; \
 	fi
 
+campaign-kill: ## the daemon killed KILLS=200 times on a real engine, as SEED=1 decides; takes about 5 s a kill
+	scripts/engine-up --for-tests
+	KILLS=$(or $(KILLS),200) SEED=$(or $(SEED),1) cargo test --locked --test campaign -- --ignored --nocapture survives_a_campaign
+
 simulate: ## made-up days through the driver: SEEDS=5000 of them from FROM=1 on, or the story of one, SEED=7
-ifeq ($(origin SEED),command line)
+ifdef SEED
 	SEED=$(SEED) cargo test --locked --test simulation -- --ignored --exact replay --nocapture
 else
 	SEEDS=$(or $(SEEDS),5000) FROM=$(or $(FROM),1) cargo test --locked --test simulation -- --exact the_laws_hold_whatever_the_world_does --nocapture
 endif
-
-KILLS ?= 200
-SEED ?= 1
-
-campaign-kill: ## the daemon killed KILLS times on a real engine, as SEED decides; takes about 5 s a kill
-	scripts/engine-up --for-tests
-	KILLS=$(KILLS) SEED=$(SEED) cargo test --locked --test campaign -- --ignored --nocapture survives_a_campaign
 
 fmt: ## format the Rust code
 	cargo fmt

@@ -374,7 +374,7 @@ async fn a_backup_that_was_put_back_is_noticed_and_nothing_is_done_until_it_is_a
         let ran = world.run(&["deploy", "web"]).await.ended(4);
         ran.says(&["restored from a backup", "`longshore adopt`"]);
         let ran = world.run(&["adopt"]).await.ended(2);
-        ran.says(&["add --yes"]);
+        ran.says(&["give --yes"]);
         assert_eq!(world.only_container().await.id, running);
 
         let mode: &[&str] = if discard {

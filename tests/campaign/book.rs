@@ -106,8 +106,8 @@ impl Book {
             let count = operations.iter().filter(|one| one.id == *id).count();
             assert_eq!(count, 1, "{id} was accepted and is there {count} times");
         }
-        let strangers: Vec<&Operation> = self.strangers(operations).collect();
-        assert!(strangers.is_empty(), "nobody asked for {strangers:?}");
+        let stranger = self.strangers(operations).next();
+        assert!(stranger.is_none(), "nobody asked for {stranger:?}");
     }
 
     /// Operations that are in the database and not in the book.
