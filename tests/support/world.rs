@@ -76,12 +76,12 @@ pub struct State {
     /// What the engine will tell.
     pub events: VecDeque<EngineEvent>,
     pub refuses_starts_of: BTreeSet<String>,
+    /// Containers that somebody removed behind our back.
+    pub removed_by_hand: BTreeSet<String>,
     /// Containers the engine is still stopping for a process that has ended: they look as if they ran.
     pub stopping: BTreeSet<String>,
     /// Images that lost their only tag to another one.
     pub nameless: usize,
-    /// Containers that somebody removed behind our back.
-    pub removed_by_hand: BTreeSet<String>,
     pub builds_hang: bool,
     /// How many builds will lose the engine in the middle.
     pub builds_break: u32,
@@ -229,20 +229,6 @@ impl World {
         .await
     }
 
-    /// What the engine was still stopping for a process that has ended is stopped now.
-    pub fn let_the_grace_end(&self) {
-        let mut state = self.state.lock().unwrap();
-        for name in std::mem::take(&mut state.stopping) {
-            if let Some(made) = state.containers.get_mut(&name) {
-                made.state = ContainerState::Exited {
-                    code: 137,
-                    out_of_memory: false,
-                    error: None,
-                };
-            }
-        }
-    }
-
     /// Changes what is outside, and the engine tells of it.
     pub fn tell(&self, event: EngineEvent, change: impl FnOnce(&mut State)) {
         let mut state = self.state.lock().unwrap();
@@ -264,6 +250,20 @@ impl World {
         let breaks = state.builds_break > 0;
         state.builds_break -= u32::from(breaks);
         breaks
+    }
+
+    /// What the engine was still stopping for a process that has ended is stopped now.
+    pub fn let_the_grace_end(&self) {
+        let mut state = self.state.lock().unwrap();
+        for name in std::mem::take(&mut state.stopping) {
+            if let Some(made) = state.containers.get_mut(&name) {
+                made.state = ContainerState::Exited {
+                    code: 137,
+                    out_of_memory: false,
+                    error: None,
+                };
+            }
+        }
     }
 
     pub async fn until_crash(&self) {
