@@ -129,3 +129,25 @@ async fn a_deployment_after_a_stop_that_failed_runs_alone() {
         "{names:?}"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_while_the_engine_is_waited_for_leaves_nobody_asking_without_a_pause() {
+    let (bench, process) = with_version_one().await;
+    let created = process.deploy("web").await.unwrap().deployment;
+    drop(process);
+    bench.world.state.lock().unwrap().engine_is_gone = true;
+    let process = bench.start();
+    let cancel = async {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        process
+            .ask(Action::CancelDeployment(created.id))
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_secs(140)).await;
+    };
+    let asked = process.drive_until(&bench.world, |state| state.engine_calls.len() > 1000);
+    tokio::select! {
+        () = cancel => {}
+        () = asked => panic!("the engine is asked again and again"),
+    }
+}

@@ -134,22 +134,24 @@ impl Agent {
     ) -> Result<(), StoreError> {
         let limit = self.settings().unavailable_timeout;
         let now = self.ports.clock.monotonic();
+        // What somebody ended in the meantime waits no more: its time would be over for ever.
+        let before = std::mem::take(waiting);
         for (operation, deployment) in self.store.before_their_commit()? {
             if !self.has_its_turn(operation, &deployment)? {
                 continue;
             }
             let place = self.store.place_of(deployment.environment)?;
-            let is_new = !waiting.contains_key(&operation);
-            let since = *waiting.entry(operation).or_insert(now);
-            if is_new {
+            let since = before.get(&operation).copied().unwrap_or(now);
+            if !before.contains_key(&operation) {
                 let limit = humantime::format_duration(limit);
                 self.journal(deployment.id, &[])?.agent(
                     deployment.phase.running_step(),
                     &format!("The Docker engine cannot be reached ({why}); waiting up to {limit}"),
                 );
             }
-            if now - since >= limit {
-                waiting.remove(&operation);
+            if now - since < limit {
+                waiting.insert(operation, since);
+            } else {
                 self.give_up(&place, deployment, unavailable(why))?;
                 if self
                     .store

@@ -23,6 +23,10 @@ pub struct Sim {
     pub clock_off: AtomicI64,
 }
 
+/// More happens on no day: whoever asks again and again without a pause would go on for ever, since only pauses make
+/// this clock go on.
+const TOO_LONG: usize = 100_000;
+
 /// What becomes of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -56,7 +60,11 @@ impl Sim {
 
     pub fn trace(&self, text: String) {
         let now = self.now();
-        self.notes().trace.push((now, text));
+        let mut notes = self.notes();
+        notes.trace.push((now, text));
+        let length = notes.trace.len();
+        drop(notes);
+        assert!(length < TOO_LONG, "it goes in circles");
     }
 
     pub fn against(&self, law: String) {
