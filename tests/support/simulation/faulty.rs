@@ -121,20 +121,16 @@ impl Faulty {
         begin.flatten_stream().boxed()
     }
 
-    /// Makes the last line a container printed one of a kind, so that it can be found in a log.
+    /// Makes the lines a container printed unique, so that each can be found in a log.
     fn sign(&self, name: &str) {
-        let mut notes = self.sim.notes();
-        notes.starts += 1;
-        let number = notes.starts;
-        drop(notes);
         let mut state = self.sim.world.state.lock().unwrap();
-        if let Some(line) = state
-            .containers
-            .get_mut(name)
-            .and_then(|made| made.printed.last_mut())
-            && !line.contains('#')
-        {
-            *line = format!("{line} of {name} #{number}#");
+        let Some(made) = state.containers.get_mut(name) else {
+            return;
+        };
+        for line in made.printed.iter_mut().filter(|line| !line.contains('#')) {
+            let mut notes = self.sim.notes();
+            notes.starts += 1;
+            *line = format!("{line} of {name} #{}#", notes.starts);
         }
     }
 }
@@ -481,6 +477,8 @@ impl Engine for Faulty {
         let lines = async move {
             tokio::time::sleep(delay).await;
             let broken = || Err(EngineError::Unavailable("the stream broke".into()));
+            // A process that ended in the middle of a start left an unsigned one.
+            self.sign(name);
             let gone = self.sim.world.state.lock().unwrap().engine_is_gone;
             self.sim.trace(format!(
                 "engine.output {name} after {after:?} ({follow}): {fate:?}"
