@@ -151,3 +151,27 @@ async fn a_cancel_while_the_engine_is_waited_for_leaves_nobody_asking_without_a_
         () = asked => panic!("the engine is asked again and again"),
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_appeared_after_it_was_removed_does_not_hold_a_removed_environments_network()
+ {
+    let (bench, process) = with_version_one().await;
+    let old = bench.world.running().concat();
+    let ghost = bench.world.state.lock().unwrap().containers[&old].clone();
+    process.deploy("web").await.unwrap();
+    process.drive().await;
+    {
+        let mut state = bench.world.state.lock().unwrap();
+        state.containers.insert(old, ghost);
+    }
+    let removal = Change::Remove { volumes: false };
+    process.change("web", removal, false).await.unwrap();
+    process.drive().await;
+    let state = bench.world.state.lock().unwrap();
+    assert!(
+        state.networks.is_empty() && state.containers.is_empty(),
+        "{:?} {:?}",
+        state.networks,
+        state.containers.keys()
+    );
+}

@@ -42,6 +42,18 @@ impl From<EngineError> for Hindrance {
     }
 }
 
+impl From<NotYet> for Hindrance {
+    fn from(error: NotYet) -> Self {
+        match error {
+            NotYet::Store(error) => Self::Store(error),
+            NotYet::Engine(_)
+            | NotYet::Secret(_)
+            | NotYet::Ingress(_)
+            | NotYet::OldTable { .. } => Self::Later(error.to_string()),
+        }
+    }
+}
+
 impl From<SourceError> for Hindrance {
     fn from(error: SourceError) -> Self {
         Self::Later(error.to_string())
@@ -112,11 +124,15 @@ impl Agent {
                 other => Ok(other?),
             },
             Undo::RetireTree(tree) => Ok(self.ports.source.discard(*tree).await?),
-            Undo::RetireNetwork(name) => unless_refused(
-                "the network",
-                name,
-                self.ports.engine.remove_network(name).await,
-            ),
+            Undo::RetireNetwork(name) => {
+                // A container that was given up and appeared again would hold it.
+                self.sweep_once().await?;
+                unless_refused(
+                    "the network",
+                    name,
+                    self.ports.engine.remove_network(name).await,
+                )
+            }
             Undo::RetireVolume(name) => unless_refused(
                 "the volume",
                 name,

@@ -214,7 +214,7 @@ impl Agent {
         }
     }
 
-    async fn sweep_once(&self) -> Result<(), NotYet> {
+    pub(super) async fn sweep_once(&self) -> Result<(), NotYet> {
         let engine = &self.ports.engine;
         let present = engine.list().await?.into_iter();
         let present: Vec<String> = present.map(|seen| seen.name).collect();
