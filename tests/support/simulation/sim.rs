@@ -197,6 +197,9 @@ impl Sim {
                 }
             }
         });
+        if let InFlight::Create(_) = call {
+            self.tell(EngineEvent::Made);
+        }
         if let InFlight::Stop(name) = call {
             self.notes().stopped.insert(name.clone());
             self.tell(EngineEvent::Ended(name.clone()));
