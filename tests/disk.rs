@@ -20,7 +20,7 @@ use longshore::store::StoreError;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
-use tmpfs::Tmpfs;
+use tmpfs::{Tmpfs, assert_sound};
 use uuid::Uuid;
 use world::{Behaviour, Bench, Process, create, git_app, image_of, sha};
 
@@ -48,22 +48,6 @@ async fn with_one_live(bench: &Bench) -> Process {
     process.deploy("web").await.unwrap();
     process.drive().await;
     process
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the test looks at what the program left"
-)]
-fn assert_sound(data_dir: &Path, deployments: i64) {
-    let connection = rusqlite::Connection::open(data_dir.join("longshore.db")).unwrap();
-    let said: String = connection
-        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
-        .unwrap();
-    assert_eq!(said, "ok");
-    let count: i64 = connection
-        .query_row("SELECT count(*) FROM deployment", [], |row| row.get(0))
-        .unwrap();
-    assert_eq!(count, deployments);
 }
 
 fn reserve(data_dir: &Path) -> u64 {

@@ -20,8 +20,7 @@ mod tmpfs;
 
 use daemon::World;
 use std::fmt::Write as _;
-use std::path::Path;
-use tmpfs::Tmpfs;
+use tmpfs::{Tmpfs, assert_sound};
 
 /// A web server that is up at once.
 const SERVE: &str = "exec httpd -f -p 8080 -h /www";
@@ -33,22 +32,6 @@ fn noise(bytes: usize) -> String {
         writeln!(text, "{}", docker::random().simple()).unwrap();
     }
     text
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the test looks at what the program left"
-)]
-fn assert_sound(data_dir: &Path, deployments: i64) {
-    let connection = rusqlite::Connection::open(data_dir.join("longshore.db")).unwrap();
-    let said: String = connection
-        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
-        .unwrap();
-    assert_eq!(said, "ok");
-    let count: i64 = connection
-        .query_row("SELECT count(*) FROM deployment", [], |row| row.get(0))
-        .unwrap();
-    assert_eq!(count, deployments);
 }
 
 /// A daemon on that disk, whose version one is live.

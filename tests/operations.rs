@@ -8,7 +8,7 @@ mod laws;
 #[expect(dead_code, reason = "another test file uses the rest")]
 mod world;
 
-use longshore::core::access::Reach;
+use longshore::core::access::{Caller, Reach, Scope};
 use longshore::core::action::{
     Action, CreateDeployment, DeploymentView, Reply, RequestKey, Target,
 };
@@ -293,6 +293,33 @@ async fn a_removed_environment_is_gone_at_once_and_its_name_begins_anew() {
             process.view(running).await.environment.as_str(),
             "production"
         );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removed_environment_is_begun_anew_only_by_who_can_see_its_app() {
+    let bench = Bench::new(vec![git_app("web"), git_app("other")]);
+    let process = bench.start();
+    bench.world.state.lock().unwrap().head = Some(sha('1'));
+    let web = process.deploy("web").await.unwrap().deployment;
+    let other = process.deploy("other").await.unwrap().deployment;
+    process.drive().await;
+    process.change("web", REMOVE, false).await.unwrap();
+    process.drive().await;
+    for (reach, may) in [
+        (Reach::App(other.app), false),
+        (Reach::Environment(web.app, web.environment), false),
+        (Reach::App(web.app), true),
+    ] {
+        let caller = Caller {
+            scope: Scope::Write,
+            reach,
+            ..process.caller.clone()
+        };
+        let asked = Action::CreateDeployment(create("web", Trigger::Manual));
+        let answer = process.agent.dispatch(&caller, asked).await;
+        let begun = process.store.apps(Reach::All).unwrap().len() == 2;
+        assert_eq!((answer.is_ok(), begun), (may, may), "{reach:?}: {answer:?}");
     }
 }
 

@@ -94,7 +94,13 @@ impl Agent {
             let wanted = environment.unwrap_or(&known.default_environment);
             known.environments.contains_key(wanted)
         });
-        if !is_configured {
+        // Nobody begins what they could not see; a token for the removed environment itself ends with it.
+        let may_begin = match caller.reach {
+            Reach::All => true,
+            Reach::App(_) => self.visible_app(caller, app).is_ok(),
+            Reach::Environment(..) => false,
+        };
+        if !is_configured || !may_begin {
             return Err(missing);
         }
         let now = self.ports.clock.now();

@@ -28,20 +28,18 @@ impl Walk<'_> {
     /// Brings the image to run and commits.
     pub(super) async fn rollout(&self, interrupt: &Interrupt) -> Result<Deployment, Stop> {
         let agent = self.agent;
-        let (content, again) = match self.deployment.request.wanted {
+        let (content, variables, again) = match self.deployment.request.wanted {
             Wanted::Release(serial) => {
                 let release = agent.store.release(serial)?;
                 self.keep_image(interrupt, &release.content).await?;
                 let owner = agent.store.deployment(release.deployment)?;
-                (release.content, Some((serial, owner.request.variables)))
+                (release.content, owner.request.variables, Some(serial))
             }
-            Wanted::Commit { .. } | Wanted::Image(_) | Wanted::Restart => {
-                (self.new_content(interrupt).await?, None)
-            }
-        };
-        let (again, variables) = match again {
-            Some((serial, variables)) => (Some(serial), variables),
-            None => (None, self.deployment.request.variables.clone()),
+            Wanted::Commit { .. } | Wanted::Image(_) | Wanted::Restart => (
+                self.new_content(interrupt).await?,
+                self.deployment.request.variables.clone(),
+                None,
+            ),
         };
         agent
             .store

@@ -12,11 +12,13 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoTarget {
     /// Nothing was ever live.
-    #[error("nothing was ever live in this environment: there is nothing to go back to")]
+    #[error(
+        "nothing was ever live in this environment: there is nothing to go back to; deploy first"
+    )]
     NeverLive,
     /// There is none below the live one that no rollback has left and whose image is kept.
     #[error(
-        "there is no earlier release to go back to: release {live} is live, and no rollback target is below it"
+        "there is no earlier release to go back to: release {live} is live, and no rollback target is below it; name a release by its number, or deploy the commit you want"
     )]
     NoEarlier {
         /// The live one's number.

@@ -109,3 +109,20 @@ fn run(program: &str, arguments: &[&str], place: &Path) -> std::process::Output 
         .output()
         .unwrap()
 }
+
+/// The database on that disk is whole, and holds so many deployments.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test looks at what the program left"
+)]
+pub fn assert_sound(data_dir: &Path, deployments: i64) {
+    let connection = rusqlite::Connection::open(data_dir.join("longshore.db")).unwrap();
+    let said: String = connection
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(said, "ok");
+    let count: i64 = connection
+        .query_row("SELECT count(*) FROM deployment", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(count, deployments);
+}
