@@ -10,6 +10,7 @@ use uuid::Uuid;
 const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("schema.sql")),
     M::up(include_str!("schema_2.sql")),
+    M::up(include_str!("schema_3.sql")),
 ];
 
 /// Opens a connection with the settings every connection has.
