@@ -270,7 +270,12 @@ impl Stage {
                     .get("content-type")
                     .map(|kind| kind.to_str().unwrap());
                 assert_eq!(kind, Some("application/json; charset=utf-8"), "{shown}");
-                let found = serde_json::from_str(&body).unwrap();
+                let found: Value = serde_json::from_str(&body).unwrap();
+                assert_eq!(
+                    body,
+                    found.to_string(),
+                    "keys stand in the order of the alphabet"
+                );
                 self.bound.compare("body", wanted, &found)
             }
         };
