@@ -22,6 +22,7 @@ mod interrupt;
 mod journal;
 mod patience;
 mod permits;
+mod pulse;
 mod readiness;
 mod reload;
 mod rollout;
@@ -103,6 +104,7 @@ pub struct Agent {
     /// One collection at a time.
     collecting: tokio::sync::Mutex<()>,
     watch: watch::Watch,
+    pulse: pulse::Pulse,
 }
 
 impl Agent {
@@ -120,6 +122,7 @@ impl Agent {
             adopting: tokio::sync::Mutex::new(()),
             collecting: tokio::sync::Mutex::new(()),
             watch: watch::Watch::default(),
+            pulse: pulse::Pulse::default(),
         }
     }
 
