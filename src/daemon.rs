@@ -98,6 +98,7 @@ pub async fn run(config_file: &Path, around: Surroundings) -> anyhow::Result<()>
         agent: agent.clone(),
         random,
         public_url: config.api.public_url.clone(),
+        resident_bytes: Some(Arc::new(resident_bytes)),
     });
     serve_and_drive(&config, &agent, routes, signals).await
 }
@@ -231,6 +232,16 @@ fn settings(config: &Config) -> Settings {
         unavailable_timeout: config.docker.unavailable_timeout,
         retention: config.retention,
     }
+}
+
+/// What the kernel says of this process' resident memory.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
 }
 
 #[expect(
