@@ -149,10 +149,12 @@ async fn serve_and_drive(
         () = signals.end(agent) => {
             tracing::info!("stopping; what is at work goes on at the next start");
             stop.send_replace(true);
+            agent.close();
             drive.await
         }
     };
     stop.send_replace(true);
+    agent.close();
     let drained = async { while servers.join_next().await.is_some() {} };
     tokio::select! {
         () = drained => {}

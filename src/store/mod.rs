@@ -6,6 +6,7 @@ mod apps;
 mod changes;
 mod deployments;
 mod disk;
+mod events;
 mod files;
 mod kept;
 mod key;
@@ -29,6 +30,7 @@ pub use adopt::{Adoptee, Adopting, Discarded, GivenUp, Mode};
 pub use apps::{Place, PlaceError};
 pub use changes::ChangeAccepted;
 pub use deployments::{Created, NewDeployment};
+pub use events::Progressed;
 pub use ledger::Home;
 pub use logs::DeploymentLog;
 pub use operations::{StepRow, Task, Unfinished};
@@ -199,6 +201,13 @@ impl Store {
     #[must_use]
     pub fn instance(&self) -> Uuid {
         self.instance
+    }
+
+    /// How many bytes the database takes on the disk, with its write-ahead log.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        let size = |name| std::fs::metadata(self.data_dir.join(name)).map_or(0, |file| file.len());
+        size("longshore.db") + size("longshore.db-wal")
     }
 
     /// Where everything is kept.

@@ -1,15 +1,18 @@
 //! Deployments: create, list, show, cancel, read the log.
 
 use super::error::{self, Refusal};
-use super::parse::{self, Named};
+use super::follow::{self, Follower};
+use super::parse;
+use super::path::Named;
 use super::wire::PageMeta;
 use super::wire::deployment::{Cancelled, Created, Deployment, DeploymentPage};
-use super::wire::log::LogLines;
+use super::wire::log::{LogLine, LogLines};
 use super::wire::problem::Problem;
 use super::wire::request::NewDeployment;
 use super::wire::word::Status;
 use super::{MAX_BODY, Params, Route, render};
 use crate::api::Api;
+use crate::api::follow::Followers;
 use crate::core::access::Caller;
 use crate::core::action::{Action, ReadLog, Reply};
 use axum::Extension;
@@ -173,7 +176,8 @@ async fn cancel(
 /// Reads a deployment's log
 ///
 /// As text; as JSON where `Accept` names it; with `from` whole lines from that byte on, and in `X-Longshore-Next` where
-/// to go on.
+/// to go on. Where `Accept` names `text/event-stream`, as Server-Sent Events until the log's end, which an event `end`
+/// tells: each is a line as JSON, its id the byte to go on at.
 #[utoipa::path(
     get, path = "/deployments/{id}/logs", tag = "deployments", operation_id = "getDeploymentLogs",
     params(
@@ -181,12 +185,15 @@ async fn cancel(
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many lines as JSON; 100 if absent"),
         ("offset" = Option<u32>, Query, minimum = 0, description = "How many lines to skip"),
         ("from" = Option<i64>, Query, minimum = 0, description = "The byte to begin at"),
+        ("Last-Event-ID" = Option<String>, Header, pattern = "^[0-9]{1,18}$",
+            description = "Where a client that was cut off goes on following; counts more than `from`"),
         ("wait" = Option<bool>, Query, description = "With `from`: whether to wait for a line if there is none yet"),
     ),
     responses(
         (status = 200, content(
             (LogLines = "application/json"),
             (String = "text/plain"),
+            (LogLine = "text/event-stream"),
         )),
         (status = 400, body = Problem, description = "A parameter breaks a rule"),
         (status = 404, body = Problem, description = "There is no such deployment"),
@@ -195,6 +202,7 @@ async fn cancel(
 async fn logs(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
+    Extension(followers): Extension<Followers>,
     named: Named,
     headers: HeaderMap,
     Query(params): Params,
@@ -218,6 +226,13 @@ async fn logs(
                 Reply::Log(page) => Ok(render::log_piece(page)),
                 other => Err(Refusal::unexpected(&other)),
             }
+        }
+        parse::LogForm::Followed { from } => {
+            let first = render::read_piece(&api, &caller, deployment, from)
+                .await
+                .map_err(|error| error::about(error, &text))?;
+            let follower = Follower::join(&api, &followers, &caller, &headers)?;
+            Ok(follow::log(follower, deployment, first))
         }
         parse::LogForm::Whole => {
             // The first piece is read before the answer begins, so that a missing deployment is a 404.

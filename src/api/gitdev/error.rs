@@ -81,6 +81,31 @@ impl Refusal {
         )
     }
 
+    /// An environment that is part of a path.
+    pub(super) fn no_environment(name: &str, message: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "environment_not_found",
+            message,
+            json!({ "environment": name }),
+        )
+    }
+
+    pub(super) fn too_many_followers(most: usize) -> Self {
+        let wait = Some(("retry-after", "30"));
+        Self {
+            header: wait,
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too_many_followers",
+                format!(
+                    "{most} logs and events are followed already; ask again without following, or later"
+                ),
+                json!({ "max_followers": most }),
+            )
+        }
+    }
+
     pub(super) fn no_route() -> Self {
         Self::new(
             StatusCode::NOT_FOUND,

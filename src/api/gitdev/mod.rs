@@ -5,10 +5,14 @@ mod apps;
 mod deployments;
 mod describe;
 mod error;
+mod events;
+mod follow;
 mod gc;
 mod id;
 mod operations;
 mod parse;
+mod path;
+mod plan;
 mod render;
 mod secrets;
 mod tokens;
@@ -41,7 +45,9 @@ pub(super) fn routes(api: &Api) -> Router<Api> {
     let list = [
         deployments::routes(),
         apps::routes(),
+        plan::routes(),
         operations::routes(),
+        events::routes(),
         secrets::routes(),
         tokens::routes(),
         gc::routes(),

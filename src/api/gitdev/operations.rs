@@ -2,6 +2,7 @@
 //! restart, rollback.
 
 use super::error::{self, Refusal};
+use super::path::{NamedApp, NamedId};
 use super::wire::deployment::Created;
 use super::wire::operation::Operations;
 use super::wire::problem::Problem;
@@ -14,7 +15,7 @@ use crate::core::change::Change;
 use crate::core::id::OperationSerial;
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use utoipa_axum::routes;
@@ -48,7 +49,7 @@ pub(super) fn routes() -> Vec<Route> {
 async fn stop(
     state: State<Api>,
     caller: Extension<Caller>,
-    app: Path<String>,
+    app: NamedApp,
     body: Body,
 ) -> Result<Response, Refusal> {
     ask(state, caller, app, body, Change::Stop).await
@@ -70,7 +71,7 @@ async fn stop(
 async fn start(
     state: State<Api>,
     caller: Extension<Caller>,
-    app: Path<String>,
+    app: NamedApp,
     body: Body,
 ) -> Result<Response, Refusal> {
     ask(state, caller, app, body, Change::Start).await
@@ -92,7 +93,7 @@ async fn start(
 async fn suspend(
     state: State<Api>,
     caller: Extension<Caller>,
-    app: Path<String>,
+    app: NamedApp,
     body: Body,
 ) -> Result<Response, Refusal> {
     ask(state, caller, app, body, Change::Suspend).await
@@ -114,7 +115,7 @@ async fn suspend(
 async fn activate(
     state: State<Api>,
     caller: Extension<Caller>,
-    app: Path<String>,
+    app: NamedApp,
     body: Body,
 ) -> Result<Response, Refusal> {
     ask(state, caller, app, body, Change::Activate).await
@@ -123,18 +124,18 @@ async fn activate(
 async fn ask(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(app): Path<String>,
+    app: NamedApp,
     body: Body,
     change: Change,
 ) -> Result<Response, Refusal> {
     let body = parse::optional_object(body, MAX_BODY).await?;
     let asked = ChangeEnvironment {
-        app: parse::app(&app),
+        app: app.app,
         environments: parse::environments(&body)?,
         change,
         now: parse::flag(&body, "now")?,
     };
-    carry_out(&api, &caller, &app, asked).await
+    carry_out(&api, &caller, &app.text, asked).await
 }
 
 /// Removes an app, or one of its environments, with its containers, images and networks
@@ -156,18 +157,18 @@ async fn ask(
 async fn remove(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(app): Path<String>,
+    app: NamedApp,
     Query(params): Params,
 ) -> Result<Response, Refusal> {
     let asked = ChangeEnvironment {
-        app: parse::app(&app),
+        app: app.app,
         environments: parse::environments_of_query(&params)?,
         change: Change::Remove {
             volumes: parse::flag_of_query(&params, "volumes")?,
         },
         now: true,
     };
-    carry_out(&api, &caller, &app, asked).await
+    carry_out(&api, &caller, &app.text, asked).await
 }
 
 async fn carry_out(
@@ -199,7 +200,7 @@ async fn carry_out(
 async fn show(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    NamedId(id): NamedId,
 ) -> Result<Response, Refusal> {
     // What is no number is an operation there is not.
     let serial = OperationSerial(id.parse().unwrap_or(0));
@@ -236,12 +237,12 @@ async fn restart(
     caller: Extension<Caller>,
     uri: Uri,
     headers: HeaderMap,
-    Path(app): Path<String>,
+    app: NamedApp,
     body: Body,
 ) -> Result<Response, Refusal> {
     let body = parse::optional_object(body, MAX_BODY).await?;
-    let create = parse::create_again(&app, uri.path(), &body, &headers, Target::Restart)?;
-    created(state, caller, uri, headers, &app, create).await
+    let create = parse::create_again(app.app, uri.path(), &body, &headers, Target::Restart)?;
+    created(state, caller, uri, headers, &app.text, create).await
 }
 
 /// Makes an earlier release live again
@@ -268,13 +269,13 @@ async fn rollback(
     caller: Extension<Caller>,
     uri: Uri,
     headers: HeaderMap,
-    Path(app): Path<String>,
+    app: NamedApp,
     body: Body,
 ) -> Result<Response, Refusal> {
     let body = parse::optional_object(body, MAX_BODY).await?;
     let target = Target::Release(parse::release(&body)?);
-    let create = parse::create_again(&app, uri.path(), &body, &headers, target)?;
-    created(state, caller, uri, headers, &app, create).await
+    let create = parse::create_again(app.app, uri.path(), &body, &headers, target)?;
+    created(state, caller, uri, headers, &app.text, create).await
 }
 
 async fn created(

@@ -18,7 +18,6 @@ pub(in crate::api::gitdev) struct NewDeployment {
     #[schema(pattern = "^[0-9a-fA-F]{7,40}$")]
     commit_sha: Option<String>,
     /// Variables of this one deployment, over the configured ones. They are never shown again.
-    #[schema(value_type = Option<BTreeMap<String, String>>)]
     env_vars: Option<BTreeMap<String, String>>,
     /// The token's own, else the app's default, if absent.
     #[schema(min_length = 1)]
@@ -28,6 +27,30 @@ pub(in crate::api::gitdev) struct NewDeployment {
     image: Option<String>,
     /// Takes the configured branch where none is named.
     from_config: Option<bool>,
+}
+
+/// A deployment that might be made, or a release that might be live again.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes what is read by hand")]
+pub(in crate::api::gitdev) struct PlanRequest {
+    /// A branch of the app's repository; an app that is built needs it, unless `from_config` or `release` is given.
+    #[schema(min_length = 1, max_length = 255)]
+    branch: Option<String>,
+    /// A commit of the branch; its head if absent.
+    #[schema(pattern = "^[0-9a-fA-F]{7,40}$")]
+    commit_sha: Option<String>,
+    env_vars: Option<BTreeMap<String, String>>,
+    /// The token's own, else the app's default, if absent.
+    #[schema(min_length = 1)]
+    environment: Option<String>,
+    /// An image to run, for an app that is not built.
+    #[schema(min_length = 1)]
+    image: Option<String>,
+    /// Takes the configured branch where none is named.
+    from_config: Option<bool>,
+    /// The number of the release to go back to, instead of all of these.
+    #[schema(minimum = 1)]
+    release: Option<i64>,
 }
 
 /// Which environment a change is about.
