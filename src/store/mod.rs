@@ -298,6 +298,18 @@ impl Store {
         self.disk.room()
     }
 
+    /// Whether the database answers: the connection that writes is to be had, and both it and one that reads reach the disk's file.
+    ///
+    /// # Errors
+    /// If SQLite says no.
+    pub fn answers(&self) -> Result<(), StoreError> {
+        let look = "SELECT count(*) FROM instance";
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.query_row(look, [], |_| Ok(()))?;
+        drop(writer);
+        self.read(|transaction| Ok(transaction.query_row(look, [], |_| Ok(()))?))
+    }
+
     /// One look at the database as it was at one moment.
     fn read<T>(
         &self,
