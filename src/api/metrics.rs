@@ -111,7 +111,7 @@ pub(super) async fn show(
     let caller = match (peer, auth::bearer(&headers)) {
         (_, Some(token)) => api.agent.token_caller(&token),
         (Peer::Local(user), None) => api.agent.local_caller(&user).map(Some),
-        (Peer::Remote, None) => Ok(None),
+        (Peer::Remote(_), None) => Ok(None),
     };
     let measured = match caller {
         Ok(Some(caller)) => api.agent.dispatch(&caller, Action::Measure).await,

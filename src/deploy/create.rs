@@ -303,6 +303,7 @@ pub(super) fn denied(place: &Place, reason: DeniedReason) -> Error {
         DeniedReason::Suspended
         | DeniedReason::Stopped
         | DeniedReason::NotSuspended
+        | DeniedReason::QueueFull
         | DeniedReason::Collected => Error::Refused(reason.to_string()),
     }
 }

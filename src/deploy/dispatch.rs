@@ -34,7 +34,7 @@ impl Agent {
         }
         match action {
             Action::CreateDeployment(create) => self.create(caller, create).await,
-            Action::GetDeployment(id) => self.view(&self.visible(caller, id)?),
+            Action::GetDeployment(id) => self.show(caller, id),
             Action::ListDeployments(list) => self.list(caller, list),
             Action::CancelDeployment(id) => self.cancel(caller, id),
             Action::ReadLog(read) => self.read_log(caller, read).await,
@@ -69,6 +69,19 @@ impl Agent {
                     .reach
                     .includes(deployment.app, deployment.environment)
             })
+            .ok_or(Error::DeploymentNotFound)
+    }
+
+    fn show(&self, caller: &Caller, id: Uuid) -> Result<Reply, Error> {
+        let found = self.store.find_view(id).map_err(internal)?;
+        let sees = |deployment: &Deployment| {
+            caller
+                .reach
+                .includes(deployment.app, deployment.environment)
+        };
+        found
+            .filter(|view| sees(&view.deployment))
+            .map(|view| Reply::Deployment(Box::new(view)))
             .ok_or(Error::DeploymentNotFound)
     }
 

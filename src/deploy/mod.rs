@@ -25,6 +25,7 @@ mod measure;
 mod patience;
 mod permits;
 mod plan;
+mod pulse;
 mod readiness;
 mod reload;
 mod rollout;
@@ -109,6 +110,7 @@ pub struct Agent {
     /// Whether this process is ending: nobody is to go on waiting for what comes.
     closing: tokio::sync::watch::Sender<bool>,
     counted: Mutex<measure::Counted>,
+    pulse: pulse::Pulse,
 }
 
 impl Agent {
@@ -126,6 +128,7 @@ impl Agent {
             adopting: tokio::sync::Mutex::new(()),
             collecting: tokio::sync::Mutex::new(()),
             watch: watch::Watch::default(),
+            pulse: pulse::Pulse::default(),
             closing: tokio::sync::watch::Sender::new(false),
             counted: Mutex::default(),
         };

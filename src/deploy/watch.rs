@@ -200,12 +200,7 @@ impl Agent {
         let mut changes = self.store.changes();
         loop {
             changes.borrow_and_update();
-            let unfinished = self.store.unfinished()?;
-            if unfinished
-                .iter()
-                .any(|work| work.environment == environment)
-                || changes.changed().await.is_err()
-            {
+            if self.store.has_work(environment)? || changes.changed().await.is_err() {
                 return Ok(());
             }
         }

@@ -242,7 +242,7 @@ pub(super) fn cancel_changes(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let sql = format!(
-        "SELECT {CHANGE} FROM operation o WHERE o.environment = ?1 AND o.phase IN ('queued', 'running')"
+        "SELECT {CHANGE} FROM operation o WHERE o.environment = ?1 AND o.done_at IS NULL AND o.phase IN ('queued', 'running')"
     );
     let mut statement = tx.prepare_cached(&sql)?;
     let mut rows = statement.query([environment.0])?;
@@ -294,7 +294,8 @@ fn volumes_of(
 ) -> Result<BTreeSet<String>, StoreError> {
     let specs: Vec<String> = tx
         .prepare_cached(
-            "SELECT DISTINCT spec FROM deployment WHERE environment = ?1 AND spec IS NOT NULL",
+            "SELECT spec FROM deployment WHERE environment = ?1 AND hidden_at IS NULL AND spec IS NOT NULL
+             UNION SELECT spec FROM deployment WHERE environment = ?1 AND hidden_at IS NOT NULL AND spec IS NOT NULL",
         )?
         .query_map([environment.0], |row| row.get(0))?
         .collect::<Result<_, _>>()?;

@@ -13,6 +13,7 @@ mod key;
 mod ledger;
 mod logs;
 mod operations;
+mod pages;
 mod phases;
 mod principals;
 mod releases;
@@ -34,13 +35,13 @@ pub use events::Progressed;
 pub use ledger::Home;
 pub use logs::DeploymentLog;
 pub use operations::{StepRow, Task, Unfinished};
+pub use pages::ListFilter;
 pub use phases::StepResult;
 pub use releases::NoTarget;
 pub use retention::{Holding, KnownProject};
 pub use rollouts::{Committing, Live};
 pub use running::Running;
 pub use secrets::{ContainerEnv, SecretError};
-pub use views::ListFilter;
 
 use crate::core::deployment::InvalidTransition;
 use crate::core::ports::Random;
@@ -296,6 +297,18 @@ impl Store {
     /// [`StoreError::DiskFull`] if there is not.
     pub fn room(&self) -> Result<(), StoreError> {
         self.disk.room()
+    }
+
+    /// Whether the database answers: the connection that writes is to be had, and both it and one that reads reach the disk's file.
+    ///
+    /// # Errors
+    /// If SQLite says no.
+    pub fn answers(&self) -> Result<(), StoreError> {
+        let look = "SELECT count(*) FROM instance";
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.query_row(look, [], |_| Ok(()))?;
+        drop(writer);
+        self.read(|transaction| Ok(transaction.query_row(look, [], |_| Ok(()))?))
     }
 
     /// One look at the database as it was at one moment.

@@ -12,6 +12,7 @@ use longshore::core::name::{Branch, Sha};
 use longshore::core::ports::*;
 use longshore::deploy::{Agent, Ports, Settings};
 use serde_json::{Value, json};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,6 +25,9 @@ struct Repository {
     world: Fake,
     reachable: AtomicBool,
 }
+
+/// Where requests over TCP come from.
+const REMOTE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 const MAIN: [char; 3] = ['1', '2', '3'];
 const DEVELOP: [char; 1] = ['4'];
@@ -295,9 +299,9 @@ impl Stage {
             Some(token) => {
                 let value = self.bound.fill(&format!("Bearer {{token:{token}}}"));
                 built = built.header("authorization", value);
-                Peer::Remote
+                Peer::Remote(REMOTE)
             }
-            None => Peer::Remote,
+            None => Peer::Remote(REMOTE),
         };
         let body = match (&request["body"], &request["text"], &request["bytes"]) {
             (Value::Null, Value::String(text), _) => text.clone(),

@@ -11,8 +11,12 @@ use longshore::core::app::App;
 use longshore::deploy::Agent;
 use longshore::store::Store;
 use serde_json::{Value, json};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use tower::ServiceExt as _;
+
+/// Where requests over TCP come from.
+const REMOTE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// Who sends a request.
 #[derive(Clone, Debug)]
@@ -109,10 +113,10 @@ impl Stage {
         let mut built = Request::builder().method(method).uri(path);
         let peer = match by {
             As::Ann => Peer::Local("ann".into()),
-            As::Nobody => Peer::Remote,
+            As::Nobody => Peer::Remote(REMOTE),
             As::Token(token) => {
                 built = built.header("authorization", format!("Bearer {token}"));
-                Peer::Remote
+                Peer::Remote(REMOTE)
             }
         };
         let body = match body {

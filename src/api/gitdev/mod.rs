@@ -2,6 +2,7 @@
 //! routes is added here, where no git.dev client notices.
 
 mod apps;
+mod bounds;
 mod deployments;
 mod describe;
 mod error;
@@ -24,7 +25,7 @@ use super::{Api, RequestId, auth, auth::Peer};
 use axum::Router;
 use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, Uri};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use error::Refusal;
 use std::collections::HashMap;
@@ -61,6 +62,8 @@ pub(super) fn routes(api: &Api) -> Router<Api> {
         .fallback(async || Refusal::no_route())
         .method_not_allowed_fallback(method_not_allowed)
         .layer(describe::layer(description))
+        .layer(from_fn(bounds::panics))
+        .layer(from_fn(bounds::head))
         .layer(from_fn_with_state(api.clone(), authenticate))
 }
 
@@ -87,7 +90,7 @@ async fn authenticate(
             .token_caller(&token)?
             .ok_or_else(Refusal::invalid_token)?,
         (Peer::Local(user), None) => api.agent.local_caller(&user)?,
-        (Peer::Remote, None) => return Err(Refusal::missing_token()),
+        (Peer::Remote(_), None) => return Err(Refusal::missing_token()),
     };
     request.extensions_mut().insert(caller);
     let id = request.extensions().get::<RequestId>().cloned();

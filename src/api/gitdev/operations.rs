@@ -43,7 +43,6 @@ pub(super) fn routes() -> Vec<Route> {
         (status = 400, body = Problem, description = "The body breaks a rule, or names an environment there is not"),
         (status = 404, body = Problem, description = "There is no such app"),
         (status = 409, body = Problem, description = "It is suspended"),
-        (status = 413, body = Problem, description = "The body is too large"),
     ),
 )]
 async fn stop(
@@ -65,7 +64,6 @@ async fn stop(
         (status = 400, body = Problem, description = "The body breaks a rule, or names an environment there is not"),
         (status = 404, body = Problem, description = "There is no such app"),
         (status = 409, body = Problem, description = "It is suspended"),
-        (status = 413, body = Problem, description = "The body is too large"),
     ),
 )]
 async fn start(
@@ -87,7 +85,6 @@ async fn start(
         (status = 400, body = Problem, description = "The body breaks a rule, or names an environment there is not"),
         (status = 404, body = Problem, description = "There is no such app"),
         (status = 409, body = Problem, description = "It cannot be suspended now"),
-        (status = 413, body = Problem, description = "The body is too large"),
     ),
 )]
 async fn suspend(
@@ -109,7 +106,6 @@ async fn suspend(
         (status = 400, body = Problem, description = "The body breaks a rule, or names an environment there is not"),
         (status = 404, body = Problem, description = "There is no such app"),
         (status = 409, body = Problem, description = "It is not suspended"),
-        (status = 413, body = Problem, description = "The body is too large"),
     ),
 )]
 async fn activate(
@@ -229,7 +225,6 @@ async fn show(
         (status = 400, body = Problem, description = "The body breaks a rule"),
         (status = 404, body = Problem, description = "There is no such app"),
         (status = 409, body = Problem, description = "Nothing is live, or the environment takes no deployment now"),
-        (status = 413, body = Problem, description = "The body is too large"),
     ),
 )]
 async fn restart(
@@ -261,7 +256,6 @@ async fn restart(
         (status = 400, body = Problem, description = "The body breaks a rule, or there is no such release"),
         (status = 404, body = Problem, description = "There is no such app"),
         (status = 409, body = Problem, description = "There is nothing to go back to, or the environment takes no deployment now"),
-        (status = 413, body = Problem, description = "The body is too large"),
     ),
 )]
 async fn rollback(

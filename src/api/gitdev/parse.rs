@@ -1,7 +1,7 @@
 //! Requests to actions. With several bad fields the first in the contract's order is reported.
 
 use super::error::Refusal;
-use super::{id, words};
+use super::{bounds, id, words};
 use crate::core::access::Scope;
 use crate::core::action::{
     AppRef, CreateDeployment, CreateToken, Environments, ListDeployments, ListEvents, RequestKey,
@@ -40,9 +40,7 @@ pub(super) type Object = Map<String, Value>;
 
 /// The body as a JSON object, whatever its content type says.
 pub(super) async fn object(body: Body, max: usize) -> Result<Object, Refusal> {
-    let bytes = axum::body::to_bytes(body, max)
-        .await
-        .map_err(|_| Refusal::too_large(max))?;
+    let bytes = bounds::whole(body, max).await?;
     match serde_json::from_slice(&bytes) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(Refusal::bad(
@@ -60,9 +58,7 @@ pub(super) async fn object(body: Body, max: usize) -> Result<Object, Refusal> {
 
 /// A body that may be empty: what it could say has a default.
 pub(super) async fn optional_object(body: Body, max: usize) -> Result<Object, Refusal> {
-    let bytes = axum::body::to_bytes(body, max)
-        .await
-        .map_err(|_| Refusal::too_large(max))?;
+    let bytes = bounds::whole(body, max).await?;
     if bytes.is_empty() {
         return Ok(Object::new());
     }

@@ -28,7 +28,6 @@ pub(super) fn routes() -> Vec<Route> {
         (status = 201, body = NewToken),
         (status = 400, body = Problem, description = "The body breaks a rule"),
         (status = 404, body = Problem, description = "There is no such app"),
-        (status = 413, body = Problem, description = "The body is too large"),
     ),
 )]
 async fn create(
