@@ -21,7 +21,7 @@ pub mod log;
 pub mod measure;
 pub mod name;
 pub mod operation;
-pub mod plan;
+pub mod planned;
 pub mod ports;
 pub mod redact;
 pub mod release;
