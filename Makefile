@@ -3,7 +3,7 @@
 # Debian keeps sshd and dockerd where an ordinary user's PATH does not look.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo clean-demo build test test-clients simulate campaign-kill fmt lint bench
+.PHONY: help demo clean-demo build install uninstall test test-clients simulate campaign-kill fmt lint bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,17 @@ clean-demo: ## remove what a demo that was killed left behind
 
 build: ## the release program, target/release/longshore
 	cargo build --release --locked
+
+# Where `make install` puts things; DESTDIR is for packages.
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+PROGRAM ?= target/release/longshore
+
+install: ## the program, units, users and an example configuration under PREFIX=/usr/local; build it first
+	PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR) PROGRAM=$(PROGRAM) DESTDIR=$(DESTDIR) scripts/install
+
+uninstall: ## what install put there; configuration, data and the user stay
+	PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR) DESTDIR=$(DESTDIR) scripts/install --remove
 
 test: ## all tests; starts a Docker engine and installs test programs (Debian) if they are missing
 	scripts/engine-up --for-tests
