@@ -304,7 +304,7 @@ impl Store {
             .query_map([], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
         for environment in environments {
-            cancel_changes(tx, EnvironmentSerial(environment))?;
+            cancel_changes(tx, EnvironmentSerial(environment), now)?;
         }
         Ok(failed)
     }

@@ -4,12 +4,14 @@ use super::rows::inconsistent;
 use super::{Store, StoreError};
 use crate::core::change::Change;
 use crate::core::deployment::Step;
+use crate::core::event::{ChangeStage, DeploymentStage};
 use crate::core::id::{
     ContainerSerial, DeploymentSerial, EnvironmentSerial, OperationSerial, SettlementSerial,
 };
 use crate::core::operation::{Operation, OperationKind, Settlement, Undo};
 use crate::core::time::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// An environment with work: unfinished operations or something to settle.
@@ -64,6 +66,33 @@ impl Store {
                 })
             })?;
             Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// How many operations are unfinished, by the word for where they are: a stage before the end, or `settling` for
+    /// those that have ended and left something to be undone.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn unfinished_by_phase(&self) -> Result<BTreeMap<&'static str, u64>, StoreError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT o.serial, d.phase, o.phase FROM operation o LEFT JOIN deployment d ON d.serial = o.deployment
+                 WHERE o.done_at IS NULL",
+            )?;
+            let mut rows = statement.query([])?;
+            let mut counts = BTreeMap::new();
+            while let Some(row) = rows.next()? {
+                let serial: i64 = row.get(0)?;
+                let deployment: Option<String> = row.get(1)?;
+                let word = match deployment {
+                    Some(phase) => DeploymentStage::parse(&phase).map(DeploymentStage::unfinished),
+                    None => ChangeStage::parse(&row.get::<_, String>(2)?).map(ChangeStage::unfinished),
+                };
+                let word = word.ok_or_else(|| inconsistent("operation", serial, "its phase"))?;
+                *counts.entry(word.unwrap_or("settling")).or_default() += 1;
+            }
+            Ok(counts)
         })
     }
 
