@@ -3,7 +3,7 @@
 # Debian keeps sshd and dockerd where an ordinary user's PATH does not look.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo clean-demo build install uninstall test test-clients simulate campaign-kill fmt lint bench
+.PHONY: help demo clean-demo build install uninstall test test-clients simulate campaign-kill fmt lint bench bench-api
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,10 @@ lint: ## clippy, and shellcheck where it is installed
 		echo "shellcheck is not installed: the shell scripts were not checked"; \
 	fi
 
-bench: ## memory and start of an idle daemon; a first deployment beside the same made by hand
+bench: ## memory and start of an idle daemon; a first deployment beside the same made by hand; the API with a million deployments
 	benches/footprint.sh
 	benches/first_deploy.sh
+	benches/api.sh
+
+bench-api: ## the API alone, beside a minimal server; takes ten minutes and 8 GB of disk
+	benches/api.sh
