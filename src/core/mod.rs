@@ -14,6 +14,7 @@ pub mod deployment;
 pub mod drift;
 pub mod env_file;
 pub mod error;
+pub mod explain;
 pub mod failure;
 pub mod id;
 pub mod log;
