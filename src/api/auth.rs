@@ -4,6 +4,7 @@ use crate::core::secret::Secret;
 use axum::extract::connect_info::Connected;
 use axum::http::{HeaderMap, header};
 use axum::serve::IncomingStream;
+use std::net::IpAddr;
 use tokio::net::{TcpListener, UnixListener};
 
 /// The other side of a connection.
@@ -11,8 +12,8 @@ use tokio::net::{TcpListener, UnixListener};
 pub enum Peer {
     /// A user of this host, on the unix socket, by name or number.
     Local(String),
-    /// Anybody, over TCP.
-    Remote,
+    /// Anybody, over TCP, from that address.
+    Remote(IpAddr),
 }
 
 impl Connected<IncomingStream<'_, UnixListener>> for Peer {
@@ -23,8 +24,8 @@ impl Connected<IncomingStream<'_, UnixListener>> for Peer {
 }
 
 impl Connected<IncomingStream<'_, TcpListener>> for Peer {
-    fn connect_info(_: IncomingStream<'_, TcpListener>) -> Self {
-        Self::Remote
+    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
+        Self::Remote(stream.remote_addr().ip())
     }
 }
 

@@ -19,6 +19,7 @@ pub mod id;
 pub mod log;
 pub mod name;
 pub mod operation;
+pub mod plan;
 pub mod ports;
 pub mod redact;
 pub mod release;

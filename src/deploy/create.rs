@@ -1,9 +1,10 @@
 //! Taking in a request for a deployment: what is meant is found out against the real remote, then written down.
 
 use super::Agent;
+use super::answered::Kind;
 use super::dispatch::internal;
 use crate::core::access::{Caller, Reach};
-use crate::core::action::{AppRef, CreateDeployment, Reply, RequestKey, Target};
+use crate::core::action::{AppRef, CreateDeployment, Reply, Target};
 use crate::core::admission::DeniedReason;
 use crate::core::deployment::{Request, Wanted};
 use crate::core::error::Error;
@@ -20,7 +21,7 @@ impl Agent {
         caller: &Caller,
         create: CreateDeployment,
     ) -> Result<Reply, Error> {
-        if let Some(reply) = self.answered(caller, create.key.as_ref())? {
+        if let Some(reply) = self.answered(caller, create.key.as_ref(), Kind::Deployment)? {
             return Ok(reply);
         }
         let place = self.place_to_deploy(caller, &create.app, create.environment.as_ref())?;
@@ -55,22 +56,6 @@ impl Agent {
         };
         let view = self.store.view(created.serial).map_err(internal)?;
         Ok(Reply::Deployment(Box::new(view)))
-    }
-
-    /// The answer to a request that was asked before with the same key. It comes before everything that is looked up:
-    /// by now the branch may be gone, the environment removed, nothing left to go back to.
-    fn answered(&self, caller: &Caller, key: Option<&RequestKey>) -> Result<Option<Reply>, Error> {
-        let Some(key) = key else { return Ok(None) };
-        let now = self.ports.clock.now();
-        let known = self.store.known(caller.principal.serial, key, now);
-        match known.map_err(internal)? {
-            Some(Created::Known(known)) => {
-                let view = self.store.view(known.serial).map_err(internal)?;
-                Ok(Some(Reply::Deployment(Box::new(view))))
-            }
-            Some(Created::KeyReused) => Err(Error::KeyReused),
-            Some(Created::New(_) | Created::Ignored(_) | Created::Denied(_)) | None => Ok(None),
-        }
     }
 
     /// The environment a caller means. One that was removed and that the configuration still names begins anew, with a

@@ -6,6 +6,7 @@
 //! `select!` is `biased`: the same events in the same order make the same walk, so that a simulated one can be replayed.
 
 mod adopt;
+mod answered;
 mod authenticate;
 mod build;
 mod change;
@@ -14,12 +15,14 @@ mod checkout;
 mod collect;
 mod committed;
 mod create;
+mod delete;
 mod dispatch;
 mod drive;
 mod failures;
 mod history;
 mod interrupt;
 mod journal;
+mod limits;
 mod patience;
 mod permits;
 mod readiness;
@@ -27,6 +30,7 @@ mod reload;
 mod rollout;
 mod secrets;
 mod settle;
+mod tokens;
 mod uphold;
 mod walk;
 mod watch;
@@ -92,6 +96,7 @@ pub struct Agent {
     store: Arc<Store>,
     ports: Ports,
     settings: RwLock<Arc<Settings>>,
+    limits: limits::Limits,
     /// Counts checkouts, builds and rollouts.
     permits: permits::Permits,
     /// Operations that were at work when this process began and were not resumed yet.
@@ -110,6 +115,7 @@ impl Agent {
     #[must_use]
     pub fn new(store: Arc<Store>, ports: Ports, settings: Settings) -> Self {
         Self {
+            limits: limits::Limits::new(ports.clock.clone()),
             store,
             ports,
             permits: permits::Permits::new(settings.max_concurrent),

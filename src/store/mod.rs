@@ -9,6 +9,7 @@ mod disk;
 mod files;
 mod kept;
 mod key;
+mod keys;
 mod ledger;
 mod logs;
 mod operations;
@@ -23,12 +24,14 @@ mod schema;
 mod seal;
 mod secrets;
 mod standing;
+mod tokens;
 mod views;
 
 pub use adopt::{Adoptee, Adopting, Discarded, GivenUp, Mode};
 pub use apps::{Place, PlaceError};
 pub use changes::ChangeAccepted;
-pub use deployments::{Created, NewDeployment};
+pub use deployments::{Created, Hidden, NewDeployment};
+pub use keys::Answered;
 pub use ledger::Home;
 pub use logs::DeploymentLog;
 pub use operations::{StepRow, Task, Unfinished};
@@ -38,6 +41,7 @@ pub use retention::{Holding, KnownProject};
 pub use rollouts::{Committing, Live};
 pub use running::Running;
 pub use secrets::{ContainerEnv, SecretError};
+pub use tokens::{NewToken, Token, TokenMade};
 pub use views::ListFilter;
 
 use crate::core::deployment::InvalidTransition;
@@ -151,6 +155,7 @@ pub struct Store {
     data_dir: PathBuf,
     disk: disk::Disk,
     lost: Arc<logs::Lost>,
+    tokens: tokens::Remembered,
     credentials_directory: Option<PathBuf>,
     /// Held for as long as the store is open; the kernel lets go of it when the process ends, however it ends.
     _lock: std::fs::File,
@@ -190,6 +195,7 @@ impl Store {
             data_dir: data_dir.to_owned(),
             disk,
             lost: Arc::default(),
+            tokens: tokens::Remembered::default(),
             credentials_directory: with.credentials_directory,
             _lock: lock,
         })

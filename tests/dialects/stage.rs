@@ -254,6 +254,16 @@ impl Stage {
             headers.get("x-request-id").is_some_and(|id| !id.is_empty()),
             "{shown}: X-Request-Id is on every answer"
         );
+        if request["path"].as_str().unwrap().starts_with("/v1") {
+            for name in ["limit", "remaining", "reset"] {
+                let told = headers.get_all(format!("x-ratelimit-{name}"));
+                let told: Vec<&str> = told.iter().map(|value| value.to_str().unwrap()).collect();
+                assert!(
+                    told.len() == 1 && told[0].parse::<i64>().is_ok_and(|number| number >= 0),
+                    "{shown}: X-RateLimit-{name} is on every answer, once, a number"
+                );
+            }
+        }
         for (name, value) in expected["headers"].as_object().into_iter().flatten() {
             let found = headers.get(name).map(|value| value.to_str().unwrap());
             let fits = match (value.as_str(), found) {
@@ -284,14 +294,15 @@ impl Stage {
         for (name, value) in request["headers"].as_object().into_iter().flatten() {
             built = built.header(name, self.bound.fill(value.as_str().unwrap()));
         }
+        let elsewhere = "192.0.2.1".parse().unwrap();
         let peer = match request["as"].as_str() {
             Some("ann") => Peer::Local("ann".into()),
             Some(token) => {
                 let value = self.bound.fill(&format!("Bearer {{token:{token}}}"));
                 built = built.header("authorization", value);
-                Peer::Remote
+                Peer::Remote(elsewhere)
             }
-            None => Peer::Remote,
+            None => Peer::Remote(elsewhere),
         };
         let body = match (&request["body"], &request["text"], &request["bytes"]) {
             (Value::Null, Value::String(text), _) => text.clone(),

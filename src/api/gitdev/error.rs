@@ -1,10 +1,12 @@
 //! Errors in git.dev's shape: `{"error":{"code","message","details"}}`. All validation is 400.
 
+use super::words;
 use crate::api::RequestId;
 use crate::core::action::Reply;
 use crate::core::admission::IgnoredReason;
 use crate::core::error::{Ended, Error};
-use axum::http::{HeaderValue, Method, StatusCode};
+use crate::core::plan::Exceeded;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
@@ -15,7 +17,7 @@ pub(super) struct Refusal {
     code: &'static str,
     message: String,
     details: Value,
-    header: Option<(&'static str, &'static str)>,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Refusal {
@@ -113,10 +115,32 @@ impl Refusal {
         )
     }
 
-    fn unauthorized(code: &'static str, message: &str) -> Self {
-        let challenge = Some(("www-authenticate", "Bearer"));
+    pub(super) fn expired_token() -> Self {
+        Self::unauthorized("expired_token", "The token's time is over")
+    }
+
+    pub(super) fn too_many(exceeded: &Exceeded) -> Self {
+        let Exceeded {
+            plan,
+            limit,
+            retry_after,
+        } = *exceeded;
+        let details = json!({ "limit": limit, "retry_after": retry_after, "plan": plan.as_str() });
         Self {
-            header: challenge,
+            header: Some((header::RETRY_AFTER, retry_after.into())),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limit_exceeded",
+                format!("Rate limit of {limit} requests per minute exceeded"),
+                details,
+            )
+        }
+    }
+
+    fn unauthorized(code: &'static str, message: &str) -> Self {
+        let challenge = (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        Self {
+            header: Some(challenge),
             ..Self::new(StatusCode::UNAUTHORIZED, code, message, json!({}))
         }
     }
@@ -153,9 +177,7 @@ impl IntoResponse for Refusal {
         let body = json!({ "error": { "code": self.code, "message": self.message, "details": self.details } });
         let mut response = (self.status, super::render::json(&body)).into_response();
         if let Some((name, value)) = self.header {
-            response
-                .headers_mut()
-                .insert(name, HeaderValue::from_static(value));
+            response.headers_mut().insert(name, value);
         }
         if is_ours {
             response.extensions_mut().insert(OurFault(body));
@@ -212,6 +234,12 @@ fn refusal(error: Error, subject: &str) -> Refusal {
             format!("There is no operation '{subject}'"),
             json!({ "id": subject }),
         ),
+        Error::TokenNotFound => Refusal::new(
+            StatusCode::NOT_FOUND,
+            "token_not_found",
+            format!("There is no token '{subject}'"),
+            json!({ "id": subject }),
+        ),
         Error::Forbidden(needed) => Refusal::new(
             StatusCode::FORBIDDEN,
             "insufficient_scope",
@@ -245,6 +273,19 @@ fn refusal(error: Error, subject: &str) -> Refusal {
                 details,
             )
         }
+        Error::InProgress(phase) => Refusal::new(
+            StatusCode::CONFLICT,
+            "deployment_in_progress",
+            message,
+            json!({ "id": subject, "status": words::status(&phase) }),
+        ),
+        // Nothing is live before it succeeded.
+        Error::Live => Refusal::new(
+            StatusCode::CONFLICT,
+            "deployment_active",
+            message,
+            json!({ "id": subject, "status": "success" }),
+        ),
         Error::Refused(_) => Refusal::new(
             StatusCode::CONFLICT,
             "environment_refused",
@@ -264,30 +305,24 @@ fn refusal(error: Error, subject: &str) -> Refusal {
             json!({}),
         ),
         Error::Unsupported(_) => Refusal::bad("unsupported", message, json!({})),
-        Error::Unavailable(_) => {
-            let wait = Some(("retry-after", "5"));
-            Refusal {
-                header: wait,
-                ..Refusal::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "unavailable",
-                    message,
-                    json!({}),
-                )
-            }
-        }
-        Error::DiskFull(_) => {
-            let wait = Some(("retry-after", "60"));
-            Refusal {
-                header: wait,
-                ..Refusal::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "disk_full",
-                    message,
-                    json!({}),
-                )
-            }
-        }
+        Error::Unavailable(_) => Refusal {
+            header: Some((header::RETRY_AFTER, 5.into())),
+            ..Refusal::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                message,
+                json!({}),
+            )
+        },
+        Error::DiskFull(_) => Refusal {
+            header: Some((header::RETRY_AFTER, 60.into())),
+            ..Refusal::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "disk_full",
+                message,
+                json!({}),
+            )
+        },
         Error::Internal(_) => Refusal::internal(message),
     }
 }

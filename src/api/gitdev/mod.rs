@@ -2,6 +2,7 @@
 //! routes is added here, where no git.dev client notices.
 
 mod adopted;
+mod door;
 mod error;
 mod gc;
 mod id;
@@ -10,17 +11,18 @@ mod parse;
 mod reloaded;
 mod render;
 mod secrets;
+mod tokens;
 mod words;
 
-use super::{Api, RequestId, auth, auth::Peer};
+use super::Api;
 use crate::core::access::Caller;
 use crate::core::action::{Action, Reply};
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Query, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Extension, http::Method};
 use error::Refusal;
@@ -31,9 +33,6 @@ use std::collections::HashMap;
 /// The largest request body, in bytes: a hundred variables of 32 KiB do not fit, and no real request has them.
 const MAX_BODY: usize = 1024 * 1024;
 
-/// What everybody who asks for anything should know; an addition.
-const WARNING: HeaderName = HeaderName::from_static("x-longshore-warning");
-
 type Params = Query<HashMap<String, String>>;
 
 pub(super) fn routes(api: &Api) -> Router<Api> {
@@ -42,47 +41,24 @@ pub(super) fn routes(api: &Api) -> Router<Api> {
     for slash in ["", "/"] {
         routes = routes
             .route(&format!("/deployments{slash}"), get(list).post(create))
-            .route(&format!("/deployments/{{id}}{slash}"), get(show))
+            .route(
+                &format!("/deployments/{{id}}{slash}"),
+                get(show).delete(delete),
+            )
             .route(&format!("/deployments/{{id}}/cancel{slash}"), post(cancel))
             .route(&format!("/deployments/{{id}}/logs{slash}"), get(logs))
             .route(&format!("/apps{slash}"), get(apps))
             .route(&format!("/gc{slash}"), get(gc::explain).post(gc::collect))
-            .route(&format!("/tokens{slash}"), post(create_token))
             .route(&format!("/reload{slash}"), post(reload))
             .route(&format!("/adopt{slash}"), post(adopt))
-            .merge(operations::routes(slash));
+            .merge(operations::routes(slash))
+            .merge(tokens::routes(slash));
     }
     routes
         .merge(secrets::routes())
         .fallback(async || Refusal::no_route())
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn_with_state(api.clone(), authenticate))
-}
-
-/// 401 comes before everything else. A user of the unix socket needs no token.
-async fn authenticate(
-    State(api): State<Api>,
-    ConnectInfo(peer): ConnectInfo<Peer>,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, Refusal> {
-    let caller = match (peer, auth::bearer(request.headers())) {
-        (_, Some(token)) => api
-            .agent
-            .token_caller(&token)?
-            .ok_or_else(Refusal::invalid_token)?,
-        (Peer::Local(user), None) => api.agent.local_caller(&user)?,
-        (Peer::Remote, None) => return Err(Refusal::missing_token()),
-    };
-    request.extensions_mut().insert(caller);
-    let id = request.extensions().get::<RequestId>().cloned();
-    let response = next.run(request).await;
-    let mut response = error::with_request_id(response, id);
-    let warning = api.agent.warning();
-    if let Some(warning) = warning.and_then(|text| HeaderValue::from_str(&text).ok()) {
-        response.headers_mut().insert(WARNING, warning);
-    }
-    Ok(response)
+        .layer(from_fn_with_state(api.clone(), door::pass))
 }
 
 async fn method_not_allowed(method: Method, uri: Uri) -> Refusal {
@@ -175,6 +151,28 @@ async fn cancel(
     }
 }
 
+/// Deletes one that has ended; with `force=true` the live one, too.
+async fn delete(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    named: Named,
+    Query(params): Params,
+) -> Result<Response, Refusal> {
+    let delete = Action::DeleteDeployment {
+        id: named.deployment,
+        force: parse::flag_of_query(&params, "force")?,
+    };
+    match api
+        .agent
+        .dispatch(&caller, delete)
+        .await
+        .map_err(|error| error::about(error, &named.text))?
+    {
+        Reply::Gone => Ok(StatusCode::NO_CONTENT.into_response()),
+        other => Err(Refusal::unexpected(&other)),
+    }
+}
+
 async fn logs(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
@@ -245,26 +243,6 @@ async fn reload(
 ) -> Result<Response, Refusal> {
     match api.agent.dispatch(&caller, Action::Reload).await? {
         Reply::Reloaded(reloaded) => Ok(reloaded::render(&reloaded)),
-        other => Err(Refusal::unexpected(&other)),
-    }
-}
-
-async fn create_token(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    body: Body,
-) -> Result<Response, Refusal> {
-    let body = parse::object(body, MAX_BODY).await?;
-    let create = parse::token(&body)?;
-    let scope = create.scope;
-    let asked = body.get("app").and_then(Value::as_str);
-    match api
-        .agent
-        .dispatch(&caller, Action::CreateToken(create))
-        .await
-        .map_err(|error| error::about(error, asked.unwrap_or_default()))?
-    {
-        Reply::Token { principal, secret } => Ok(render::token(&principal, scope, &secret)),
         other => Err(Refusal::unexpected(&other)),
     }
 }

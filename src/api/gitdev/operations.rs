@@ -9,7 +9,7 @@ use crate::core::action::{Action, ChangeEnvironment, CreateDeployment, Reply, Ta
 use crate::core::change::Change;
 use crate::core::id::OperationSerial;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
@@ -17,7 +17,9 @@ use axum::{Extension, Router};
 
 pub(super) fn routes(slash: &str) -> Router<Api> {
     let change = |change| {
-        post(async move |state, caller, path, body| ask(state, caller, path, body, change).await)
+        post(async move |state, caller, uri, headers, path, body| {
+            ask(state, caller, uri, headers, path, body, change).await
+        })
     };
     Router::new()
         .route(&format!("/apps/{{app}}{slash}"), delete(remove))
@@ -42,7 +44,9 @@ pub(super) fn routes(slash: &str) -> Router<Api> {
 async fn ask(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(app): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    parse::Text(app): parse::Text,
     body: Body,
     change: Change,
 ) -> Result<Response, Refusal> {
@@ -52,6 +56,7 @@ async fn ask(
         environments: parse::environments(&body)?,
         change,
         now: parse::flag(&body, "now")?,
+        key: parse::key_at(&uri, &body, &headers)?,
     };
     carry_out(&api, &caller, &app, asked).await
 }
@@ -59,7 +64,9 @@ async fn ask(
 async fn remove(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(app): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    parse::Text(app): parse::Text,
     Query(params): Params,
 ) -> Result<Response, Refusal> {
     let asked = ChangeEnvironment {
@@ -69,6 +76,7 @@ async fn remove(
             volumes: parse::flag_of_query(&params, "volumes")?,
         },
         now: true,
+        key: parse::key_at(&uri, &parse::Object::new(), &headers)?,
     };
     carry_out(&api, &caller, &app, asked).await
 }
@@ -93,7 +101,7 @@ async fn carry_out(
 async fn show(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    parse::Text(id): parse::Text,
 ) -> Result<Response, Refusal> {
     // What is no number is an operation there is not.
     let serial = OperationSerial(id.parse().unwrap_or(0));
@@ -113,11 +121,11 @@ async fn restart(
     caller: Extension<Caller>,
     uri: Uri,
     headers: HeaderMap,
-    Path(app): Path<String>,
+    parse::Text(app): parse::Text,
     body: Body,
 ) -> Result<Response, Refusal> {
     let body = parse::optional_object(body, MAX_BODY).await?;
-    let create = parse::create_again(&app, uri.path(), &body, &headers, Target::Restart)?;
+    let create = parse::create_again(&app, &uri, &body, &headers, Target::Restart)?;
     created(state, caller, uri, headers, &app, create).await
 }
 
@@ -126,12 +134,12 @@ async fn rollback(
     caller: Extension<Caller>,
     uri: Uri,
     headers: HeaderMap,
-    Path(app): Path<String>,
+    parse::Text(app): parse::Text,
     body: Body,
 ) -> Result<Response, Refusal> {
     let body = parse::optional_object(body, MAX_BODY).await?;
     let target = Target::Release(parse::release(&body)?);
-    let create = parse::create_again(&app, uri.path(), &body, &headers, target)?;
+    let create = parse::create_again(&app, &uri, &body, &headers, target)?;
     created(state, caller, uri, headers, &app, create).await
 }
 

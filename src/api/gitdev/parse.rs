@@ -3,9 +3,8 @@
 use super::error::Refusal;
 use super::{id, words};
 use crate::api::Api;
-use crate::core::access::Scope;
 use crate::core::action::{
-    AppRef, CreateDeployment, CreateToken, Environments, ListDeployments, RequestKey, Target,
+    AppRef, CreateDeployment, Environments, ListDeployments, RequestKey, Target,
 };
 use crate::core::deployment::Trigger;
 use crate::core::name::{AppName, Branch, EnvironmentName, ImageReference, VariableName};
@@ -13,7 +12,7 @@ use crate::core::secret::Secret;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Uri, header};
 use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -32,7 +31,7 @@ const DEFAULT_LOG_LINES: u64 = 100;
 const MAX_KEY: usize = 255;
 
 /// The id of nothing: no UUID that was made or derived is all ones.
-const NOTHING: Uuid = Uuid::max();
+pub(super) const NOTHING: Uuid = Uuid::max();
 
 pub(super) type Object = Map<String, Value>;
 
@@ -70,21 +69,18 @@ pub(super) async fn optional_object(body: Body, max: usize) -> Result<Object, Re
 /// A deployment of what was there: a restart or a rollback.
 pub(super) fn create_again(
     name: &str,
-    path: &str,
+    uri: &Uri,
     body: &Object,
     headers: &HeaderMap,
     target: Target,
 ) -> Result<CreateDeployment, Refusal> {
-    // The key's digest must tell a restart of one app from a rollback of another: all of it stands in the path.
-    let mut asked = body.clone();
-    asked.insert("path".into(), path.into());
     Ok(CreateDeployment {
         app: app(name),
         environment: environment(body)?,
         target,
         variables: BTreeMap::new(),
         trigger: Trigger::Manual,
-        key: key(&asked, headers)?,
+        key: key_at(uri, body, headers)?,
     })
 }
 
@@ -222,12 +218,21 @@ impl FromRequestParts<Api> for Named {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Infallible> {
-        let text = match Path::from_request_parts(parts, api).await {
-            Ok(Path(text)) => text,
-            Err(_) => String::new(),
-        };
+        let Text(text) = Text::from_request_parts(parts, api).await?;
         let deployment = id::parse("dep_", &text).unwrap_or(NOTHING);
         Ok(Self { deployment, text })
+    }
+}
+
+/// The one thing a path names, as the caller wrote it; empty if that is no text, which then names nothing.
+pub(super) struct Text(pub(super) String);
+
+impl FromRequestParts<Api> for Text {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Infallible> {
+        let named = Path::from_request_parts(parts, api).await;
+        Ok(Self(named.map(|Path(text)| text).unwrap_or_default()))
     }
 }
 
@@ -266,21 +271,6 @@ pub(super) fn log(
     Ok(LogForm::Whole)
 }
 
-pub(super) fn token(body: &Object) -> Result<CreateToken, Refusal> {
-    let name = required(body, "name")?;
-    let scope = required(body, "scope")?;
-    let scope = Scope::parse(&scope).ok_or_else(|| {
-        Refusal::field("scope", "must be deploy:read, deploy:write or deploy:admin")
-    })?;
-    let app = text(body, "app")?.map(|text| app(&text));
-    Ok(CreateToken {
-        name,
-        scope,
-        app,
-        environment: environment(body)?,
-    })
-}
-
 /// An app by git.dev's id or, as an addition, by its name: a name holds no underscore, so the two cannot be confused.
 /// What can be neither is an app there is not: a 404, after everything that is checked before.
 pub(super) fn app(text: &str) -> AppRef {
@@ -290,7 +280,7 @@ pub(super) fn app(text: &str) -> AppRef {
         .unwrap_or(AppRef::Id(NOTHING))
 }
 
-fn environment(body: &Object) -> Result<Option<EnvironmentName>, Refusal> {
+pub(super) fn environment(body: &Object) -> Result<Option<EnvironmentName>, Refusal> {
     let name = text(body, "environment")?;
     name.map(|name| {
         EnvironmentName::parse(&name).map_err(|fault| Refusal::field("environment", fault))
@@ -350,6 +340,21 @@ fn variables(value: Option<&Value>) -> Result<BTreeMap<VariableName, Secret>, Re
     object.iter().map(read).collect()
 }
 
+/// A request's key where the body is not all of it: the digest must tell a restart of one app from a rollback of
+/// another, and all of that stands in the path and the query.
+pub(super) fn key_at(
+    uri: &Uri,
+    body: &Object,
+    headers: &HeaderMap,
+) -> Result<Option<RequestKey>, Refusal> {
+    let mut asked = body.clone();
+    asked.insert("path".into(), uri.path().trim_end_matches('/').into());
+    if let Some(query) = uri.query() {
+        asked.insert("query".into(), query.into());
+    }
+    key(&asked, headers)
+}
+
 fn key(body: &Object, headers: &HeaderMap) -> Result<Option<RequestKey>, Refusal> {
     let Some(value) = headers.get("idempotency-key") else {
         return Ok(None);
@@ -369,7 +374,7 @@ fn key(body: &Object, headers: &HeaderMap) -> Result<Option<RequestKey>, Refusal
 }
 
 /// A string; `null` is absent.
-fn text(body: &Object, field: &str) -> Result<Option<String>, Refusal> {
+pub(super) fn text(body: &Object, field: &str) -> Result<Option<String>, Refusal> {
     match body.get(field) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.is_empty() => Err(Refusal::missing(field)),

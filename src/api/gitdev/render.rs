@@ -1,8 +1,9 @@
 //! Replies to git.dev's answers, with our additions.
 
+use super::error::Refusal;
 use super::{id, words};
 use crate::api::Api;
-use crate::core::access::{Caller, Principal, Scope};
+use crate::core::access::Caller;
 use crate::core::action::{
     Action, AppView, ChangeView, DeploymentView, LogPage, ReadLog, Reply, Version,
 };
@@ -11,12 +12,12 @@ use crate::core::deployment::{Phase, Step, Trigger, Wanted};
 use crate::core::error::Error;
 use crate::core::failure::Failure;
 use crate::core::log::parse_line;
-use crate::core::secret::Secret;
 use crate::core::time::Timestamp;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use serde::Serialize;
 use serde_json::{Value, json as object};
 use uuid::Uuid;
 
@@ -29,6 +30,13 @@ const COMPLETE: HeaderName = HeaderName::from_static("x-longshore-complete");
 pub(super) fn json(body: &Value) -> Response {
     let content_type = HeaderValue::from_static("application/json; charset=utf-8");
     ([(header::CONTENT_TYPE, content_type)], body.to_string()).into_response()
+}
+
+/// The same of a value of ours.
+pub(super) fn body(value: &impl Serialize) -> Result<Response, Refusal> {
+    let value =
+        serde_json::to_value(value).map_err(|error| Refusal::internal(error.to_string()))?;
+    Ok(json(&value))
 }
 
 /// What absolute URLs begin with: the configured address, else the one the client used.
@@ -190,16 +198,6 @@ pub(super) fn apps(apps: &[AppView]) -> Response {
     };
     let data: Vec<Value> = apps.iter().map(app).collect();
     json(&object!({ "data": data }))
-}
-
-pub(super) fn token(principal: &Principal, scope: Scope, secret: &Secret) -> Response {
-    let body = object!({
-        "id": id::user(principal.id),
-        "name": principal.name,
-        "scope": scope.as_str(),
-        "token": secret.expose(),
-    });
-    (StatusCode::CREATED, json(&body)).into_response()
 }
 
 /// An addition: whole lines, and where to go on.
