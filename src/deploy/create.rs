@@ -10,7 +10,7 @@ use crate::core::deployment::{Request, Wanted};
 use crate::core::error::Error;
 use crate::core::name::{Branch, EnvironmentName, Sha};
 use crate::core::ports::{Revision, SourceError};
-use crate::core::spec::{GitSource, SourceSpec};
+use crate::core::spec::{GitSource, SourceSpec, Spec};
 use crate::core::time::Timestamp;
 use crate::store::{Created, NewDeployment, NoTarget, Place, PlaceError, SecretError};
 use uuid::Uuid;
@@ -58,6 +58,20 @@ impl Agent {
         Ok(Reply::Deployment(Box::new(view)))
     }
 
+    /// Whether an environment the caller means, and can see, runs an image: its deployments need no branch.
+    pub fn runs_image(
+        &self,
+        caller: &Caller,
+        app: &AppRef,
+        environment: Option<&EnvironmentName>,
+    ) -> bool {
+        let spec = match self.place(caller, app, environment) {
+            Ok(place) => self.configured(&place),
+            Err(_) => self.could_begin(caller, app, environment),
+        };
+        spec.is_some_and(|spec| matches!(spec.source, SourceSpec::Image(_)))
+    }
+
     /// The environment a caller means. One that was removed and that the configuration still names begins anew, with a
     /// new id and network.
     fn place_to_deploy(
@@ -70,29 +84,38 @@ impl Agent {
             Err(missing @ (Error::AppNotFound(_) | Error::EnvironmentNotFound { .. })) => missing,
             found => return found,
         };
+        if self.could_begin(caller, app, environment).is_none() {
+            return Err(missing);
+        }
         let settings = self.settings();
-        let named = settings.apps.iter().find(|known| match app {
-            AppRef::Id(id) => known.id == *id,
-            AppRef::Name(name) => known.name == *name,
-        });
-        let is_configured = named.is_some_and(|known| {
-            let wanted = environment.unwrap_or(&known.default_environment);
-            known.environments.contains_key(wanted)
-        });
+        let now = self.ports.clock.now();
+        self.store
+            .sync_apps(&settings.apps, settings.address_pool, now)
+            .map_err(internal)?;
+        self.place(caller, app, environment)
+    }
+
+    /// What a removed environment would begin anew with, if the configuration still names it and the caller may.
+    fn could_begin(
+        &self,
+        caller: &Caller,
+        app: &AppRef,
+        environment: Option<&EnvironmentName>,
+    ) -> Option<Spec> {
         // Nobody begins what they could not see; a token for the removed environment itself ends with it.
         let may_begin = match caller.reach {
             Reach::All => true,
             Reach::App(_) => self.visible_app(caller, app).is_ok(),
             Reach::Environment(..) => false,
         };
-        if !is_configured || !may_begin {
-            return Err(missing);
-        }
-        let now = self.ports.clock.now();
-        self.store
-            .sync_apps(&settings.apps, settings.address_pool, now)
-            .map_err(internal)?;
-        self.place(caller, app, environment)
+        let settings = self.settings();
+        let named = settings.apps.iter().find(|known| match app {
+            AppRef::Id(id) => known.id == *id,
+            AppRef::Name(name) => known.name == *name,
+        });
+        let named = named.filter(|_| may_begin)?;
+        let wanted = environment.unwrap_or(&named.default_environment);
+        named.environments.get(wanted).cloned()
     }
 
     /// The environment a caller means, if they can see it.

@@ -1,14 +1,14 @@
 //! A daemon without sockets: the router over a real agent and a real store, the world around it in memory.
 
 use super::golden::Bound;
-use super::world::{Behaviour, Bench, Fake, Process, git_app, image_of, sha};
+use super::world::{Behaviour, Bench, Fake, Process, git_app, image_app, image_of, sha};
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
 use longshore::api::{Api, Peer, routes};
-use longshore::core::name::{Branch, Sha};
+use longshore::core::name::{Branch, EnvironmentName, Sha};
 use longshore::core::ports::*;
 use longshore::deploy::{Agent, Ports, Settings};
 use serde_json::{Value, json};
@@ -96,10 +96,14 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Two apps, `web` and `other`, with tokens: `{token:web-read}`, `{token:web-write}`, `{token:other-write}`, `{token:other-admin}`; their
+    /// Three apps, `web`, `other` and `shop`, which runs an image in `production` and `staging`, with tokens: `{token:web-read}`, `{token:web-write}`, `{token:other-write}`, `{token:other-admin}`; their
     /// owners are `{user:web-write}` and so on, the projects `{proj:web}` and `{proj:other}`.
     pub async fn set() -> Self {
-        let bench = Bench::new(vec![git_app("web"), git_app("other")]);
+        let mut shop = image_app("shop", "nginx:1.27");
+        let staging = EnvironmentName::parse("staging").unwrap();
+        let spec = shop.environments.values().next().unwrap().clone();
+        shop.environments.insert(staging, spec);
+        let bench = Bench::new(vec![git_app("web"), git_app("other"), shop]);
         let process = bench.start();
         let fake = || Arc::new(Fake(bench.world.clone()));
         let repository = Arc::new(Repository {
@@ -206,11 +210,28 @@ impl Stage {
             }
             "the repository is away" => self.repository.reachable.store(false, Ordering::Relaxed),
             "a second passes" => tokio::time::advance(Duration::from_secs(1)).await,
+            "a minute passes" => tokio::time::advance(Duration::from_secs(60)).await,
+            "an hour passes" => tokio::time::advance(Duration::from_secs(3600)).await,
+            "a day passes" => tokio::time::advance(Duration::from_secs(24 * 3600)).await,
+            "the database is damaged" => self.damage("ALTER TABLE release RENAME TO lost"),
+            "tokens are damaged" => self.damage("ALTER TABLE token RENAME COLUMN scope TO lost"),
+            "tokens are mended" => self.damage("ALTER TABLE token RENAME COLUMN lost TO scope"),
+            "the database is mended" => self.damage("ALTER TABLE lost RENAME TO release"),
             _ => match event.strip_prefix("the newest is ") {
                 Some(status) => self.drive_until(status).await,
                 None => panic!("nobody knows how '{event}' happens"),
             },
         }
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the test does what no part of the program may"
+    )]
+    fn damage(&self, sql: &str) {
+        let file = self.bench.data_dir.join("longshore.db");
+        let connection = rusqlite::Connection::open(file).unwrap();
+        connection.execute_batch(sql).unwrap();
     }
 
     fn behave(&self, behaviour: Behaviour) {
@@ -241,8 +262,14 @@ impl Stage {
     /// One request and its answer, compared with what the contract says.
     pub async fn exchange(&mut self, at: &str, scene: &Value) {
         let request = &scene["request"];
+        for _ in 1..scene["times"].as_u64().unwrap_or(1) {
+            self.send(request).await;
+        }
         let at = format!("{at} ({} {})", request["method"], request["path"]);
-        let (status, headers, body) = self.send(request).await;
+        let (status, headers, body) = match scene["driven"] == true {
+            true => self.send_driven(request).await,
+            false => self.send(request).await,
+        };
         let expected = &scene["response"];
         let shown = format!("{at}: {status} {headers:?} {body}");
         assert_eq!(
@@ -287,6 +314,14 @@ impl Stage {
         fits.unwrap_or_else(|fault| panic!("{shown}: {fault}"));
     }
 
+    /// A request that is answered only when work was done for it.
+    async fn send_driven(&self, request: &Value) -> (StatusCode, HeaderMap, String) {
+        let mut answer = None;
+        let answered = async { answer = Some(self.send(request).await) };
+        self.agent.drive(answered).await.unwrap();
+        answer.unwrap()
+    }
+
     async fn send(&self, request: &Value) -> (StatusCode, HeaderMap, String) {
         let method = request["method"].as_str().unwrap_or("GET");
         let path = self.bound.fill(request["path"].as_str().unwrap());
@@ -294,7 +329,8 @@ impl Stage {
         for (name, value) in request["headers"].as_object().into_iter().flatten() {
             built = built.header(name, self.bound.fill(value.as_str().unwrap()));
         }
-        let elsewhere = "192.0.2.1".parse().unwrap();
+        let elsewhere = request["from"].as_str().unwrap_or("192.0.2.1");
+        let elsewhere = elsewhere.parse().unwrap();
         let peer = match request["as"].as_str() {
             Some("ann") => Peer::Local("ann".into()),
             Some(token) => {

@@ -73,7 +73,9 @@ async fn create(
     body: Body,
 ) -> Result<Response, Refusal> {
     let body = parse::object(body, MAX_BODY).await?;
-    let create = parse::create(&body, &headers)?;
+    let create = parse::create(&body, &headers, |app, environment| {
+        api.agent.runs_image(&caller, app, environment)
+    })?;
     let asked = body.get("project_id").and_then(Value::as_str);
     match api
         .agent

@@ -130,9 +130,24 @@ pub(super) fn flag_of_query(params: &HashMap<String, String>, name: &str) -> Res
     }
 }
 
-pub(super) fn create(body: &Object, headers: &HeaderMap) -> Result<CreateDeployment, Refusal> {
+/// A create. `runs_image` says whether an app, in that environment or its default, needs no branch.
+pub(super) fn create(
+    body: &Object,
+    headers: &HeaderMap,
+    runs_image: impl FnOnce(&AppRef, Option<&EnvironmentName>) -> bool,
+) -> Result<CreateDeployment, Refusal> {
     let app = app(&required(body, "project_id")?);
-    let branch = match text(body, "branch")? {
+    // Additions that stand in for a branch; what is wrong with them is said in their turn.
+    let given = |field: &str| body.get(field).is_some_and(|value| !value.is_null());
+    let needs_branch = || {
+        let is_asked = given("image") || body.get("from_config") == Some(&Value::Bool(true));
+        let named = environment(body).ok();
+        !is_asked
+            && (given("commit_sha")
+                || !named.is_some_and(|environment| runs_image(&app, environment.as_ref())))
+    };
+    let branch = match text(body, "branch")?.filter(|branch| !branch.is_empty()) {
+        None if needs_branch() => return Err(Refusal::missing("branch")),
         Some(branch) => Some(Branch::parse(&branch).map_err(|fault| {
             Refusal::bad(
                 "invalid_branch",
@@ -177,7 +192,7 @@ pub(super) fn create(body: &Object, headers: &HeaderMap) -> Result<CreateDeploym
 
 pub(super) fn list(params: &HashMap<String, String>) -> Result<ListDeployments, Refusal> {
     let limit = number(params, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)?;
-    let offset = number(params, "offset", 0, 0, u64::from(u32::MAX))?;
+    let offset = number(params, "offset", 0, 0, i64::MAX as u64)?;
     let states = match params.get("status") {
         None => Vec::new(),
         Some(word) => words::filter(word)
@@ -265,7 +280,7 @@ pub(super) fn log(
         let limit = number(params, "limit", DEFAULT_LOG_LINES, 1, MAX_LOG_LINES)?;
         return Ok(LogForm::Lines {
             limit,
-            offset: number(params, "offset", 0, 0, u64::from(u32::MAX))?,
+            offset: number(params, "offset", 0, 0, i64::MAX as u64)?,
         });
     }
     Ok(LogForm::Whole)
@@ -377,14 +392,14 @@ fn key(body: &Object, headers: &HeaderMap) -> Result<Option<RequestKey>, Refusal
 pub(super) fn text(body: &Object, field: &str) -> Result<Option<String>, Refusal> {
     match body.get(field) {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if text.is_empty() => Err(Refusal::missing(field)),
         Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(_) => Err(Refusal::field(field, "must be a string")),
     }
 }
 
 pub(super) fn required(body: &Object, field: &str) -> Result<String, Refusal> {
-    text(body, field)?.ok_or_else(|| Refusal::missing(field))
+    let given = text(body, field)?.filter(|text| !text.is_empty());
+    given.ok_or_else(|| Refusal::missing(field))
 }
 
 fn number(
@@ -397,10 +412,9 @@ fn number(
     let Some(text) = params.get(name) else {
         return Ok(default);
     };
-    let value = text
-        .parse()
-        .ok()
-        .filter(|value| (least..=most).contains(value));
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let value = text.parse().ok();
+    let value = value.filter(|value| is_number && (least..=most).contains(value));
     value.ok_or_else(|| {
         Refusal::parameter(name, &format!("must be a number from {least} to {most}"))
     })
