@@ -3,6 +3,8 @@
 
 #[path = "dialects/golden.rs"]
 mod golden;
+#[path = "dialects/schema.rs"]
+mod schema;
 #[path = "dialects/stage.rs"]
 mod stage;
 #[path = "support/world.rs"]
@@ -10,6 +12,7 @@ mod stage;
 mod world;
 
 use golden::Bound;
+use schema::Schemas;
 use serde_json::{Value, json};
 use stage::Stage;
 use std::path::Path;
@@ -113,4 +116,58 @@ fn an_answer_that_differs_from_the_contract_is_noticed() {
         compare(&less).is_err(),
         "a key that is absent instead of null"
     );
+}
+
+#[test]
+fn an_answer_that_breaks_its_schema_anywhere_is_noticed() {
+    let schemas = Schemas::gitdev();
+    let mut tried = 0;
+    for (name, example) in schemas.examples() {
+        assert_eq!(schemas.check(name, example), Ok(()), "{name}");
+        for (what, mutated) in schema::mutations(example) {
+            // What a client need not know may also be absent, and be anything where nothing is said of it.
+            let optional = ["cancelled_by", "cancelled_at", "error", "rollback", "image"];
+            let is_free = name == "deployment" || name == "created";
+            let (place, change) = what.split_once(' ').unwrap();
+            let top = place.strip_prefix('/').unwrap_or_default();
+            let may_be = change == "is absent" || change == "is null" || top == "image";
+            if is_free && optional.contains(&top) && may_be {
+                continue;
+            }
+            assert!(schemas.check(name, &mutated).is_err(), "{name}: {what}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 400, "only {tried} mutations were tried");
+    // Of the right type, and still not what the contract says.
+    let forms = [
+        ("deployment", "/status", json!("canceled")),
+        ("deployment", "/id", json!("9x2m4p0000")),
+        ("deployment", "/commit_sha", json!("HEAD")),
+        ("deployment", "/build_duration", json!("2m5s")),
+        ("deployment", "/created_at", json!("2025-03-14 10:32:00")),
+        ("deployment", "/logs_url", json!("/logs")),
+        ("created", "/status", json!("building")),
+        ("created", "/project_id", json!("8f3k29")),
+        ("list", "/meta/more", json!(1)),
+        ("list", "/data", json!([{}])),
+        ("cancelled", "/more", json!(1)),
+        ("cancelled", "/status", json!("success")),
+        ("error_400", "/more", json!(1)),
+        ("error_400", "/error/more", json!(1)),
+        ("error_400", "/error/details/more", json!(1)),
+        ("error_400", "/error/code", json!("other")),
+        ("error_404", "/error/code", json!("missing_field")),
+        ("error_429", "/error/details/retry_after", json!(0)),
+        ("error_500", "/error/message", json!("")),
+    ];
+    for (name, place, value) in forms {
+        let examples = schemas.examples().into_iter();
+        for (_, example) in examples.filter(|(known, _)| *known == name) {
+            let mut bad = example.clone();
+            let (parent, key) = place.rsplit_once('/').unwrap();
+            bad.pointer_mut(parent).unwrap()[key] = value.clone();
+            assert!(schemas.check(name, &bad).is_err(), "{name}{place}: {value}");
+        }
+    }
 }

@@ -112,7 +112,10 @@ async fn check_deleted(bench: &Bench, process: &Process, at: &str) {
         process.store.find_deployment(id).unwrap().is_some()
     };
     if !seen() {
-        assert!(bench.world.running().is_empty(), "{at}: it is gone and runs");
+        assert!(
+            bench.world.running().is_empty(),
+            "{at}: it is gone and runs"
+        );
         return;
     }
     assert!(delete_live(process).await, "{at}");

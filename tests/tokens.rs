@@ -127,10 +127,7 @@ fn no_request_after_a_revocation_is_let_in_whatever_was_being_looked_up() {
                 });
             }
             begin.wait();
-            process
-                .store
-                .revoke_token(id, Reach::All, by, NOW)
-                .unwrap();
+            process.store.revoke_token(id, Reach::All, by, NOW).unwrap();
             revoked.store(true, Ordering::SeqCst);
         });
         assert!(holds(&process.store, &token, NOW).is_none());
@@ -241,7 +238,10 @@ fn duplicates_at_the_same_moment_all_get_the_first_answer() {
         let token = at_once(&process, || token(Some(key(&format!("t{round}")))));
         assert_eq!(token.len(), 1, "{token:?}");
     }
-    assert_eq!(process.store.tokens(Reach::All, true, NOW).unwrap().len(), 10);
+    assert_eq!(
+        process.store.tokens(Reach::All, true, NOW).unwrap().len(),
+        10
+    );
 }
 
 fn token(key: Option<RequestKey>) -> Action {

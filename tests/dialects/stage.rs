@@ -1,6 +1,7 @@
 //! A daemon without sockets: the router over a real agent and a real store, the world around it in memory.
 
 use super::golden::Bound;
+use super::schema::Schemas;
 use super::world::{Behaviour, Bench, Fake, Process, git_app, image_app, image_of, sha};
 use async_trait::async_trait;
 use axum::Router;
@@ -93,6 +94,7 @@ pub struct Stage {
     repository: Arc<Repository>,
     router: Router,
     bound: Bound,
+    schemas: Schemas,
 }
 
 impl Stage {
@@ -138,6 +140,7 @@ impl Stage {
             repository,
             router,
             bound: Bound::default(),
+            schemas: Schemas::gitdev(),
         };
         stage.issue_tokens().await;
         stage
@@ -308,7 +311,13 @@ impl Stage {
                     .map(|kind| kind.to_str().unwrap());
                 assert_eq!(kind, Some("application/json; charset=utf-8"), "{shown}");
                 let found = serde_json::from_str(&body).unwrap();
-                self.bound.compare("body", wanted, &found)
+                let method = request["method"].as_str().unwrap_or("GET");
+                let path = request["path"].as_str().unwrap();
+                let documented = match Schemas::of_answer(method, path, status.as_u16()) {
+                    Some(schema) => self.schemas.check(&schema, &found),
+                    None => Ok(()),
+                };
+                documented.and_then(|()| self.bound.compare("body", wanted, &found))
             }
         };
         fits.unwrap_or_else(|fault| panic!("{shown}: {fault}"));
