@@ -73,6 +73,8 @@ play! {
     gitdev_limits_how_often_somebody_asks_and_says_so_on_every_answer: "gitdev/limits",
     gitdev_gives_a_repeated_request_its_first_answer: "gitdev/keys",
     gitdev_checks_in_the_contracts_order: "gitdev/order",
+    gitdev_takes_what_is_just_within_its_limits: "gitdev/edges",
+    gitdev_names_the_methods_a_path_has: "gitdev/methods",
     gitdev_admits_its_own_faults: "gitdev/faults",
     gitdev_answers_in_its_own_shape_where_there_is_nothing: "gitdev/routes",
     gitdev_keeps_secrets_and_never_shows_them: "gitdev/secrets",
