@@ -267,6 +267,29 @@ fn sealed_secrets(bench: &Bench) -> i64 {
 }
 
 #[test]
+fn no_secret_of_a_token_is_in_a_file() {
+    runtime().block_on(async {
+        let (bench, process) = bench();
+        let mut secrets = Vec::new();
+        for key in [None, Some(key("a"))] {
+            match process.ask(token(key)).await.unwrap() {
+                Reply::Token(_, secret) => secrets.push(secret.expose().to_owned()),
+                other => panic!("{other:?}"),
+            }
+        }
+        for file in ["longshore.db", "longshore.db-wal"] {
+            let bytes = std::fs::read(bench.data_dir.join(file)).unwrap();
+            for secret in &secrets {
+                let found = bytes
+                    .windows(secret.len())
+                    .any(|at| at == secret.as_bytes());
+                assert!(!found, "{file}");
+            }
+        }
+    });
+}
+
+#[test]
 fn the_secret_of_a_token_is_kept_no_longer_than_its_key() {
     runtime().block_on(async {
         let (bench, process) = bench();

@@ -36,7 +36,7 @@ impl Agent {
             key: create.key,
         };
         match self.store.create_token(&new, now).map_err(internal)? {
-            TokenMade::Made(token, secret) => Ok(Reply::Token(Box::new(token), secret)),
+            TokenMade::Made(token, secret) => Ok(Reply::Token(token, secret)),
             TokenMade::KeyReused => Err(Error::KeyReused),
         }
     }

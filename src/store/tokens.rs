@@ -52,7 +52,7 @@ pub struct NewToken {
 #[derive(Clone, Debug)]
 pub enum TokenMade {
     /// It is made, or was by the same request before; the only times its secret is given out.
-    Made(TokenView, Secret),
+    Made(Box<TokenView>, Secret),
     /// The key was used before for another request.
     KeyReused,
 }
@@ -292,7 +292,7 @@ fn made(
     secret: Secret,
 ) -> Result<TokenMade, StoreError> {
     match token_in(tx, token)? {
-        Some(view) => Ok(TokenMade::Made(view, secret)),
+        Some(view) => Ok(TokenMade::Made(Box::new(view), secret)),
         None => Err(inconsistent("token", token, "is missing")),
     }
 }

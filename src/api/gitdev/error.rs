@@ -6,7 +6,7 @@ use crate::core::action::Reply;
 use crate::core::admission::IgnoredReason;
 use crate::core::error::{Ended, Error};
 use crate::core::plan::Exceeded;
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
@@ -17,7 +17,16 @@ pub(super) struct Refusal {
     code: &'static str,
     message: String,
     details: Value,
-    header: Option<(HeaderName, HeaderValue)>,
+    header: Option<Said>,
+}
+
+/// What a header says besides.
+#[derive(Debug)]
+enum Said {
+    /// How to say who is asking.
+    Challenge,
+    /// In how many seconds to ask again.
+    RetryAfter(u64),
 }
 
 impl Refusal {
@@ -127,7 +136,7 @@ impl Refusal {
         } = *exceeded;
         let details = json!({ "limit": limit, "retry_after": retry_after, "plan": plan.as_str() });
         Self {
-            header: Some((header::RETRY_AFTER, retry_after.into())),
+            header: Some(Said::RetryAfter(retry_after)),
             ..Self::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "rate_limit_exceeded",
@@ -138,9 +147,8 @@ impl Refusal {
     }
 
     fn unauthorized(code: &'static str, message: &str) -> Self {
-        let challenge = (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         Self {
-            header: Some(challenge),
+            header: Some(Said::Challenge),
             ..Self::new(StatusCode::UNAUTHORIZED, code, message, json!({}))
         }
     }
@@ -176,7 +184,11 @@ impl IntoResponse for Refusal {
         let is_ours = self.status == StatusCode::INTERNAL_SERVER_ERROR;
         let body = json!({ "error": { "code": self.code, "message": self.message, "details": self.details } });
         let mut response = (self.status, super::render::json(&body)).into_response();
-        if let Some((name, value)) = self.header {
+        let header = self.header.map(|said| match said {
+            Said::Challenge => (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            Said::RetryAfter(seconds) => (header::RETRY_AFTER, seconds.into()),
+        });
+        if let Some((name, value)) = header {
             response.headers_mut().insert(name, value);
         }
         if is_ours {
@@ -306,7 +318,7 @@ fn refusal(error: Error, subject: &str) -> Refusal {
         ),
         Error::Unsupported(_) => Refusal::bad("unsupported", message, json!({})),
         Error::Unavailable(_) => Refusal {
-            header: Some((header::RETRY_AFTER, 5.into())),
+            header: Some(Said::RetryAfter(5)),
             ..Refusal::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unavailable",
@@ -315,7 +327,7 @@ fn refusal(error: Error, subject: &str) -> Refusal {
             )
         },
         Error::DiskFull(_) => Refusal {
-            header: Some((header::RETRY_AFTER, 60.into())),
+            header: Some(Said::RetryAfter(60)),
             ..Refusal::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "disk_full",
