@@ -3,7 +3,7 @@
 # Debian keeps sshd and dockerd where an ordinary user's PATH does not look.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo clean-demo build test simulate campaign-kill fmt lint bench
+.PHONY: help demo clean-demo build test test-clients simulate campaign-kill fmt lint bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ test: ## all tests; starts a Docker engine and installs test programs (Debian) i
 		cargo test --doc --locked; \
 	fi
 
+test-clients: ## published clients from PyPI and npm against a real daemon and engine
+	scripts/test-clients
+
 campaign-kill: ## the daemon killed KILLS=200 times on a real engine, as SEED=1 decides; takes about 5 s a kill
 	scripts/engine-up --for-tests
 	KILLS=$(or $(KILLS),200) SEED=$(or $(SEED),1) cargo test --locked --test campaign -- --ignored --nocapture survives_a_campaign
@@ -48,7 +51,7 @@ lint: ## clippy, and shellcheck where it is installed
 	cargo clippy --all-targets --locked -- -D warnings
 	@if command -v shellcheck >/dev/null; then \
 		set -x; \
-		shellcheck -x scripts/* benches/*.sh benches/*.bash .ci/run examples/hello/serve examples/hello/www/cgi-bin/*; \
+		shellcheck -x scripts/* tests/clients/gitdev/*.sh benches/*.sh benches/*.bash .ci/run examples/hello/serve examples/hello/www/cgi-bin/*; \
 	else \
 		echo "shellcheck is not installed: the shell scripts were not checked"; \
 	fi

@@ -17,7 +17,7 @@ use longshore::core::change::Change;
 use longshore::core::deployment::Trigger;
 use longshore::core::error::Error;
 use longshore::core::name::AppName;
-use longshore::core::plan::Plan;
+use longshore::core::rate::RatePlan;
 use longshore::core::secret::Secret;
 use longshore::core::time::Timestamp;
 use longshore::store::{NewToken, Store, Token, TokenMade};
@@ -54,7 +54,7 @@ fn make(process: &Process, name: &str, expires_at: Option<Timestamp>) -> (Uuid, 
         name: name.into(),
         scope: Scope::Read,
         reach: Reach::All,
-        plan: Plan::Pro,
+        plan: RatePlan::Pro,
         expires_at,
         by: process.caller.principal.serial,
         key: None,
@@ -196,7 +196,7 @@ fn key(text: &str) -> RequestKey {
 fn at_once(process: &Process, action: impl Fn() -> Action + Sync) -> BTreeSet<String> {
     let begin = Barrier::new(8);
     let (begin, action) = (&begin, &action);
-    let answers = std::thread::scope(|threads| {
+    std::thread::scope(|threads| {
         let ask = || {
             begin.wait();
             let answer = runtime().block_on(process.ask(action()));
@@ -210,8 +210,7 @@ fn at_once(process: &Process, action: impl Fn() -> Action + Sync) -> BTreeSet<St
         let asked: Vec<_> = (0..8).map(|_| threads.spawn(ask)).collect();
         let answers = asked.into_iter().map(|thread| thread.join().unwrap());
         answers.collect()
-    });
-    answers
+    })
 }
 
 #[test]

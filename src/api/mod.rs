@@ -2,6 +2,7 @@
 //! the `Reply`; it knows no store and no engine.
 
 mod auth;
+mod follow;
 mod gitdev;
 
 use crate::core::ports::Random;
@@ -10,7 +11,8 @@ use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
+use follow::Followers;
 use std::sync::Arc;
 
 pub use auth::Peer;
@@ -34,6 +36,7 @@ pub fn routes(api: Api) -> Router {
         // A nest does not answer for its own path with a slash.
         .route_service("/v1/", gitdev.with_state(api.clone()))
         .fallback(unknown)
+        .layer(Extension(Followers::default()))
         .layer(from_fn_with_state(api.clone(), request_id))
         .layer(from_fn(log_request))
         .with_state(api)

@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use super::id::{AppSerial, EnvironmentSerial, PrincipalSerial};
-use super::plan::{Exceeded, Plan};
+use super::rate::{Exceeded, RatePlan};
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +61,7 @@ pub struct Caller {
     /// Where they may do it.
     pub reach: Reach,
     /// How often they may ask.
-    pub plan: Plan,
+    pub plan: RatePlan,
     /// Until when; `None`: for ever.
     pub expires_at: Option<Timestamp>,
 }

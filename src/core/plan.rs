@@ -1,158 +1,227 @@
-//! How often somebody may ask, and what they are told about it.
+//! What a request for a deployment would do.
 
-use std::num::NonZeroU32;
+use super::admission::{Desired, Entry, Standing, Verdict};
+use super::deployment::{Step, Wanted};
+use super::name::{AppName, Branch, EnvironmentName, Sha};
+use super::spec::Strategy;
 
-/// What an allowance says where there is no limit: the largest number every client's integer holds.
-pub const UNLIMITED: u32 = i32::MAX as u32;
+/// What would happen if it were asked for now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The app.
+    pub app: AppName,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// What it would make live.
+    pub version: PlannedVersion,
+    /// The steps it would take.
+    pub steps: Vec<Step>,
+    /// How the new container would take over.
+    pub strategy: Strategy,
+    /// Whether nothing would serve for a while, and why that is so.
+    pub interruption: Interruption,
+    /// The keys of the configuration by which what is live differs from what it would make.
+    pub changes: Vec<String>,
+    /// How many operations it would wait for.
+    pub waits_for: usize,
+    /// Whether it would be taken in.
+    pub outcome: Outcome,
+}
 
-/// How often a token may ask.
+/// What would become live, as far as that is known before it is made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlannedVersion {
+    /// The branch.
+    pub branch: Option<Branch>,
+    /// The commit, resolved.
+    pub commit: Option<Sha>,
+    /// The image, where none is built.
+    pub image: Option<String>,
+    /// The number of the release that would be live again.
+    pub release: Option<i64>,
+}
+
+/// Whether it would be taken in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It would be.
+    Deploy,
+    /// It would be, and would start an environment that is stopped.
+    Start,
+    /// It would not be, because of this.
+    Refused(String),
+}
+
+/// Whether nothing would serve for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Plan {
-    /// 100 requests a minute, 20 at once; also what strangers have.
-    Starter,
-    /// 1000 requests a minute, 200 at once: a token's unless something else is asked for.
-    Pro,
-    /// As often as they like.
-    Enterprise,
-    /// Figures of its own.
-    Custom(Rate),
+pub enum Interruption {
+    /// What serves is stopped before the new container is started.
+    Recreated,
+    /// Nothing is live, and nothing waits that would be.
+    NothingLive,
+    /// The environment does not run when its turn comes.
+    NotRunning,
 }
 
-/// A bucket: it holds `burst` requests and gets `per_minute` back each minute, evenly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// How many requests a minute in the long run.
-    pub per_minute: NonZeroU32,
-    /// How many at once.
-    pub burst: NonZeroU32,
-}
-
-impl Rate {
-    /// The largest figure of either kind: beyond it only `enterprise` makes sense, and buckets count in nanoseconds.
-    pub const MAX: u32 = 1_000_000;
-
-    /// A rate of two numbers from 1 to [`Rate::MAX`].
+impl Interruption {
+    /// Whether nothing would serve for a while.
     #[must_use]
-    pub fn new(per_minute: u32, burst: u32) -> Option<Self> {
-        let within = |figure| NonZeroU32::new(figure).filter(|figure| figure.get() <= Self::MAX);
-        Some(Self {
-            per_minute: within(per_minute)?,
-            burst: within(burst)?,
-        })
-    }
-
-    const STARTER: Self = Self::fixed(100, 20);
-    const PRO: Self = Self::fixed(1000, 200);
-
-    const fn fixed(per_minute: u32, burst: u32) -> Self {
-        match (NonZeroU32::new(per_minute), NonZeroU32::new(burst)) {
-            (Some(per_minute), Some(burst)) => Self { per_minute, burst },
-            (None, _) | (_, None) => panic!("a plan's figures are not 0"),
-        }
-    }
-}
-
-impl Plan {
-    /// Its figures; `None` if there is no limit.
-    #[must_use]
-    pub fn rate(self) -> Option<Rate> {
+    pub fn is_downtime(self) -> bool {
         match self {
-            Self::Starter => Some(Rate::STARTER),
-            Self::Pro => Some(Rate::PRO),
-            Self::Enterprise => None,
-            Self::Custom(rate) => Some(rate),
+            Self::Recreated => true,
+            Self::NothingLive | Self::NotRunning => false,
         }
     }
 
-    /// The word in answers and the store.
+    /// Why, for people.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub fn why(self) -> &'static str {
         match self {
-            Self::Starter => "starter",
-            Self::Pro => "pro",
-            Self::Enterprise => "enterprise",
-            Self::Custom(_) => "custom",
+            Self::Recreated => {
+                "with strategy \"recreate\" the running container is stopped before the new one is started; nothing serves until that is ready"
+            }
+            Self::NothingLive => "nothing is live yet that could be interrupted",
+            Self::NotRunning => "the environment does not run now",
         }
     }
 
-    /// Reads the word back; `custom` needs its figures, and no other plan has any.
+    /// By the state the queue will leave.
     #[must_use]
-    pub fn parse(word: &str, rate: Option<Rate>) -> Option<Self> {
-        match (word, rate) {
-            ("starter", None) => Some(Self::Starter),
-            ("pro", None) => Some(Self::Pro),
-            ("enterprise", None) => Some(Self::Enterprise),
-            ("custom", Some(rate)) => Some(Self::Custom(rate)),
-            _ => None,
-        }
-    }
-
-    /// Whether whoever has this plan may hand out `other`: it allows nothing more, in the long run or at once.
-    #[must_use]
-    pub fn covers(self, other: Self) -> bool {
-        match (self.rate(), other.rate()) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(own), Some(other)) => {
-                other.per_minute <= own.per_minute && other.burst <= own.burst
+    pub fn of(strategy: Strategy, standing: &Standing, is_live: bool) -> Self {
+        let will_be = |entry: &Entry| match entry {
+            Entry::Deployment { .. } => true,
+            Entry::Change(_) => false,
+        };
+        match (strategy, standing.desired_after()) {
+            (_, Desired::Stopped | Desired::Suspended | Desired::Removed) => Self::NotRunning,
+            (Strategy::Recreate, Desired::Running) => {
+                if is_live || standing.queue.iter().any(will_be) {
+                    Self::Recreated
+                } else {
+                    Self::NothingLive
+                }
             }
         }
     }
 }
 
-/// How much somebody may still ask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Allowance {
-    /// How many requests a minute.
-    pub limit: u32,
-    /// How many at once now.
-    pub remaining: u32,
-    /// The Unix second at which it is as many as ever.
-    pub full_at: i64,
+impl Outcome {
+    /// What admission's verdict means for whoever asks.
+    #[must_use]
+    pub fn of(verdict: &Verdict, standing: &Standing) -> Self {
+        match verdict {
+            Verdict::Denied(reason) => Self::Refused(reason.to_string()),
+            Verdict::Ignored(reason) => Self::Refused(reason.to_string()),
+            Verdict::Accepted { .. } => match standing.desired_after() {
+                Desired::Stopped => Self::Start,
+                Desired::Running | Desired::Suspended | Desired::Removed => Self::Deploy,
+            },
+        }
+    }
 }
 
-/// A request too many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exceeded {
-    /// Whose limit it was.
-    pub plan: Plan,
-    /// How many requests a minute that is.
-    pub limit: u32,
-    /// In how many seconds the next one will be taken; at least 1.
-    pub retry_after: u64,
+/// How many of the queue it would wait for: not for those whose place it would take.
+#[must_use]
+pub fn waits_for(verdict: &Verdict, standing: &Standing) -> usize {
+    let superseded = match verdict {
+        Verdict::Accepted { supersedes } => supersedes.len(),
+        Verdict::Ignored(_) | Verdict::Denied(_) => 0,
+    };
+    standing.queue.len() - superseded.min(standing.queue.len())
+}
+
+impl PlannedVersion {
+    /// What a request names itself; for a release and a restart it is in what was made before.
+    #[must_use]
+    pub fn of(wanted: &Wanted) -> Self {
+        match wanted {
+            Wanted::Commit { branch, sha, .. } => Self {
+                branch: Some(branch.clone()),
+                commit: Some(sha.clone()),
+                ..Self::default()
+            },
+            Wanted::Image(image) => Self {
+                image: Some(image.to_string()),
+                ..Self::default()
+            },
+            Wanted::Release(_) | Wanted::Restart => Self::default(),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::admission::admit;
+    use crate::core::change::Change;
+    use crate::core::deployment::Trigger;
+    use crate::core::id::DeploymentSerial;
+    use crate::core::name::ImageReference;
 
-    fn custom(per_minute: u32, burst: u32) -> Plan {
-        Plan::Custom(Rate::new(per_minute, burst).unwrap())
+    fn standing(desired: Desired, queue: Vec<Entry>) -> Standing {
+        Standing {
+            desired,
+            queue,
+            seen_head: None,
+            pinned: false,
+        }
+    }
+
+    fn waiting(serial: i64, trigger: Trigger) -> Entry {
+        Entry::Deployment {
+            serial: DeploymentSerial(serial),
+            trigger,
+            rollback: false,
+            begun: false,
+        }
+    }
+
+    fn image() -> Wanted {
+        Wanted::Image(ImageReference::parse("nginx").unwrap())
     }
 
     #[test]
-    fn a_plan_covers_what_allows_nothing_more() {
-        for plan in [Plan::Starter, Plan::Pro, Plan::Enterprise, custom(7, 3)] {
-            assert!(plan.covers(plan));
-            assert!(Plan::Enterprise.covers(plan));
-            assert_eq!(plan.covers(Plan::Enterprise), plan == Plan::Enterprise);
-        }
-        assert!(Plan::Pro.covers(Plan::Starter) && !Plan::Starter.covers(Plan::Pro));
-        assert!(!Plan::Starter.covers(custom(100, 21)) && !Plan::Starter.covers(custom(101, 20)));
-        assert!(Plan::Starter.covers(custom(100, 20)) && custom(100, 20).covers(Plan::Starter));
+    fn what_runs_is_interrupted_and_what_does_not_run_is_not() {
+        let of = |desired, queue, live| {
+            Interruption::of(Strategy::Recreate, &standing(desired, queue), live)
+        };
+        assert_eq!(of(Desired::Running, vec![], true), Interruption::Recreated);
+        assert_eq!(
+            of(Desired::Running, vec![], false),
+            Interruption::NothingLive
+        );
+        let first = vec![waiting(1, Trigger::Manual)];
+        assert_eq!(of(Desired::Running, first, false), Interruption::Recreated);
+        assert_eq!(of(Desired::Stopped, vec![], true), Interruption::NotRunning);
+        let stop = vec![Entry::Change(Change::Stop)];
+        assert_eq!(of(Desired::Running, stop, true), Interruption::NotRunning);
     }
 
     #[test]
-    fn words_and_figures_are_read_back_and_nothing_else_is() {
-        for plan in [Plan::Starter, Plan::Pro, Plan::Enterprise] {
-            assert_eq!(Plan::parse(plan.as_str(), None), Some(plan));
-            assert_eq!(Plan::parse(plan.as_str(), Rate::new(1, 1)), None);
-        }
-        let rate = Rate::new(1, Rate::MAX);
-        assert_eq!(Plan::parse("custom", rate), rate.map(Plan::Custom));
-        assert_eq!(Plan::parse("custom", None), None);
-        for (per_minute, burst) in [(0, 1), (1, 0), (Rate::MAX + 1, 1), (1, Rate::MAX + 1)] {
-            assert_eq!(Rate::new(per_minute, burst), None);
-        }
+    fn the_queue_as_it_will_be_decides_what_would_come_of_it() {
+        let of = |desired, queue| {
+            let standing = standing(desired, queue);
+            let verdict = admit(&standing, Trigger::Manual, &image());
+            (
+                Outcome::of(&verdict, &standing),
+                waits_for(&verdict, &standing),
+            )
+        };
+        assert_eq!(of(Desired::Running, vec![]), (Outcome::Deploy, 0));
+        assert_eq!(of(Desired::Stopped, vec![]), (Outcome::Start, 0));
+        let suspended = of(Desired::Running, vec![Entry::Change(Change::Suspend)]);
+        let why = "the environment is suspended; activate it first".to_owned();
+        assert_eq!(suspended, (Outcome::Refused(why), 1));
+    }
+
+    #[test]
+    fn a_rollback_does_not_wait_for_what_it_takes_the_place_of() {
+        let standing = standing(
+            Desired::Running,
+            vec![waiting(1, Trigger::Automatic), waiting(2, Trigger::Manual)],
+        );
+        let rollback = Wanted::Release(crate::core::id::ReleaseSerial(1));
+        let verdict = admit(&standing, Trigger::Manual, &rollback);
+        assert_eq!(waits_for(&verdict, &standing), 1);
     }
 }

@@ -5,7 +5,7 @@ use super::Agent;
 use super::dispatch::internal;
 use crate::core::access::{Caller, Origin, Reach, Scope, TurnedAway};
 use crate::core::error::Error;
-use crate::core::plan::{Allowance, Plan};
+use crate::core::rate::{Allowance, RatePlan};
 use crate::core::secret::Secret;
 use crate::store::Token;
 
@@ -18,12 +18,7 @@ impl Agent {
         token: Option<&Secret>,
     ) -> (Allowance, Result<Caller, TurnedAway>) {
         let caller = match (origin, token) {
-            (_, Some(token)) => match self.store.token_caller(token, self.ports.clock.now()) {
-                Ok(Token::Holds(caller)) => Ok(caller),
-                Ok(Token::Expired) => Err(TurnedAway::ExpiredToken),
-                Ok(Token::Unknown) => Err(TurnedAway::UnknownToken),
-                Err(error) => Err(TurnedAway::Failed(internal(error))),
-            },
+            (_, Some(token)) => self.token_caller(token),
             (Origin::Local(user), None) => self.local_caller(user).map_err(TurnedAway::Failed),
             (Origin::Remote(_), None) => Err(TurnedAway::NoToken),
         };
@@ -35,6 +30,19 @@ impl Agent {
         match exceeded {
             Some(exceeded) => (allowance, Err(TurnedAway::TooMany(exceeded))),
             None => (allowance, caller),
+        }
+    }
+
+    /// The caller a token makes; counts nothing.
+    ///
+    /// # Errors
+    /// If it does not hold.
+    pub fn token_caller(&self, token: &Secret) -> Result<Caller, TurnedAway> {
+        match self.store.token_caller(token, self.ports.clock.now()) {
+            Ok(Token::Holds(caller)) => Ok(caller),
+            Ok(Token::Expired) => Err(TurnedAway::ExpiredToken),
+            Ok(Token::Unknown) => Err(TurnedAway::UnknownToken),
+            Err(error) => Err(TurnedAway::Failed(internal(error))),
         }
     }
 
@@ -51,7 +59,7 @@ impl Agent {
             principal,
             scope: Scope::Admin,
             reach: Reach::All,
-            plan: Plan::Enterprise,
+            plan: RatePlan::Enterprise,
             expires_at: None,
         })
     }

@@ -15,6 +15,14 @@ use crate::core::time::Timestamp;
 use crate::store::{Created, NewDeployment, NoTarget, Place, PlaceError, SecretError};
 use uuid::Uuid;
 
+/// What a request for a deployment means.
+pub(super) struct Meant {
+    /// The environment's configuration.
+    pub(super) spec: Spec,
+    /// What is to become live.
+    pub(super) wanted: Wanted,
+}
+
 impl Agent {
     pub(super) async fn create(
         &self,
@@ -25,13 +33,7 @@ impl Agent {
             return Ok(reply);
         }
         let place = self.place_to_deploy(caller, &create.app, create.environment.as_ref())?;
-        let spec = self.configured(&place).ok_or_else(|| {
-            Error::Refused(format!(
-                "the configuration no longer names environment '{}' of app '{}'; what runs there goes on: put it back into the file and reload, or remove it with `longshore app rm {}`",
-                place.environment_name, place.app_name, place.app_name
-            ))
-        })?;
-        let wanted = self.resolve(&place, &spec.source, create.target).await?;
+        let Meant { spec, wanted } = self.meant(&place, create.target).await?;
         let head = seen_head(&wanted, &spec.source);
         let now = self.ports.clock.now();
         let request = Request {
@@ -67,9 +69,21 @@ impl Agent {
     ) -> bool {
         let spec = match self.place(caller, app, environment) {
             Ok(place) => self.configured(&place),
-            Err(_) => self.could_begin(caller, app, environment),
+            Err(_) => self.begins_anew(caller, app, environment),
         };
         spec.is_some_and(|spec| matches!(spec.source, SourceSpec::Image(_)))
+    }
+
+    /// What a request means there, found out against the configuration and the real remote.
+    pub(super) async fn meant(&self, place: &Place, target: Target) -> Result<Meant, Error> {
+        let spec = self.configured(place).ok_or_else(|| {
+            Error::Refused(format!(
+                "the configuration no longer names environment '{}' of app '{}'; what runs there goes on: put it back into the file and reload, or remove it with `longshore app rm {}`",
+                place.environment_name, place.app_name, place.app_name
+            ))
+        })?;
+        let wanted = self.resolve(place, &spec.source, target).await?;
+        Ok(Meant { spec, wanted })
     }
 
     /// The environment a caller means. One that was removed and that the configuration still names begins anew, with a
@@ -84,7 +98,7 @@ impl Agent {
             Err(missing @ (Error::AppNotFound(_) | Error::EnvironmentNotFound { .. })) => missing,
             found => return found,
         };
-        if self.could_begin(caller, app, environment).is_none() {
+        if self.begins_anew(caller, app, environment).is_none() {
             return Err(missing);
         }
         let settings = self.settings();
@@ -95,8 +109,8 @@ impl Agent {
         self.place(caller, app, environment)
     }
 
-    /// What a removed environment would begin anew with, if the configuration still names it and the caller may.
-    fn could_begin(
+    /// What an environment that is not there begins with at its next deployment; `None` if it does not.
+    pub(super) fn begins_anew(
         &self,
         caller: &Caller,
         app: &AppRef,
@@ -286,6 +300,7 @@ pub(super) fn denied(place: &Place, reason: DeniedReason) -> Error {
         DeniedReason::Suspended
         | DeniedReason::Stopped
         | DeniedReason::NotSuspended
+        | DeniedReason::QueueFull
         | DeniedReason::Collected => Error::Refused(reason.to_string()),
     }
 }

@@ -69,6 +69,7 @@ impl Agent {
         let gone = || Error::Unavailable(format!("'{name}' of app '{app}' is being removed"));
         let stop = stop.ok_or_else(gone)?;
         let mut changes = self.store.changes();
+        let mut closing = self.closing.subscribe();
         let give_up = self.ports.clock.sleep(STOP_WAIT);
         tokio::pin!(give_up);
         loop {
@@ -85,12 +86,19 @@ impl Agent {
                 Some(ChangePhase::Queued | ChangePhase::Running) => {}
                 Some(ChangePhase::Cancelled) | None => return Err(gone()),
             }
+            let later = || {
+                Error::Unavailable(format!(
+                    "'{name}' of app '{app}' is still being stopped, and will be; nothing was deleted yet: ask again"
+                ))
+            };
+            if *closing.borrow_and_update() {
+                return Err(later());
+            }
             tokio::select! {
                 biased;
                 _ = changes.changed() => {}
-                () = &mut give_up => return Err(Error::Unavailable(format!(
-                    "'{name}' of app '{app}' is still being stopped, and will be; nothing was deleted yet: ask again"
-                ))),
+                _ = closing.changed() => {}
+                () = &mut give_up => return Err(later()),
             }
         }
     }

@@ -2,8 +2,8 @@
 //! from. Buckets are in memory only; a daemon that starts anew gives everybody a full one.
 
 use crate::core::id::PrincipalSerial;
-use crate::core::plan::{Allowance, Exceeded, Plan, Rate, UNLIMITED};
 use crate::core::ports::Clock;
+use crate::core::rate::{Allowance, Exceeded, Rate, RatePlan, UNLIMITED};
 use crate::core::time::Timestamp;
 use governor::clock::Clock as GovernorClock;
 use governor::middleware::StateInformationMiddleware;
@@ -20,7 +20,7 @@ use std::time::Duration;
 const MAX_BUCKETS: usize = 10_000;
 
 /// What somebody without a good token may ask.
-const STRANGERS: Plan = Plan::Starter;
+const STRANGERS: RatePlan = RatePlan::Starter;
 
 pub(super) struct Limits {
     clock: Monotonic,
@@ -58,7 +58,11 @@ impl Limits {
     }
 
     /// One request of a token's.
-    pub(super) fn take(&self, token: PrincipalSerial, plan: Plan) -> (Allowance, Option<Exceeded>) {
+    pub(super) fn take(
+        &self,
+        token: PrincipalSerial,
+        plan: RatePlan,
+    ) -> (Allowance, Option<Exceeded>) {
         self.take_from(&self.tokens, token, plan)
     }
 
@@ -80,7 +84,7 @@ impl Limits {
         &self,
         buckets: &Buckets<K>,
         key: K,
-        plan: Plan,
+        plan: RatePlan,
     ) -> (Allowance, Option<Exceeded>) {
         let Some(rate) = plan.rate() else {
             return (self.unlimited(), None);
@@ -192,31 +196,31 @@ mod tests {
     fn a_bucket_holds_the_burst_and_fills_evenly() {
         let (clock, limits) = limits();
         for left in (0..20).rev() {
-            let (allowance, exceeded) = limits.take(ANN, Plan::Starter);
+            let (allowance, exceeded) = limits.take(ANN, RatePlan::Starter);
             assert_eq!((allowance.limit, allowance.remaining), (100, left));
             assert_eq!(exceeded, None);
         }
-        let (allowance, exceeded) = limits.take(ANN, Plan::Starter);
+        let (allowance, exceeded) = limits.take(ANN, RatePlan::Starter);
         assert_eq!((allowance.remaining, allowance.full_at), (0, 1012));
         let exceeded = exceeded.unwrap();
         assert_eq!((exceeded.limit, exceeded.retry_after), (100, 1));
         // Every 600 ms one comes back.
         clock.0.store(599, Ordering::Relaxed);
-        assert!(limits.take(ANN, Plan::Starter).1.is_some());
+        assert!(limits.take(ANN, RatePlan::Starter).1.is_some());
         clock.0.store(600, Ordering::Relaxed);
-        assert!(limits.take(ANN, Plan::Starter).1.is_none());
-        assert!(limits.take(ANN, Plan::Starter).1.is_some());
+        assert!(limits.take(ANN, RatePlan::Starter).1.is_none());
+        assert!(limits.take(ANN, RatePlan::Starter).1.is_some());
         // Somebody else's is another.
-        assert_eq!(limits.take(BOB, Plan::Starter).0.remaining, 19);
+        assert_eq!(limits.take(BOB, RatePlan::Starter).0.remaining, 19);
         clock.0.store(60_000, Ordering::Relaxed);
-        let (allowance, _) = limits.take(ANN, Plan::Starter);
+        let (allowance, _) = limits.take(ANN, RatePlan::Starter);
         assert_eq!((allowance.remaining, allowance.full_at), (19, 1061));
     }
 
     #[test]
     fn who_is_slow_waits_as_long_as_they_are_told() {
         let (clock, limits) = limits();
-        let plan = Plan::Custom(Rate::new(2, 1).unwrap());
+        let plan = RatePlan::Custom(Rate::new(2, 1).unwrap());
         assert!(limits.take(ANN, plan).1.is_none());
         clock.0.store(500, Ordering::Relaxed);
         let (allowance, exceeded) = limits.take(ANN, plan);
@@ -230,7 +234,7 @@ mod tests {
     fn who_has_no_limit_is_told_numbers_all_the_same() {
         let (_, limits) = limits();
         for _ in 0..5000 {
-            let (allowance, exceeded) = limits.take(ANN, Plan::Enterprise);
+            let (allowance, exceeded) = limits.take(ANN, RatePlan::Enterprise);
             assert_eq!(allowance.limit, 2_147_483_647);
             assert_eq!((allowance.remaining, allowance.full_at), (UNLIMITED, 1000));
             assert_eq!(exceeded, None);
@@ -276,7 +280,7 @@ mod tests {
             per_minute in 1u32..5000, burst in 1u32..50, pauses in prop::collection::vec(0u64..3000, 1..300),
         ) {
             let (clock, limits) = limits();
-            let plan = Plan::Custom(Rate::new(per_minute, burst).unwrap());
+            let plan = RatePlan::Custom(Rate::new(per_minute, burst).unwrap());
             let mut served = 0u64;
             for pause in pauses {
                 let now = clock.0.fetch_add(pause, Ordering::Relaxed) + pause;

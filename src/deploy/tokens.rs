@@ -6,7 +6,7 @@ use super::dispatch::internal;
 use crate::core::access::{Caller, Reach, Scope};
 use crate::core::action::{CreateToken, Reply};
 use crate::core::error::Error;
-use crate::core::plan::Plan;
+use crate::core::rate::RatePlan;
 use crate::core::time::Timestamp;
 use crate::store::{NewToken, TokenMade};
 use uuid::Uuid;
@@ -94,9 +94,9 @@ fn within_scope(caller: &Caller, asked: Scope) -> Result<Scope, Error> {
     Ok(asked)
 }
 
-fn plan(caller: &Caller, asked: Option<Plan>) -> Result<Plan, Error> {
+fn plan(caller: &Caller, asked: Option<RatePlan>) -> Result<RatePlan, Error> {
     match asked {
-        None if caller.plan.covers(Plan::Pro) => Ok(Plan::Pro),
+        None if caller.plan.covers(RatePlan::Pro) => Ok(RatePlan::Pro),
         None => Ok(caller.plan),
         Some(asked) if caller.plan.covers(asked) => Ok(asked),
         Some(_) => Err(Error::Invalid {

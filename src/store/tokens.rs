@@ -7,7 +7,7 @@ use crate::core::access::{Caller, Principal, Reach, Scope};
 use crate::core::action::{RequestKey, TokenView};
 use crate::core::id::{AppSerial, EnvironmentSerial, PrincipalSerial};
 use crate::core::name::{AppName, EnvironmentName};
-use crate::core::plan::{Plan, Rate};
+use crate::core::rate::{Rate, RatePlan};
 use crate::core::secret::Secret;
 use crate::core::time::Timestamp;
 use ring::digest::{SHA256, digest};
@@ -39,7 +39,7 @@ pub struct NewToken {
     /// Where.
     pub reach: Reach,
     /// How often.
-    pub plan: Plan,
+    pub plan: RatePlan,
     /// Until when.
     pub expires_at: Option<Timestamp>,
     /// Who makes it.
@@ -127,8 +127,8 @@ impl Store {
             Reach::Environment(app, environment) => (Some(app.0), Some(environment.0)),
         };
         let rate = match new.plan {
-            Plan::Custom(rate) => Some(rate),
-            Plan::Starter | Plan::Pro | Plan::Enterprise => None,
+            RatePlan::Custom(rate) => Some(rate),
+            RatePlan::Starter | RatePlan::Pro | RatePlan::Enterprise => None,
         };
         self.write_sparing("create_token", |tx| {
             match self.answered_in(tx, new.by, new.key.as_ref(), now)? {
@@ -396,7 +396,7 @@ fn scope(serial: PrincipalSerial, word: &str) -> Result<Scope, StoreError> {
 }
 
 /// The plan whose columns begin there.
-fn plan(serial: PrincipalSerial, row: &Row<'_>, first: usize) -> Result<Plan, StoreError> {
+fn plan(serial: PrincipalSerial, row: &Row<'_>, first: usize) -> Result<RatePlan, StoreError> {
     let word: String = row.get(first)?;
     let bad = || inconsistent("token", serial, format!("plan '{word}' with its figures"));
     let rate = match (row.get(first + 1)?, row.get(first + 2)?) {
@@ -404,5 +404,5 @@ fn plan(serial: PrincipalSerial, row: &Row<'_>, first: usize) -> Result<Plan, St
         (Some(per_minute), Some(burst)) => Some(Rate::new(per_minute, burst).ok_or_else(bad)?),
         (Some(_), None) | (None, Some(_)) => return Err(bad()),
     };
-    Plan::parse(&word, rate).ok_or_else(bad)
+    RatePlan::parse(&word, rate).ok_or_else(bad)
 }

@@ -13,6 +13,7 @@ use longshore::core::name::{Branch, EnvironmentName, Sha};
 use longshore::core::ports::*;
 use longshore::deploy::{Agent, Ports, Settings};
 use serde_json::{Value, json};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -25,6 +26,9 @@ struct Repository {
     world: Fake,
     reachable: AtomicBool,
 }
+
+/// Where requests over TCP come from.
+const REMOTE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 const MAIN: [char; 3] = ['1', '2', '3'];
 const DEVELOP: [char; 1] = ['4'];
@@ -310,7 +314,12 @@ impl Stage {
                     .get("content-type")
                     .map(|kind| kind.to_str().unwrap());
                 assert_eq!(kind, Some("application/json; charset=utf-8"), "{shown}");
-                let found = serde_json::from_str(&body).unwrap();
+                let found: Value = serde_json::from_str(&body).unwrap();
+                assert_eq!(
+                    body,
+                    found.to_string(),
+                    "keys stand in the order of the alphabet"
+                );
                 let method = request["method"].as_str().unwrap_or("GET");
                 let path = request["path"].as_str().unwrap();
                 let documented = match Schemas::of_answer(method, path, status.as_u16()) {
@@ -338,8 +347,8 @@ impl Stage {
         for (name, value) in request["headers"].as_object().into_iter().flatten() {
             built = built.header(name, self.bound.fill(value.as_str().unwrap()));
         }
-        let elsewhere = request["from"].as_str().unwrap_or("192.0.2.1");
-        let elsewhere = elsewhere.parse().unwrap();
+        let elsewhere = request["from"].as_str();
+        let elsewhere = elsewhere.map_or(REMOTE, |address| address.parse().unwrap());
         let peer = match request["as"].as_str() {
             Some("ann") => Peer::Local("ann".into()),
             Some(token) => {

@@ -1,105 +1,51 @@
-//! An addition: the tokens that requests come with. Only the answer to a create holds one.
+//! Tokens: an addition. Only the answer to a create holds one.
 
 use super::error::{self, Refusal};
-use super::{MAX_BODY, Params, id, parse, render};
+use super::path::{Keyed, NamedId};
+use super::wire::problem::Problem;
+use super::wire::request::TokenRequest;
+use super::wire::token::{NewToken, Tokens};
+use super::{MAX_BODY, Params, Route, id, parse, render};
 use crate::api::Api;
 use crate::core::access::{Caller, Scope};
-use crate::core::action::{Action, CreateToken, Reply, TokenView};
-use crate::core::plan::{Plan, Rate, UNLIMITED};
+use crate::core::action::{Action, CreateToken, Reply};
+use crate::core::rate::{Rate, RatePlan};
 use crate::core::time::Timestamp;
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{delete, get};
-use axum::{Extension, Router};
-use serde::Serialize;
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa_axum::routes;
 
-pub(super) fn routes(slash: &str) -> Router<Api> {
-    Router::new()
-        .route(&format!("/tokens{slash}"), get(list).post(create))
-        .route(&format!("/tokens/{{id}}{slash}"), delete(revoke))
+pub(super) fn routes() -> Vec<Route> {
+    vec![routes!(list, create), routes!(revoke)]
 }
 
-/// A token, without its secret.
-#[derive(Serialize, ToSchema)]
-struct Token<'a> {
-    /// Its id: that of the user its requests are made by.
-    id: String,
-    /// The name it was given.
-    name: &'a str,
-    /// What it may do.
-    scope: &'static str,
-    /// The app it is for; all apps if null.
-    app: Option<&'a str>,
-    /// The environment it is for; all of the app's if null.
-    environment: Option<&'a str>,
-    /// How often it may ask.
-    plan: &'static str,
-    /// How many requests a minute; unlimited if null.
-    rate: Option<u32>,
-    /// How many at once.
-    burst: u32,
-    /// When it was made.
-    created_at: String,
-    /// Who made it.
-    created_by: Option<&'a str>,
-    /// When it ends by itself.
-    expires_at: Option<String>,
-    /// When it was used last, to the minute.
-    last_used_at: Option<String>,
-    /// When it was revoked.
-    revoked_at: Option<String>,
-}
-
-/// A token that was just made.
-#[derive(Serialize, ToSchema)]
-struct NewToken<'a> {
-    #[serde(flatten)]
-    token: Token<'a>,
-    /// The secret itself: it is shown only here.
-    #[serde(rename = "token")]
-    secret: &'a str,
-}
-
-/// Tokens, in the order they were made.
-#[derive(Serialize, ToSchema)]
-struct Tokens<'a> {
-    data: Vec<Token<'a>>,
-}
-
-fn shown(view: &TokenView) -> Token<'_> {
-    let rate = view.plan.rate();
-    let time = |at: Option<Timestamp>| at.map(Timestamp::to_seconds_string);
-    Token {
-        id: id::user(view.principal.id),
-        name: &view.principal.name,
-        scope: view.scope.as_str(),
-        app: view.app.as_ref().map(|name| name.as_str()),
-        environment: view.environment.as_ref().map(|name| name.as_str()),
-        plan: view.plan.as_str(),
-        rate: rate.map(|rate| rate.per_minute.get()),
-        burst: rate.map_or(UNLIMITED, |rate| rate.burst.get()),
-        created_at: view.created_at.to_seconds_string(),
-        created_by: view.created_by.as_deref(),
-        expires_at: time(view.expires_at),
-        last_used_at: time(view.last_used_at),
-        revoked_at: time(view.revoked_at),
-    }
-}
-
+/// Makes a token that can do no more than the one that makes it
+#[utoipa::path(
+    post, path = "/tokens", tag = "tokens", operation_id = "createToken",
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+            description = "The same key with the same request within 24 hours gives the first answer again")),
+    request_body = TokenRequest,
+    responses(
+        (status = 201, body = NewToken),
+        (status = 400, body = Problem, description = "The body breaks a rule"),
+        (status = 404, body = Problem, description = "There is no such app"),
+        (status = 409, body = Problem, description = "The key was used for another request"),
+        (status = 413, body = Problem, description = "The body is too large"),
+    ),
+)]
 async fn create(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    uri: Uri,
-    headers: HeaderMap,
+    keyed: Keyed,
     body: Body,
 ) -> Result<Response, Refusal> {
     let body = parse::object(body, MAX_BODY).await?;
     let mut create = parsed(&body)?;
-    create.key = parse::key_at(&uri, &body, &headers)?;
+    create.key = keyed.key(&body)?;
     let asked = body.get("app").and_then(Value::as_str);
     match api
         .agent
@@ -108,16 +54,22 @@ async fn create(
         .map_err(|error| error::about(error, asked.unwrap_or_default()))?
     {
         Reply::Token(view, secret) => {
-            let made = NewToken {
-                token: shown(&view),
-                secret: secret.expose(),
-            };
-            Ok((StatusCode::CREATED, render::body(&made)?).into_response())
+            let made = NewToken::new(&view, &secret);
+            Ok((StatusCode::CREATED, render::json(&made)).into_response())
         }
         other => Err(Refusal::unexpected(&other)),
     }
 }
 
+/// Lists the tokens within the caller's reach
+#[utoipa::path(
+    get, path = "/tokens", tag = "tokens", operation_id = "listTokens",
+    params(("all" = Option<bool>, Query, description = "Those that were revoked or have ended, too")),
+    responses(
+        (status = 200, body = Tokens),
+        (status = 400, body = Problem, description = "A parameter breaks a rule"),
+    ),
+)]
 async fn list(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
@@ -129,17 +81,24 @@ async fn list(
         .dispatch(&caller, Action::ListTokens { all })
         .await?
     {
-        Reply::Tokens(tokens) => render::body(&Tokens {
-            data: tokens.iter().map(shown).collect(),
-        }),
+        Reply::Tokens(tokens) => Ok(render::json(&Tokens::new(&tokens))),
         other => Err(Refusal::unexpected(&other)),
     }
 }
 
+/// Revokes a token within the caller's reach, at once and for ever
+#[utoipa::path(
+    delete, path = "/tokens/{id}", tag = "tokens", operation_id = "revokeToken",
+    params(("id" = String, Path, description = "The token's id")),
+    responses(
+        (status = 204, description = "It no longer holds"),
+        (status = 404, body = Problem, description = "There is no such token, or it is revoked already"),
+    ),
+)]
 async fn revoke(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    parse::Text(text): parse::Text,
+    NamedId(text): NamedId,
 ) -> Result<Response, Refusal> {
     let token = id::parse("user_", &text).unwrap_or(parse::NOTHING);
     match api
@@ -182,17 +141,17 @@ fn parsed(body: &parse::Object) -> Result<CreateToken, Refusal> {
 }
 
 /// A plan by its name, or by figures of its own.
-fn plan(body: &parse::Object) -> Result<Option<Plan>, Refusal> {
+fn plan(body: &parse::Object) -> Result<Option<RatePlan>, Refusal> {
     let word = parse::text(body, "plan")?;
     let (rate, burst) = (figure(body, "rate")?, figure(body, "burst")?);
     match (word.as_deref(), rate, burst) {
         (None, None, None) => Ok(None),
         (None | Some("custom"), Some(rate), Some(burst)) => {
-            Ok(Rate::new(rate, burst).map(Plan::Custom))
+            Ok(Rate::new(rate, burst).map(RatePlan::Custom))
         }
         (None | Some("custom"), None, _) => Err(Refusal::missing("rate")),
         (None | Some("custom"), Some(_), None) => Err(Refusal::missing("burst")),
-        (Some(word), None, None) => Plan::parse(word, None).map(Some).ok_or_else(|| {
+        (Some(word), None, None) => RatePlan::parse(word, None).map(Some).ok_or_else(|| {
             Refusal::field(
                 "plan",
                 "must be starter, pro or enterprise; for other figures give rate and burst",

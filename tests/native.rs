@@ -1,0 +1,10 @@
+//! What longshore adds to git.dev's API, through the real router.
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+#[path = "native/described.rs"]
+mod described;
+#[path = "native/stage.rs"]
+mod stage;
+#[path = "support/world.rs"]
+#[expect(dead_code, reason = "another test file uses the rest")]
+mod world;
