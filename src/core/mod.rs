@@ -24,6 +24,7 @@ pub mod name;
 pub mod operation;
 pub mod planned;
 pub mod ports;
+pub mod rate;
 pub mod redact;
 pub mod release;
 pub mod reload;

@@ -22,10 +22,10 @@ impl Agent {
         let environment = create.environment.as_ref();
         let place = self.place(caller, &create.app, environment).map_err(|missing| {
             match self.begins_anew(caller, &create.app, environment) {
-                true => Error::Refused(
+                Some(_) => Error::Refused(
                     "the environment was removed and begins anew with its next deployment: before that there is nothing to plan with".into(),
                 ),
-                false => missing,
+                None => missing,
             }
         })?;
         let trigger = create.trigger;

@@ -21,10 +21,28 @@ use utoipa_axum::routes;
 const BEARER: &str = "bearer";
 
 /// What every answer carries, beside its own headers.
-const HEADERS: [(&str, &str); 1] = [(
-    "x-request-id",
-    "The id of the request, by which its cause is found in the daemon's log",
-)];
+const HEADERS: [(&str, Type, &str); 4] = [
+    (
+        "x-request-id",
+        Type::String,
+        "The id of the request, by which its cause is found in the daemon's log",
+    ),
+    (
+        "x-ratelimit-limit",
+        Type::Integer,
+        "How many requests a minute the caller may send",
+    ),
+    (
+        "x-ratelimit-remaining",
+        Type::Integer,
+        "How many may follow at once",
+    ),
+    (
+        "x-ratelimit-reset",
+        Type::Integer,
+        "The Unix second at which as many as ever may follow at once",
+    ),
+];
 
 /// What authentication and the daemon's own state can answer to every request.
 const EVERYWHERE: [(&str, &str); 8] = [
@@ -146,8 +164,8 @@ fn problem(why: &str) -> Answer {
 }
 
 fn add_headers(answer: &mut Answer) {
-    for (name, why) in HEADERS {
-        let text = ObjectBuilder::new().schema_type(Type::String).build();
+    for (name, kind, why) in HEADERS {
+        let text = ObjectBuilder::new().schema_type(kind).build();
         let header = HeaderBuilder::new()
             .schema(Some(text))
             .description(Some(why));

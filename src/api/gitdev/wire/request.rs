@@ -110,4 +110,16 @@ pub(in crate::api::gitdev) struct TokenRequest {
     app: Option<String>,
     /// The only environment it is for; needs an app.
     environment: Option<EnvironmentName>,
+    /// How often it may ask; `pro` if absent, or what the token that makes it has where that is less.
+    #[schema(value_type = Option<super::word::RatePlan>)]
+    plan: Option<String>,
+    /// Instead of a plan: how many requests a minute. Needs `burst`.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    rate: Option<u32>,
+    /// Instead of a plan: how many requests at once. Needs `rate`.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    burst: Option<u32>,
+    /// When it ends; at the end of the token that makes it if absent.
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
 }
