@@ -3,7 +3,7 @@
 # Debian keeps sshd and dockerd where an ordinary user's PATH does not look.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo clean-demo build install uninstall test test-clients simulate campaign-kill fmt lint bench
+.PHONY: help demo clean-demo build install uninstall test test-clients test-api simulate campaign-kill fmt lint bench bench-api
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ test: ## all tests; starts a Docker engine and installs test programs (Debian) i
 test-clients: ## published clients from PyPI and npm against a real daemon and engine
 	scripts/test-clients
 
+test-api: ## Schemathesis by the daemon's own OpenAPI description; EXAMPLES=50 of each operation, SEED=1
+	EXAMPLES=$(or $(EXAMPLES),50) SEED=$(or $(SEED),1) scripts/test-api
+
 campaign-kill: ## the daemon killed KILLS=200 times on a real engine, as SEED=1 decides; takes about 5 s a kill
 	scripts/engine-up --for-tests
 	KILLS=$(or $(KILLS),200) SEED=$(or $(SEED),1) cargo test --locked --test campaign -- --ignored --nocapture survives_a_campaign
@@ -67,6 +70,10 @@ lint: ## clippy, and shellcheck where it is installed
 		echo "shellcheck is not installed: the shell scripts were not checked"; \
 	fi
 
-bench: ## memory and start of an idle daemon; a first deployment beside the same made by hand
+bench: ## memory and start of an idle daemon; a first deployment beside the same made by hand; the API with a million deployments
 	benches/footprint.sh
 	benches/first_deploy.sh
+	benches/api.sh
+
+bench-api: ## the API alone, beside a minimal server; takes ten minutes and 8 GB of disk
+	benches/api.sh

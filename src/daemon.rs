@@ -100,6 +100,7 @@ pub async fn run(config_file: &Path, around: Surroundings) -> anyhow::Result<()>
         agent: agent.clone(),
         random,
         public_url: config.api.public_url.clone(),
+        resident_bytes: Some(Arc::new(resident_bytes)),
     });
     let open_files = listen::raise_open_files();
     let listening = listen::listen(&config.api, around.sockets).await?;
@@ -138,17 +139,29 @@ async fn serve_and_drive(
             tracing::info!("stopping; what is at work goes on at the next start");
             systemd::stopping();
             stop.send_replace(true);
+            agent.close();
             drive.await
         }
     };
     beside.abort_all();
     stop.send_replace(true);
+    agent.close();
     tokio::select! {
         _ = serving.join_next() => {}
         () = tokio::time::sleep(SOFT_SHUTDOWN) => tracing::info!("requests under way are cut off"),
         () = signals.end(agent) => tracing::info!("stopping at once"),
     }
     driven.context("the store failed")
+}
+
+/// What the kernel says of this process' resident memory.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
 }
 
 #[expect(

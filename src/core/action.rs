@@ -6,10 +6,14 @@ use super::admission::{Desired, IgnoredReason};
 use super::adoption::Adopted;
 use super::change::{Change, EnvironmentChange};
 use super::deployment::{Deployment, Step, Trigger};
+use super::event::{After, EventPage};
 use super::id::{AppSerial, OperationSerial};
+use super::measure::Measurements;
 use super::name::{
     AppName, Branch, EnvironmentName, ImageReference, ProjectPath, Sha, VariableName,
 };
+use super::planned::Planned;
+use super::rate::RatePlan;
 use super::reload::Reloaded;
 use super::retention::Collection;
 use super::secret::Secret;
@@ -29,12 +33,34 @@ pub enum Action {
     ListDeployments(ListDeployments),
     /// Cancel one. Needs `deploy:write`; possible at any point before the commit, and again after it was cancelled.
     CancelDeployment(Uuid),
+    /// Delete one that has ended: no API shows it any more. Needs `deploy:admin`.
+    DeleteDeployment {
+        /// Which one.
+        id: Uuid,
+        /// The live one, too: its environment is stopped first.
+        force: bool,
+    },
     /// Read its log. Needs `deploy:read`.
     ReadLog(ReadLog),
     /// All apps and environments the caller can see. Needs `deploy:read`.
     ListApps,
-    /// Make a token. Needs `deploy:admin`.
+    /// One of them. Needs `deploy:read`.
+    GetApp(AppRef),
+    /// What happened, in order, within what the caller can see. Needs `deploy:read`.
+    ListEvents(ListEvents),
+    /// What a request for a deployment would do, without doing it. Needs `deploy:read`.
+    PlanDeployment(CreateDeployment),
+    /// Figures of the daemon as a whole. Needs `deploy:read` and a reach over everything.
+    Measure,
+    /// Make a token that can do no more than the caller. Needs `deploy:admin`.
     CreateToken(CreateToken),
+    /// The tokens within the caller's reach. Needs `deploy:admin`.
+    ListTokens {
+        /// Those that no longer hold, too.
+        all: bool,
+    },
+    /// Revoke a token within the caller's reach, at once and for ever. Needs `deploy:admin`.
+    RevokeToken(Uuid),
     /// The database was restored from a backup: make what runs live. Needs `deploy:admin` without a limit to an app.
     Adopt {
         /// Make live what the database says instead, and remove what it does not know.
@@ -84,6 +110,8 @@ pub struct ChangeEnvironment {
     pub change: Change,
     /// Whether deployments that run or wait are cancelled, instead of being waited for. A removal always cancels.
     pub now: bool,
+    /// Makes a repetition of the same request give the first answer again.
+    pub key: Option<RequestKey>,
 }
 
 /// Which environments of an app are meant.
@@ -206,8 +234,26 @@ pub struct ReadLog {
     pub wait: bool,
 }
 
-/// How long a log request that waits is held open: shorter than the idle timeouts of usual proxies (60 s).
+/// How long a request that waits for a line or an event is held open: shorter than the idle timeouts of usual proxies
+/// (60 s).
 pub const LOG_WAIT: std::time::Duration = std::time::Duration::from_secs(25);
+
+/// A request for what happened.
+#[derive(Clone, Debug)]
+pub struct ListEvents {
+    /// Where to begin.
+    pub after: After,
+    /// How many at most.
+    pub limit: u32,
+    /// Only this app's.
+    pub app: Option<AppRef>,
+    /// Only those of environments of this name.
+    pub environment: Option<EnvironmentName>,
+    /// Only this deployment's.
+    pub deployment: Option<Uuid>,
+    /// Whether to wait for an event (up to [`LOG_WAIT`]) when there is none yet.
+    pub wait: bool,
+}
 
 /// A request for a token.
 #[derive(Clone, Debug)]
@@ -220,6 +266,37 @@ pub struct CreateToken {
     pub app: Option<AppRef>,
     /// The environment it is for; needs an app.
     pub environment: Option<EnvironmentName>,
+    /// How often it may ask; if absent the usual plan, or the caller's where that is less.
+    pub plan: Option<RatePlan>,
+    /// When it ends; if absent when the caller's does.
+    pub expires_at: Option<Timestamp>,
+    /// Makes a repetition of the same request give the first answer again.
+    pub key: Option<RequestKey>,
+}
+
+/// A token as a reader sees it.
+#[derive(Clone, Debug)]
+pub struct TokenView {
+    /// Who its bearer is.
+    pub principal: Principal,
+    /// What it may do.
+    pub scope: Scope,
+    /// The app it is for; all if absent.
+    pub app: Option<AppName>,
+    /// The environment it is for; all of the app's if absent.
+    pub environment: Option<EnvironmentName>,
+    /// How often it may ask.
+    pub plan: RatePlan,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Who made it, where that is known.
+    pub created_by: Option<String>,
+    /// When it ends by itself.
+    pub expires_at: Option<Timestamp>,
+    /// When it was used last, to the minute.
+    pub last_used_at: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
 }
 
 /// An answer.
@@ -238,6 +315,14 @@ pub enum Reply {
     Log(LogPage),
     /// To list apps.
     Apps(Vec<AppView>),
+    /// To get one.
+    App(Box<AppView>),
+    /// To list events.
+    Events(EventPage),
+    /// To plan a deployment.
+    Plan(Box<Planned>),
+    /// To measure.
+    Measurements(Box<Measurements>),
     /// To an automatic deployment for which there is nothing to do now.
     Ignored(IgnoredReason),
     /// To change environments, and to look at a change.
@@ -245,12 +330,11 @@ pub enum Reply {
     /// To collect garbage.
     Collection(Collection),
     /// To create a token: the only time its secret is seen.
-    Token {
-        /// Whose it is.
-        principal: Principal,
-        /// The token.
-        secret: Secret,
-    },
+    Token(Box<TokenView>, Secret),
+    /// To list tokens.
+    Tokens(Vec<TokenView>),
+    /// It is gone: a token that was revoked, a deployment that was deleted.
+    Gone,
     /// To adopt.
     Adopted(Adopted),
     /// To reload: the file was sound and is in force.

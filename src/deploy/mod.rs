@@ -6,6 +6,7 @@
 //! `select!` is `biased`: the same events in the same order make the same walk, so that a simulated one can be replayed.
 
 mod adopt;
+mod answered;
 mod authenticate;
 mod build;
 mod change;
@@ -14,20 +15,26 @@ mod checkout;
 mod collect;
 mod committed;
 mod create;
+mod delete;
 mod dispatch;
 mod drive;
+mod events;
 mod failures;
 mod history;
 mod interrupt;
 mod journal;
+mod limits;
+mod measure;
 mod patience;
 mod permits;
+mod plan;
 mod pulse;
 mod readiness;
 mod reload;
 mod rollout;
 mod secrets;
 mod settle;
+mod tokens;
 mod uphold;
 mod walk;
 mod watch;
@@ -93,6 +100,7 @@ pub struct Agent {
     store: Arc<Store>,
     ports: Ports,
     settings: RwLock<Arc<Settings>>,
+    limits: limits::Limits,
     /// Counts checkouts, builds and rollouts.
     permits: permits::Permits,
     /// Operations that were at work when this process began and were not resumed yet.
@@ -104,6 +112,9 @@ pub struct Agent {
     /// One collection at a time.
     collecting: tokio::sync::Mutex<()>,
     watch: watch::Watch,
+    /// Whether this process is ending: nobody is to go on waiting for what comes.
+    closing: tokio::sync::watch::Sender<bool>,
+    counted: Mutex<measure::Counted>,
     pulse: pulse::Pulse,
 }
 
@@ -111,7 +122,8 @@ impl Agent {
     /// Puts the parts together.
     #[must_use]
     pub fn new(store: Arc<Store>, ports: Ports, settings: Settings) -> Self {
-        Self {
+        let agent = Self {
+            limits: limits::Limits::new(ports.clock.clone()),
             store,
             ports,
             permits: permits::Permits::new(settings.max_concurrent),
@@ -123,7 +135,28 @@ impl Agent {
             collecting: tokio::sync::Mutex::new(()),
             watch: watch::Watch::default(),
             pulse: pulse::Pulse::default(),
-        }
+            closing: tokio::sync::watch::Sender::new(false),
+            counted: Mutex::default(),
+        };
+        agent.begin_counting();
+        agent
+    }
+
+    /// The process is ending: whoever waits for a line or an event gets an answer now, and can ask the next process.
+    pub fn close(&self) {
+        self.closing.send_replace(true);
+    }
+
+    /// Whether the process is ending.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        *self.closing.borrow()
+    }
+
+    /// Time since some point, for measuring how long something took.
+    #[must_use]
+    pub fn monotonic(&self) -> Duration {
+        self.ports.clock.monotonic()
     }
 
     fn settings(&self) -> Arc<Settings> {

@@ -6,12 +6,15 @@ mod apps;
 mod changes;
 mod deployments;
 mod disk;
+mod events;
 mod files;
 mod kept;
 mod key;
+mod keys;
 mod ledger;
 mod logs;
 mod operations;
+mod pages;
 mod phases;
 mod principals;
 mod releases;
@@ -23,22 +26,26 @@ mod schema;
 mod seal;
 mod secrets;
 mod standing;
+mod tokens;
 mod views;
 
 pub use adopt::{Adoptee, Adopting, Discarded, GivenUp, Mode};
 pub use apps::{Place, PlaceError};
 pub use changes::ChangeAccepted;
-pub use deployments::{Created, NewDeployment};
+pub use deployments::{Created, Hidden, NewDeployment};
+pub use events::Progressed;
+pub use keys::Answered;
 pub use ledger::Home;
 pub use logs::DeploymentLog;
 pub use operations::{StepRow, Task, Unfinished};
+pub use pages::ListFilter;
 pub use phases::StepResult;
 pub use releases::NoTarget;
 pub use retention::{Holding, KnownProject};
 pub use rollouts::{Committing, Live};
 pub use running::Running;
 pub use secrets::{ContainerEnv, SecretError};
-pub use views::ListFilter;
+pub use tokens::{NewToken, Token, TokenMade};
 
 use crate::core::deployment::InvalidTransition;
 use crate::core::ports::Random;
@@ -151,6 +158,7 @@ pub struct Store {
     data_dir: PathBuf,
     disk: disk::Disk,
     lost: Arc<logs::Lost>,
+    tokens: tokens::Remembered,
     credentials_directory: Option<PathBuf>,
     /// Held for as long as the store is open; the kernel lets go of it when the process ends, however it ends.
     _lock: std::fs::File,
@@ -190,6 +198,7 @@ impl Store {
             data_dir: data_dir.to_owned(),
             disk,
             lost: Arc::default(),
+            tokens: tokens::Remembered::default(),
             credentials_directory: with.credentials_directory,
             _lock: lock,
         })
@@ -199,6 +208,13 @@ impl Store {
     #[must_use]
     pub fn instance(&self) -> Uuid {
         self.instance
+    }
+
+    /// How many bytes the database takes on the disk, with its write-ahead log.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        let size = |name| std::fs::metadata(self.data_dir.join(name)).map_or(0, |file| file.len());
+        size("longshore.db") + size("longshore.db-wal")
     }
 
     /// Where everything is kept.

@@ -1,29 +1,33 @@
 //! Deployments: create, list, show, cancel, read the log.
 
 use super::error::{self, Refusal};
-use super::parse::{self, Named};
+use super::follow::{self, Follower};
+use super::parse;
+use super::path::Named;
 use super::wire::PageMeta;
 use super::wire::deployment::{Cancelled, Created, Deployment, DeploymentPage};
-use super::wire::log::LogLines;
+use super::wire::log::{LogLine, LogLines};
+use super::wire::name::{EnvironmentName, EventId};
 use super::wire::problem::Problem;
 use super::wire::request::NewDeployment;
 use super::wire::word::Status;
 use super::{MAX_BODY, Params, Route, render};
 use crate::api::Api;
+use crate::api::follow::Followers;
 use crate::core::access::Caller;
 use crate::core::action::{Action, ReadLog, Reply};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, Uri};
-use axum::response::Response;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 use utoipa_axum::routes;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
         routes!(list, create),
-        routes!(show),
+        routes!(show, delete),
         routes!(cancel),
         routes!(logs),
     ]
@@ -42,7 +46,6 @@ pub(super) fn routes() -> Vec<Route> {
         (status = 400, body = Problem, description = "The body breaks a rule, or names what the repository does not have"),
         (status = 404, body = Problem, description = "There is no such app"),
         (status = 409, body = Problem, description = "The environment takes no deployment now, or the key was used for another request"),
-        (status = 413, body = Problem, description = "The body is too large"),
     ),
 )]
 async fn create(
@@ -53,7 +56,9 @@ async fn create(
     body: Body,
 ) -> Result<Response, Refusal> {
     let body = parse::object(body, MAX_BODY).await?;
-    let create = parse::create(&body, &headers)?;
+    let create = parse::create(&body, &headers, |app, environment| {
+        api.agent.runs_image(&caller, app, environment)
+    })?;
     let asked = body.get("project_id").and_then(Value::as_str);
     match api
         .agent
@@ -72,10 +77,10 @@ async fn create(
     get, path = "/deployments", tag = "deployments", operation_id = "listDeployments",
     params(
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "20 if absent"),
-        ("offset" = Option<u32>, Query, minimum = 0, description = "How many to skip"),
+        ("offset" = Option<i64>, Query, minimum = 0, description = "How many to skip"),
         ("status" = Option<Status>, Query, description = "Only those in this state"),
         ("project_id" = Option<String>, Query, description = "Only this app's, by id or name"),
-        ("environment" = Option<String>, Query, description = "Only those of environments of this name"),
+        ("environment" = inline(Option<EnvironmentName>), Query, description = "Only those of environments of this name"),
     ),
     responses(
         (status = 200, body = DeploymentPage),
@@ -170,23 +175,65 @@ async fn cancel(
     }
 }
 
+/// Deletes a deployment that has ended: nothing shows it any more
+///
+/// The live one only with `force`, which stops its environment first and waits until that is done. What is live and
+/// what can be gone back to stays as it is.
+#[utoipa::path(
+    delete, path = "/deployments/{id}", tag = "deployments", operation_id = "deleteDeployment",
+    params(
+        ("id" = String, Path, description = "The deployment's id"),
+        ("force" = Option<bool>, Query, description = "The live one, too: its environment is stopped"),
+    ),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 400, body = Problem, description = "A parameter breaks a rule"),
+        (status = 404, body = Problem, description = "There is no such deployment"),
+        (status = 409, body = Problem, description = "It has not ended, or it is live"),
+    ),
+)]
+async fn delete(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    named: Named,
+    Query(params): Params,
+) -> Result<Response, Refusal> {
+    let delete = Action::DeleteDeployment {
+        id: named.deployment,
+        force: parse::flag_of_query(&params, "force")?,
+    };
+    match api
+        .agent
+        .dispatch(&caller, delete)
+        .await
+        .map_err(|error| error::about(error, &named.text))?
+    {
+        Reply::Gone => Ok(StatusCode::NO_CONTENT.into_response()),
+        other => Err(Refusal::unexpected(&other)),
+    }
+}
+
 /// Reads a deployment's log
 ///
 /// As text; as JSON where `Accept` names it; with `from` whole lines from that byte on, and in `X-Longshore-Next` where
-/// to go on.
+/// to go on. Where `Accept` names `text/event-stream`, as Server-Sent Events until the log's end, which an event `end`
+/// tells: each is a line as JSON, its id the byte to go on at.
 #[utoipa::path(
     get, path = "/deployments/{id}/logs", tag = "deployments", operation_id = "getDeploymentLogs",
     params(
         ("id" = String, Path, description = "The deployment's id"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many lines as JSON; 100 if absent"),
-        ("offset" = Option<u32>, Query, minimum = 0, description = "How many lines to skip"),
+        ("offset" = Option<i64>, Query, minimum = 0, description = "How many lines to skip"),
         ("from" = Option<i64>, Query, minimum = 0, description = "The byte to begin at"),
+        ("Last-Event-ID" = inline(Option<EventId>), Header,
+            description = "Where a client that was cut off goes on following; counts more than `from`"),
         ("wait" = Option<bool>, Query, description = "With `from`: whether to wait for a line if there is none yet"),
     ),
     responses(
         (status = 200, content(
             (LogLines = "application/json"),
             (String = "text/plain"),
+            (LogLine = "text/event-stream"),
         )),
         (status = 400, body = Problem, description = "A parameter breaks a rule"),
         (status = 404, body = Problem, description = "There is no such deployment"),
@@ -195,6 +242,7 @@ async fn cancel(
 async fn logs(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
+    Extension(followers): Extension<Followers>,
     named: Named,
     headers: HeaderMap,
     Query(params): Params,
@@ -218,6 +266,13 @@ async fn logs(
                 Reply::Log(page) => Ok(render::log_piece(page)),
                 other => Err(Refusal::unexpected(&other)),
             }
+        }
+        parse::LogForm::Followed { from } => {
+            let first = render::read_piece(&api, &caller, deployment, from)
+                .await
+                .map_err(|error| error::about(error, &text))?;
+            let follower = Follower::join(&api, &followers, &caller, &headers)?;
+            Ok(follow::log(follower, deployment, first))
         }
         parse::LogForm::Whole => {
             // The first piece is read before the answer begins, so that a missing deployment is a 404.

@@ -2,7 +2,9 @@
 //! restart, rollback.
 
 use super::error::{self, Refusal};
+use super::path::{Keyed, NamedApp, NamedId};
 use super::wire::deployment::Created;
+use super::wire::name::EnvironmentName;
 use super::wire::operation::Operations;
 use super::wire::problem::Problem;
 use super::wire::request::{ChangeRequest, RestartRequest, RollbackRequest};
@@ -14,7 +16,7 @@ use crate::core::change::Change;
 use crate::core::id::OperationSerial;
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use utoipa_axum::routes;
@@ -35,106 +37,124 @@ pub(super) fn routes() -> Vec<Route> {
 /// Stops an environment
 #[utoipa::path(
     post, path = "/apps/{app}/stop", tag = "operations", operation_id = "stopEnvironment",
-    params(("app" = String, Path, description = "The app's id or name")),
+    params(
+        ("app" = String, Path, description = "The app's id or name"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+            description = "The same key with the same request within 24 hours gives the first answer again"),
+    ),
     request_body = inline(Option<ChangeRequest>),
     responses(
         (status = 202, body = Operations),
         (status = 400, body = Problem, description = "The body breaks a rule, or names an environment there is not"),
         (status = 404, body = Problem, description = "There is no such app"),
         (status = 409, body = Problem, description = "It is suspended"),
-        (status = 413, body = Problem, description = "The body is too large"),
     ),
 )]
 async fn stop(
     state: State<Api>,
     caller: Extension<Caller>,
-    app: Path<String>,
+    keyed: Keyed,
+    app: NamedApp,
     body: Body,
 ) -> Result<Response, Refusal> {
-    ask(state, caller, app, body, Change::Stop).await
+    ask(state, caller, keyed, app, body, Change::Stop).await
 }
 
 /// Starts an environment that was stopped
 #[utoipa::path(
     post, path = "/apps/{app}/start", tag = "operations", operation_id = "startEnvironment",
-    params(("app" = String, Path, description = "The app's id or name")),
+    params(
+        ("app" = String, Path, description = "The app's id or name"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+            description = "The same key with the same request within 24 hours gives the first answer again"),
+    ),
     request_body = inline(Option<ChangeRequest>),
     responses(
         (status = 202, body = Operations),
         (status = 400, body = Problem, description = "The body breaks a rule, or names an environment there is not"),
         (status = 404, body = Problem, description = "There is no such app"),
         (status = 409, body = Problem, description = "It is suspended"),
-        (status = 413, body = Problem, description = "The body is too large"),
     ),
 )]
 async fn start(
     state: State<Api>,
     caller: Extension<Caller>,
-    app: Path<String>,
+    keyed: Keyed,
+    app: NamedApp,
     body: Body,
 ) -> Result<Response, Refusal> {
-    ask(state, caller, app, body, Change::Start).await
+    ask(state, caller, keyed, app, body, Change::Start).await
 }
 
 /// Suspends an environment: nothing runs, and nothing can be deployed until it is activated
 #[utoipa::path(
     post, path = "/apps/{app}/suspend", tag = "operations", operation_id = "suspendEnvironment",
-    params(("app" = String, Path, description = "The app's id or name")),
+    params(
+        ("app" = String, Path, description = "The app's id or name"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+            description = "The same key with the same request within 24 hours gives the first answer again"),
+    ),
     request_body = inline(Option<ChangeRequest>),
     responses(
         (status = 202, body = Operations),
         (status = 400, body = Problem, description = "The body breaks a rule, or names an environment there is not"),
         (status = 404, body = Problem, description = "There is no such app"),
         (status = 409, body = Problem, description = "It cannot be suspended now"),
-        (status = 413, body = Problem, description = "The body is too large"),
     ),
 )]
 async fn suspend(
     state: State<Api>,
     caller: Extension<Caller>,
-    app: Path<String>,
+    keyed: Keyed,
+    app: NamedApp,
     body: Body,
 ) -> Result<Response, Refusal> {
-    ask(state, caller, app, body, Change::Suspend).await
+    ask(state, caller, keyed, app, body, Change::Suspend).await
 }
 
 /// Ends a suspension
 #[utoipa::path(
     post, path = "/apps/{app}/activate", tag = "operations", operation_id = "activateEnvironment",
-    params(("app" = String, Path, description = "The app's id or name")),
+    params(
+        ("app" = String, Path, description = "The app's id or name"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+            description = "The same key with the same request within 24 hours gives the first answer again"),
+    ),
     request_body = inline(Option<ChangeRequest>),
     responses(
         (status = 202, body = Operations),
         (status = 400, body = Problem, description = "The body breaks a rule, or names an environment there is not"),
         (status = 404, body = Problem, description = "There is no such app"),
         (status = 409, body = Problem, description = "It is not suspended"),
-        (status = 413, body = Problem, description = "The body is too large"),
     ),
 )]
 async fn activate(
     state: State<Api>,
     caller: Extension<Caller>,
-    app: Path<String>,
+    keyed: Keyed,
+    app: NamedApp,
     body: Body,
 ) -> Result<Response, Refusal> {
-    ask(state, caller, app, body, Change::Activate).await
+    ask(state, caller, keyed, app, body, Change::Activate).await
 }
 
 async fn ask(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(app): Path<String>,
+    keyed: Keyed,
+    app: NamedApp,
     body: Body,
     change: Change,
 ) -> Result<Response, Refusal> {
     let body = parse::optional_object(body, MAX_BODY).await?;
     let asked = ChangeEnvironment {
-        app: parse::app(&app),
+        app: app.app,
         environments: parse::environments(&body)?,
         change,
         now: parse::flag(&body, "now")?,
+        key: keyed.key(&body)?,
     };
-    carry_out(&api, &caller, &app, asked).await
+    carry_out(&api, &caller, &app.text, asked).await
 }
 
 /// Removes an app, or one of its environments, with its containers, images and networks
@@ -144,8 +164,10 @@ async fn ask(
     delete, path = "/apps/{app}", tag = "operations", operation_id = "removeApp",
     params(
         ("app" = String, Path, description = "The app's id or name"),
-        ("environment" = Option<String>, Query, description = "Only this one; all of them if absent"),
+        ("environment" = inline(Option<EnvironmentName>), Query, description = "Only this one; all of them if absent"),
         ("volumes" = Option<bool>, Query, description = "Whether the volumes go, too"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+            description = "The same key with the same request within 24 hours gives the first answer again"),
     ),
     responses(
         (status = 202, body = Operations),
@@ -156,18 +178,20 @@ async fn ask(
 async fn remove(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(app): Path<String>,
+    keyed: Keyed,
+    app: NamedApp,
     Query(params): Params,
 ) -> Result<Response, Refusal> {
     let asked = ChangeEnvironment {
-        app: parse::app(&app),
+        app: app.app,
         environments: parse::environments_of_query(&params)?,
         change: Change::Remove {
             volumes: parse::flag_of_query(&params, "volumes")?,
         },
         now: true,
+        key: keyed.key(&parse::Object::new())?,
     };
-    carry_out(&api, &caller, &app, asked).await
+    carry_out(&api, &caller, &app.text, asked).await
 }
 
 async fn carry_out(
@@ -199,7 +223,7 @@ async fn carry_out(
 async fn show(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    NamedId(id): NamedId,
 ) -> Result<Response, Refusal> {
     // What is no number is an operation there is not.
     let serial = OperationSerial(id.parse().unwrap_or(0));
@@ -228,7 +252,6 @@ async fn show(
         (status = 400, body = Problem, description = "The body breaks a rule"),
         (status = 404, body = Problem, description = "There is no such app"),
         (status = 409, body = Problem, description = "Nothing is live, or the environment takes no deployment now"),
-        (status = 413, body = Problem, description = "The body is too large"),
     ),
 )]
 async fn restart(
@@ -236,12 +259,12 @@ async fn restart(
     caller: Extension<Caller>,
     uri: Uri,
     headers: HeaderMap,
-    Path(app): Path<String>,
+    app: NamedApp,
     body: Body,
 ) -> Result<Response, Refusal> {
     let body = parse::optional_object(body, MAX_BODY).await?;
-    let create = parse::create_again(&app, uri.path(), &body, &headers, Target::Restart)?;
-    created(state, caller, uri, headers, &app, create).await
+    let create = parse::create_again(app.app, &uri, &body, &headers, Target::Restart)?;
+    created(state, caller, uri, headers, &app.text, create).await
 }
 
 /// Makes an earlier release live again
@@ -260,7 +283,6 @@ async fn restart(
         (status = 400, body = Problem, description = "The body breaks a rule, or there is no such release"),
         (status = 404, body = Problem, description = "There is no such app"),
         (status = 409, body = Problem, description = "There is nothing to go back to, or the environment takes no deployment now"),
-        (status = 413, body = Problem, description = "The body is too large"),
     ),
 )]
 async fn rollback(
@@ -268,13 +290,13 @@ async fn rollback(
     caller: Extension<Caller>,
     uri: Uri,
     headers: HeaderMap,
-    Path(app): Path<String>,
+    app: NamedApp,
     body: Body,
 ) -> Result<Response, Refusal> {
     let body = parse::optional_object(body, MAX_BODY).await?;
     let target = Target::Release(parse::release(&body)?);
-    let create = parse::create_again(&app, uri.path(), &body, &headers, target)?;
-    created(state, caller, uri, headers, &app, create).await
+    let create = parse::create_again(app.app, &uri, &body, &headers, target)?;
+    created(state, caller, uri, headers, &app.text, create).await
 }
 
 async fn created(

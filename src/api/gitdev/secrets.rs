@@ -1,10 +1,11 @@
 //! An addition: the secrets an environment's variables are taken from. An answer never holds a value.
 
 use super::error::{self, Refusal};
+use super::wire::name;
 use super::wire::problem::Problem;
 use super::wire::request::SecretValue;
 use super::wire::secret::{Secret as Answer, Secrets};
-use super::{Route, parse, render};
+use super::{Route, parse, path, render};
 use crate::api::Api;
 use crate::core::access::Caller;
 use crate::core::action::{Action, AppRef, Reply, SecretRequest, SecretsView};
@@ -13,12 +14,9 @@ use crate::core::name::{EnvironmentName, VariableName};
 use crate::core::secret::{MAX_SECRET, Secret};
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Path, State};
-use axum::http::StatusCode;
+use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::response::Response;
-use serde_json::json;
-use std::collections::HashMap;
 use utoipa_axum::routes;
 
 /// The largest body, in bytes: a value of the largest size whose every character JSON writes as two.
@@ -46,17 +44,12 @@ impl FromRequestParts<Api> for Named {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refusal> {
-        let mut named = match Path::<HashMap<String, String>>::from_request_parts(parts, api).await
-        {
-            Ok(Path(named)) => named,
-            // What is no text names no app.
-            Err(_) => HashMap::new(),
-        };
+        let mut named = path::holes(parts, api).await;
         let environment = match named.remove("environment") {
             Some(text) => {
                 let parsed = EnvironmentName::parse(&text);
                 let message = || format!("There is no environment '{text}'");
-                Some(parsed.map_err(|_| no_environment(&text, message()))?)
+                Some(parsed.map_err(|_| Refusal::no_environment(&text, message()))?)
             }
             None => None,
         };
@@ -120,13 +113,12 @@ async fn list(
 /// Keeps a secret of the token's own environment, else the app's default
 #[utoipa::path(
     put, path = "/apps/{app}/secrets/{name}", tag = "secrets", operation_id = "setSecretOfDefault",
-    params(("app" = String, Path, description = "The app's id or name"), ("name" = String, Path, description = "The secret's name, which is its variable's")),
+    params(("app" = String, Path, description = "The app's id or name"), ("name" = inline(name::VariableName), Path, description = "The secret's name, which is its variable's")),
     request_body = SecretValue,
     responses(
         (status = 200, body = Answer),
         (status = 400, body = Problem, description = "The name or the body breaks a rule"),
         (status = 404, body = Problem, description = "There is no such app or environment"),
-        (status = 413, body = Problem, description = "The body is too large"),
     ),
 )]
 async fn set_default(
@@ -141,13 +133,12 @@ async fn set_default(
 /// Keeps a secret of an environment
 #[utoipa::path(
     put, path = "/apps/{app}/environments/{environment}/secrets/{name}", tag = "secrets", operation_id = "setSecret",
-    params(("app" = String, Path, description = "The app's id or name"), ("environment" = String, Path, description = "The environment's name"), ("name" = String, Path, description = "The secret's name, which is its variable's")),
+    params(("app" = String, Path, description = "The app's id or name"), ("environment" = String, Path, description = "The environment's name"), ("name" = inline(name::VariableName), Path, description = "The secret's name, which is its variable's")),
     request_body = SecretValue,
     responses(
         (status = 200, body = Answer),
         (status = 400, body = Problem, description = "The name or the body breaks a rule"),
         (status = 404, body = Problem, description = "There is no such app or environment"),
-        (status = 413, body = Problem, description = "The body is too large"),
     ),
 )]
 async fn set(
@@ -165,7 +156,7 @@ async fn set(
 /// Forgets a secret of the token's own environment, else the app's default
 #[utoipa::path(
     delete, path = "/apps/{app}/secrets/{name}", tag = "secrets", operation_id = "removeSecretOfDefault",
-    params(("app" = String, Path, description = "The app's id or name"), ("name" = String, Path, description = "The secret's name, which is its variable's")),
+    params(("app" = String, Path, description = "The app's id or name"), ("name" = inline(name::VariableName), Path, description = "The secret's name, which is its variable's")),
     responses(
         (status = 200, body = Answer),
         (status = 400, body = Problem, description = "The name or the body breaks a rule"),
@@ -183,7 +174,7 @@ async fn remove_default(
 /// Forgets a secret of an environment
 #[utoipa::path(
     delete, path = "/apps/{app}/environments/{environment}/secrets/{name}", tag = "secrets", operation_id = "removeSecret",
-    params(("app" = String, Path, description = "The app's id or name"), ("environment" = String, Path, description = "The environment's name"), ("name" = String, Path, description = "The secret's name, which is its variable's")),
+    params(("app" = String, Path, description = "The app's id or name"), ("environment" = String, Path, description = "The environment's name"), ("name" = inline(name::VariableName), Path, description = "The secret's name, which is its variable's")),
     responses(
         (status = 200, body = Answer),
         (status = 400, body = Problem, description = "The name or the body breaks a rule"),
@@ -211,21 +202,11 @@ async fn ask(
         Err(error) => {
             // It is part of the path here, not a field.
             if let Error::EnvironmentNotFound { environment, .. } = &error {
-                return Err(no_environment(environment, error.to_string()));
+                return Err(Refusal::no_environment(environment, error.to_string()));
             }
             Err(error::about(error, app))
         }
     }
-}
-
-fn no_environment(name: &str, message: String) -> Refusal {
-    let details = json!({ "environment": name });
-    Refusal::new(
-        StatusCode::NOT_FOUND,
-        "environment_not_found",
-        message,
-        details,
-    )
 }
 
 fn one(found: &SecretsView) -> Result<Response, Refusal> {

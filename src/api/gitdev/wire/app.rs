@@ -19,6 +19,19 @@ impl From<&[AppView]> for Apps {
     }
 }
 
+/// An app's environments.
+#[derive(Serialize, ToSchema)]
+pub(in crate::api::gitdev) struct Environments {
+    data: Vec<Environment>,
+}
+
+impl From<&[EnvironmentView]> for Environments {
+    fn from(environments: &[EnvironmentView]) -> Self {
+        let data = environments.iter().map(Environment::from).collect();
+        Self { data }
+    }
+}
+
 /// An app.
 #[derive(Serialize, ToSchema)]
 pub(in crate::api::gitdev) struct App {

@@ -4,9 +4,12 @@
 pub(super) mod adopt;
 pub(super) mod app;
 pub(super) mod deployment;
+pub(super) mod event;
 pub(super) mod gc;
 pub(super) mod log;
+pub(super) mod name;
 pub(super) mod operation;
+pub(super) mod plan;
 pub(super) mod problem;
 pub(super) mod reload;
 pub(super) mod request;
