@@ -3,7 +3,7 @@
 # Debian keeps sshd and dockerd where an ordinary user's PATH does not look.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo clean-demo build install uninstall test test-clients test-api simulate campaign-kill fmt lint bench bench-api
+.PHONY: help demo clean-demo build install uninstall test fuzz test-clients test-api simulate campaign-kill fmt lint bench bench-api
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ ifdef SEED
 else
 	SEEDS=$(or $(SEEDS),5000) FROM=$(or $(FROM),1) cargo test --locked --test simulation -- --exact the_laws_hold_whatever_the_world_does --nocapture
 endif
+
+fuzz: ## every parser fed with made-up input, SECONDS=30 each; needs nightly Rust and cargo-fuzz
+	SECONDS_EACH=$(or $(SECONDS),30) scripts/fuzz
 
 fmt: ## format the Rust code
 	cargo fmt

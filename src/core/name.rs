@@ -209,13 +209,17 @@ fn image_reference(text: &str) -> Result<(), InvalidName> {
         Some((repository, tag)) => (repository, Some(tag)),
         None => (last, None),
     };
+    // As the engine reads it: words, and between two of them a dot, one or two underscores, or dashes.
+    let is_of_a_word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let part = |p: &str| {
-        p.bytes()
-            .next()
-            .is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-            && p.bytes().all(|b| {
-                b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.')
-            })
+        let bytes = p.as_bytes();
+        let ends_in_words = bytes.first().copied().is_some_and(is_of_a_word)
+            && bytes.last().copied().is_some_and(is_of_a_word);
+        ends_in_words
+            && p.split(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+                .all(|between| {
+                    matches!(between, "" | "." | "_" | "__") || between.bytes().all(|b| b == b'-')
+                })
     };
     let host = |p: &str| {
         p.bytes()
@@ -318,8 +322,17 @@ mod tests {
             "../a",
             "a:-x",
             "http://a/b",
+            // Found by fuzzing: the engine knows no such names.
+            "a..b",
+            "a.",
+            "a-/b",
+            "a.-b",
+            "a___b",
         ] {
             assert!(ImageReference::parse(bad).is_err(), "{bad}");
+        }
+        for good in ["a.b", "a_b", "a__b", "a--b", "a1-b.c_d/e", "a/b:1..2"] {
+            assert!(ImageReference::parse(good).is_ok(), "{good}");
         }
     }
 
