@@ -100,6 +100,7 @@ pub async fn run(config_file: &Path, around: Surroundings) -> anyhow::Result<()>
         agent: agent.clone(),
         random,
         public_url: config.api.public_url.clone(),
+        resident_bytes: Some(Arc::new(resident_bytes)),
     });
     let open_files = listen::raise_open_files();
     let listening = listen::listen(&config.api, around.sockets).await?;
@@ -151,6 +152,16 @@ async fn serve_and_drive(
         () = signals.end(agent) => tracing::info!("stopping at once"),
     }
     driven.context("the store failed")
+}
+
+/// What the kernel says of this process' resident memory.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
 }
 
 #[expect(

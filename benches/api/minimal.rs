@@ -65,7 +65,9 @@ fn caller(connection: &Connection, headers: &HeaderMap) -> Result<(i64, String),
 
 #[derive(Serialize)]
 struct Item {
-    url: String,
+    /// Only in a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
     id: String,
     status: &'static str,
     project_id: String,
@@ -122,7 +124,7 @@ const ITEM_FROM: &str =
 fn item(row: &Row<'_>, host: &str) -> rusqlite::Result<Item> {
     let id = base36("dep", row.get_ref(0)?.as_str()?);
     Ok(Item {
-        url: format!("http://{host}/v1/deployments/{id}"),
+        url: Some(format!("http://{host}/v1/deployments/{id}")),
         id,
         status: match row.get_ref(1)?.as_str()? {
             "queued" => "queued",
@@ -176,7 +178,8 @@ fn detail(connection: &Connection, id: Uuid, host: &str) -> Option<Detail> {
     let mut statement = connection.prepare_cached(&sql).unwrap();
     statement
         .query_row([id.to_string()], |row| {
-            let item = item(row, host)?;
+            let mut item = item(row, host)?;
+            let url = item.url.take().unwrap_or_default();
             let serial: i64 = row.get(12)?;
             let mut steps = connection.prepare_cached("SELECT name, started_at, ended_at FROM step WHERE deployment = ?1 ORDER BY started_at")?;
             let known = steps.query_map([serial], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
@@ -192,8 +195,8 @@ fn detail(connection: &Connection, id: Uuid, host: &str) -> Option<Detail> {
             let refusals = refusals.query_map([serial], |row| row.get(0))?;
             Ok(Detail {
                 build_duration: built.map(|((_, began, _), ended)| format!("{:.1}s", (ended - began) as f64 / 1000.0)),
-                deploy_url: (item.status == "success").then(|| item.url.clone()),
-                logs_url: format!("{}/logs", item.url),
+                logs_url: format!("{url}/logs"),
+                deploy_url: (item.status == "success").then_some(url),
                 cancelled_at: cancelled_by.as_ref().and(item.completed_at.clone()),
                 cancelled_by: cancelled_by.map(|id| base36("user", &id)),
                 cancelled_by_name: row.get(20)?,

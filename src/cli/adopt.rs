@@ -8,7 +8,7 @@ use clap::Args;
 
 /// Arguments of `longshore adopt`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_long_help = "\
 After a backup of the database was put back, containers may run that it knows nothing of. longshore notices that, starts
 and removes nothing, and waits for one of these two:
 
@@ -25,7 +25,7 @@ pub struct AdoptArgs {
     #[arg(long)]
     discard: bool,
     /// Do not ask
-    #[arg(long)]
+    #[arg(long, short)]
     yes: bool,
 }
 

@@ -4,10 +4,8 @@ use super::Session;
 use super::attend::{attend, create, display};
 use super::document::encode;
 use super::exit::{Error, Exit};
-use super::patience::DEFAULT_PATIENCE;
 use clap::Args;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// Which environment, and how to wait.
 #[derive(Debug, Args)]
@@ -21,14 +19,11 @@ pub struct Again {
     /// Print the deployment's id and do not wait for its end
     #[arg(long)]
     no_wait: bool,
-    /// How long to wait for a daemon that went away
-    #[arg(long, value_name = "TIME", default_value = DEFAULT_PATIENCE, value_parser = humantime::parse_duration)]
-    patience: Duration,
 }
 
 /// Arguments of `longshore restart`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_long_help = "\
 The image that is live runs again, in a new container, with what the configuration and the secrets
 say today; nothing is built. It is a deployment and makes a new release.
 
@@ -43,7 +38,7 @@ pub struct RestartArgs {
 
 /// Arguments of `longshore rollback`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_long_help = "\
 An earlier release is live again as it was: its image, environment and limits, with today's secrets.
 It keeps its number. Without --to it is the highest below the live one that no rollback has left.
 Events and timers then deploy nothing until there is a new commit or somebody deploys.
@@ -80,6 +75,6 @@ async fn run(session: &Session, args: Again, what: &str, mut body: Value) -> Res
     }
     let display = display(session);
     let path = format!("/v1/apps/{}/{what}", encode(&args.app));
-    let created = create(session, &display, &path, &body, args.patience).await?;
-    attend(session, &display, created, args.no_wait, args.patience).await
+    let created = create(session, &display, &path, &body, session.patience).await?;
+    attend(session, &display, created, args.no_wait, session.patience).await
 }

@@ -14,7 +14,7 @@ pub async fn run(session: &Session) -> Result<Exit, Error> {
     if apps.value.data.is_empty() {
         session
             .output
-            .say("no apps; add an [[app]] to the configuration");
+            .note("no apps; add an [[app]] to the configuration");
         return Ok(Exit::Success);
     }
     let header = [
@@ -27,11 +27,14 @@ pub async fn run(session: &Session) -> Result<Exit, Error> {
         "PROJECT",
     ];
     let rows = apps.value.data.iter().flat_map(rows).collect();
-    session
-        .output
-        .print(&table::render(&header, rows, &["PROJECT", "VERSION"]))?;
+    session.output.print(&table::render(
+        &header,
+        rows,
+        &["PROJECT", "VERSION", "ADDRESS"],
+        session.output,
+    ))?;
     for note in apps.value.data.iter().flat_map(notes) {
-        session.output.say(&note);
+        session.output.note(&note);
     }
     Ok(Exit::Success)
 }
@@ -68,7 +71,7 @@ fn rows(app: &App) -> Vec<Vec<String>> {
 }
 
 /// What somebody may want to do about an app: where what runs is not what the configuration says.
-fn notes(app: &App) -> Vec<String> {
+pub fn notes(app: &App) -> Vec<String> {
     let name = table::clean(&app.name);
     if !app.configured && !app.environments.is_empty() {
         let note =
@@ -93,7 +96,7 @@ fn notes(app: &App) -> Vec<String> {
 }
 
 /// A commit as git shortens it; an image as it is.
-fn short(version: &str) -> String {
+pub fn short(version: &str) -> String {
     let is_sha = version.len() >= 40 && version.bytes().all(|b| b.is_ascii_hexdigit());
     if is_sha {
         version[..7].to_owned()

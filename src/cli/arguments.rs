@@ -1,47 +1,109 @@
 //! What can be typed after `longshore`.
 
 use super::exit::Error;
+use super::output::Color;
+use super::patience::DEFAULT_PATIENCE;
 use super::{
-    adopt, again, cancel, change, check, deploy, gc, list, logs, reload, secret, serve, show, token,
+    adopt, again, app, cancel, change, check, completions, deploy, events, explain, gc, list, logs,
+    man, reload, remove, secret, serve, show, status, token,
 };
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Turns one Linux host with Docker into a place to deploy to.
 #[derive(Debug, Parser)]
-#[command(name = "longshore", version, about, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(name = "longshore", version, about, after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP, max_term_width = 100)]
 pub struct Cli {
     #[command(flatten)]
     pub connection: Connection,
-    /// Print the answer as one JSON document on standard output.
-    #[arg(long, global = true)]
-    pub json: bool,
+    #[command(flatten)]
+    pub manner: Manner,
     #[command(subcommand)]
     pub command: Command,
 }
 
 const AFTER_HELP: &str = "\
+Examples:
+  longshore check /etc/longshore/config.toml
+  longshore deploy web
+  longshore ls --app web --status failed
+  longshore logs web -f
+
+Environment variables, exit statuses and more: longshore --help";
+
+const AFTER_LONG_HELP: &str = "\
 Environment:
-  LONGSHORE_SOCKET  the daemon's socket, like --socket
-  LONGSHORE_TOKEN   the token sent with --url; the socket needs none
-  NO_COLOR          turns colours off
+  LONGSHORE_SOCKET      the daemon's socket, like --socket
+  LONGSHORE_URL         a remote daemon's address, like --url
+  LONGSHORE_TOKEN       the token sent to a URL; the socket needs none
+  LONGSHORE_TOKEN_FILE  a file with that token, like --token-file
+  LONGSHORE_CA          authorities to trust instead of the system's, like --ca
+  NO_COLOR              no colours
+  CLICOLOR, CLICOLOR_FORCE  0 for none, 1 for colours also in pipes
+
+Exit status:
+  0    it worked
+  1    it did not work; with deploy: the deployment failed, what ran before still runs
+  2    the arguments make no sense
+  3    the deployment was cancelled, or a newer one took its place
+  4    the daemon cannot be reached, went away and did not come back, or cannot answer
+  5    the daemon refused the request
+  130  stopped by the user; with deploy: the deployment goes on
+
+With --json, standard output is one JSON document, the API's own where there is one; lists are under
+\"data\". Errors are sentences on standard error all the same, and the exit status tells.
 
 Examples:
   longshore check /etc/longshore/config.toml
   longshore deploy web
   longshore ls --app web --status failed
-  longshore logs web -f";
+  longshore logs web -f
+  longshore explain not_ready
+  LONGSHORE_TOKEN_FILE=token longshore --url https://deploy.example.com apps";
 
-/// Where the daemon is.
+/// Where the daemon is, and how to get to it.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct Connection {
     /// The daemon's unix socket [env: LONGSHORE_SOCKET] [default: /run/longshore/api.sock]
-    #[arg(long, global = true, value_name = "PATH", conflicts_with = "url")]
+    #[arg(long, global = true, value_name = "PATH", conflicts_with = "url", value_hint = ValueHint::FilePath)]
     pub socket: Option<PathBuf>,
-    /// A remote daemon's address, http://host:port; its token comes from LONGSHORE_TOKEN
-    #[arg(long, global = true, value_name = "URL")]
+    /// A remote daemon's address, https://host or http://host:port [env: LONGSHORE_URL]
+    #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
     pub url: Option<String>,
+    /// A file with the token for a URL [env: LONGSHORE_TOKEN_FILE, or the token in LONGSHORE_TOKEN]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub token_file: Option<PathBuf>,
+    /// A PEM file of authorities to trust instead of the system's [env: LONGSHORE_CA]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub ca: Option<PathBuf>,
+    /// How long to wait for a daemon that went away, or wants to be asked less often
+    #[arg(long, global = true, value_name = "TIME", default_value = DEFAULT_PATIENCE,
+          value_parser = humantime::parse_duration)]
+    pub patience: Duration,
+}
+
+/// How to tell it.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct Manner {
+    /// Print the answer as one JSON document on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print only results and errors: no progress, no hints
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        help = "Use colours: auto (at a terminal), always or never"
+    )]
+    pub color: Color,
 }
 
 impl Connection {
@@ -64,8 +126,14 @@ pub enum Command {
     Ask(AskCommand),
     /// Check a configuration file and list all its faults
     Check(check::CheckArgs),
+    /// Explain a code of a failure or an error: what it means and what to do
+    Explain(explain::ExplainArgs),
     /// Run the daemon
     Serve(serve::ServeArgs),
+    /// Print the script by which a shell completes longshore's commands
+    Completions(completions::CompletionsArgs),
+    /// Print or write the manual pages
+    Man(man::ManArgs),
 }
 
 /// The commands that ask the daemon.
@@ -81,21 +149,30 @@ pub enum AskCommand {
     Logs(logs::LogsArgs),
     /// Cancel a deployment
     Cancel(cancel::CancelArgs),
+    /// Remove a deployment from the history
+    Rm(remove::RemoveArgs),
+    /// Print what happened, or follow what happens
+    Events(events::EventsArgs),
     /// Run the live image again with today's configuration and secrets
     Restart(again::RestartArgs),
     /// Make an earlier release live again
     Rollback(again::RollbackArgs),
     /// Stop an environment; a start or a deployment by hand brings it back
+    #[command(after_long_help = STOP)]
     Stop(change::DownArgs),
     /// Start a stopped environment
+    #[command(after_long_help = START)]
     Start(change::UpArgs),
     /// Stop an environment and refuse deployments to it until it is activated
+    #[command(after_long_help = SUSPEND)]
     Suspend(change::DownArgs),
     /// End a suspension
+    #[command(after_long_help = ACTIVATE)]
     Activate(change::UpArgs),
     /// List apps, their environments and what is live in them
+    #[command(after_long_help = APPS)]
     Apps,
-    /// Remove apps
+    /// Show or remove an app
     #[command(subcommand)]
     App(AppCommand),
     /// Give back what is no longer needed: images, logs, scratch trees
@@ -104,7 +181,9 @@ pub enum AskCommand {
     Adopt(adopt::AdoptArgs),
     /// Have the daemon read its configuration again
     Reload(reload::ReloadArgs),
-    /// Make tokens for the API
+    /// Tell whether the daemon is well, its version, and what it has to do
+    Status(status::StatusArgs),
+    /// Make, list and revoke tokens for the API
     #[command(subcommand)]
     Token(TokenCommand),
     /// Keep secrets for the apps whose configuration says "store"
@@ -112,9 +191,52 @@ pub enum AskCommand {
     Secret(SecretCommand),
 }
 
+const STOP: &str = "\
+It waits in the environment's queue like a deployment; --now cancels what runs and waits before it.
+The container is stopped and kept; a start, or a deployment by hand, brings the environment back.
+
+With --json: {\"data\": [operation]}
+
+Examples:
+  longshore stop web
+  longshore stop web --environment staging --now";
+
+const START: &str = "\
+With --json: {\"data\": [operation]}
+
+Example:
+  longshore start web --environment staging";
+
+const SUSPEND: &str = "\
+Like a stop; and nothing can be deployed there until `longshore activate`.
+
+With --json: {\"data\": [operation]}
+
+Example:
+  longshore suspend web --environment staging";
+
+const ACTIVATE: &str = "\
+What was live runs again, and deployments are taken again.
+
+With --json: {\"data\": [operation]}
+
+Example:
+  longshore activate web --environment staging";
+
+const APPS: &str = "\
+Where what runs is not what the configuration says, a line below the table tells by which keys.
+
+With --json: {\"data\": [{\"name\", \"id\", \"project\", \"configured\", \"environments\": [...]}]}
+
+Examples:
+  longshore apps
+  longshore apps --json | jq -r '.data[].name'";
+
 /// What can be done with an app.
 #[derive(Debug, Subcommand)]
 pub enum AppCommand {
+    /// Show an app and its environments
+    Show(app::ShowArgs),
     /// Remove an app or one of its environments
     Rm(change::RemoveArgs),
 }
@@ -124,6 +246,10 @@ pub enum AppCommand {
 pub enum TokenCommand {
     /// Make a token; its secret is printed once and kept nowhere
     Create(token::CreateArgs),
+    /// List the tokens there are, without their secrets
+    Ls(token::ListArgs),
+    /// Revoke a token; it holds at once
+    Revoke(token::RevokeArgs),
 }
 
 /// What can be done with secrets.

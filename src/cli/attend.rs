@@ -45,7 +45,7 @@ pub async fn create(
     clippy::disallowed_methods,
     reason = "the command line is a client of its own and makes its own keys"
 )]
-fn key() -> String {
+pub fn key() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
@@ -71,7 +71,9 @@ pub async fn attend(
     let mut interrupts = signal(SignalKind::interrupt())
         .map_err(|error| Error::failed(format!("cannot listen for Ctrl-C: {error}")))?;
     let silent = SilentInterrupt::begin(output);
-    display.print(&opening(&created.value));
+    if !output.is_quiet() {
+        display.print(&opening(&created.value));
+    }
     let mut watch = Watch {
         client: &session.client,
         display,

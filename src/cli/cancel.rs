@@ -6,7 +6,7 @@ use clap::Args;
 
 /// Arguments of `longshore cancel`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_long_help = "\
 A deployment can be cancelled until its release is live; what ran before goes on running.
 
 Example:

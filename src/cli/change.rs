@@ -4,7 +4,7 @@ use super::client::Document;
 use super::display::Display;
 use super::document::{Apps, Operation, Operations, encode, query};
 use super::exit::{Error, Exit};
-use super::patience::{DEFAULT_PATIENCE, patiently};
+use super::patience::patiently;
 use super::table::clean;
 use super::{Session, attend, question, summary};
 use clap::Args;
@@ -53,9 +53,6 @@ pub struct Wait {
     /// Do not wait until it is done
     #[arg(long)]
     no_wait: bool,
-    /// How long to wait for a daemon that went away
-    #[arg(long, value_name = "TIME", default_value = DEFAULT_PATIENCE, value_parser = humantime::parse_duration)]
-    patience: Duration,
 }
 
 /// Arguments of `longshore start` and `longshore activate`.
@@ -77,7 +74,7 @@ pub struct DownArgs {
 
 /// Arguments of `longshore app rm`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_long_help = "\
 Deployments that run or wait are cancelled. Containers, images and networks go; the history stays,
 and volumes too unless --volumes is given. If the configuration still names the app, its next
 deployment makes a new, empty environment.
@@ -96,7 +93,7 @@ pub struct RemoveArgs {
     #[arg(long)]
     volumes: bool,
     /// Do not ask
-    #[arg(long)]
+    #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
     wait: Wait,
@@ -120,7 +117,7 @@ async fn ask(session: &Session, what: What, target: &Target, now: bool) -> Resul
     let path = format!("/v1/apps/{}/{}", encode(&target.app), what.as_str());
     let display = attend::display(session);
     // Asking twice makes sure twice: it can be repeated when the answer was lost.
-    let asked = patiently(target.wait.patience, &display, async || {
+    let asked = patiently(session.patience, &display, async || {
         session.client.post::<Operations>(&path, &body, None).await
     });
     wait_for(session, &display, asked.await?, &target.wait).await
@@ -192,7 +189,7 @@ async fn wait_for(
         last.push(if wait.no_wait {
             operation
         } else {
-            follow(session, display, operation, wait.patience).await?
+            follow(session, display, operation, session.patience).await?
         });
     }
     display.clear();

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 /// Arguments of `longshore check`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_long_help = "\
 All faults are listed, each with its place. Nothing is asked of the daemon, Docker or git.
 
 Example:

@@ -1,18 +1,25 @@
 //! HTTP/1.1 to the daemon: one connection per request, the whole answer or an error, everything with a limit.
 
+use super::moment;
+use super::output::Output;
 use super::place::Place;
+pub use super::refusal::{ClientError, Refusal};
+use super::sse::Events;
+use super::tls::Tls;
 use crate::core::secret::Secret;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, USER_AGENT,
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
+    USER_AGENT,
 };
+use hyper::http::response::Parts;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use std::cell::RefCell;
-use std::io;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -23,10 +30,22 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 /// The largest answer taken. The daemon's own pages are far smaller; this keeps a stranger from filling memory.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
 
+/// The most of an error that is read from a stream.
+const MAX_REFUSAL: usize = 64 * 1024;
+
+/// How long to wait where the daemon says "too many requests" and not until when.
+const UNTOLD_WAIT: Duration = Duration::from_secs(2);
+
 /// Asks one daemon.
 pub struct Client {
     place: Place,
     token: Option<Secret>,
+    tls: Option<Tls>,
+    /// How long "too many requests" is waited out in all.
+    patience: Duration,
+    output: Output,
+    /// How many requests a minute the token may make, as far as the daemon told.
+    limit: Cell<Option<u32>>,
     /// What the daemon says to everybody who asks for anything.
     warning: RefCell<Option<String>>,
 }
@@ -47,107 +66,6 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-/// Why there is no answer that can be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// No connection.
-    #[error("cannot reach the daemon at {place}: {cause} — {}", .place.hint(.cause))]
-    Unreachable {
-        /// Where.
-        place: Place,
-        /// Why.
-        cause: io::Error,
-    },
-    /// The connection ended, or time did, before the answer was whole.
-    #[error("the daemon at {place} went away before it had answered: {cause}")]
-    Lost {
-        /// Where.
-        place: Place,
-        /// How.
-        cause: String,
-    },
-    /// It said no.
-    #[error("{0}")]
-    Refused(Refusal),
-    /// It said that it cannot now.
-    #[error("the daemon cannot answer: {0}")]
-    Failing(Refusal),
-    /// Somebody answered who is not longshore.
-    #[error("what answers at {place} is not longshore, or of another version: {what}")]
-    Foreign {
-        /// Where.
-        place: Place,
-        /// What was odd.
-        what: String,
-    },
-}
-
-/// What to do about a refusal, where the daemon's sentence alone does not tell a person at a terminal.
-fn next_step(code: &str) -> Option<&'static str> {
-    match code {
-        "invalid_branch" => {
-            Some("push the branch to the app's repository, or name another with --branch")
-        }
-        "invalid_commit" => Some(
-            "push the commit, or give more of its digits, and the branch it is on with --branch",
-        ),
-        "project_not_found" => Some("`longshore apps` lists the apps there are"),
-        "secret_not_found" => Some("`longshore secret ls APP` lists the secrets there are"),
-        "deployment_not_found" => Some("`longshore ls` lists the deployments there are"),
-        "insufficient_scope" => {
-            Some("use a token with that scope: `longshore token create NAME --scope …`")
-        }
-        "deployment_not_cancellable" => Some("`longshore show` tells how it stands"),
-        _ => None,
-    }
-}
-
-/// An error the daemon answered with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The HTTP status.
-    pub status: StatusCode,
-    /// The stable word.
-    pub code: String,
-    /// One sentence.
-    pub message: String,
-    /// What belongs to it; null if there is nothing.
-    pub details: serde_json::Value,
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let clean = |text: &str| crate::core::log::clean(text.as_bytes());
-        write!(f, "{} ({})", clean(&self.message), clean(&self.code))?;
-        if let Some(next) = next_step(&self.code) {
-            write!(f, "\nnext: {next}")?;
-        }
-        if self.status == StatusCode::UNAUTHORIZED {
-            write!(
-                f,
-                " — put a token of `longshore token create` into LONGSHORE_TOKEN"
-            )?;
-        }
-        Ok(())
-    }
-}
-
-impl ClientError {
-    /// Whether the same question may get an answer in a moment: the daemon is restarting, or busy.
-    pub fn may_pass(&self) -> bool {
-        match self {
-            Self::Unreachable { .. } | Self::Lost { .. } | Self::Failing(_) => true,
-            Self::Refused(refusal) => refusal.status == StatusCode::TOO_MANY_REQUESTS,
-            Self::Foreign { .. } => false,
-        }
-    }
-
-    /// Whether the daemon says that there is no such thing.
-    pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Refused(refusal) if refusal.status == StatusCode::NOT_FOUND)
-    }
-}
-
 /// The shape of every error answer.
 #[derive(Deserialize)]
 struct ErrorAnswer {
@@ -165,7 +83,13 @@ struct ErrorBody {
 impl Client {
     /// Asks the daemon at that place. A token goes only to a URL: the socket's permissions say who may use it,
     /// and a token there could only lessen what they may do.
-    pub fn new(place: Place, token: Option<Secret>) -> Self {
+    pub fn new(
+        place: Place,
+        token: Option<Secret>,
+        tls: Option<Tls>,
+        patience: Duration,
+        output: Output,
+    ) -> Self {
         let token = match place {
             Place::Socket(_) => None,
             Place::Url { .. } => token,
@@ -173,6 +97,10 @@ impl Client {
         Self {
             place,
             token,
+            tls,
+            patience,
+            output,
+            limit: Cell::default(),
             warning: RefCell::default(),
         }
     }
@@ -222,10 +150,63 @@ impl Client {
         self.read(self.send(request).await?)
     }
 
+    /// DELETE of a path whose answer has no content.
+    pub async fn delete_silently(&self, path: &str) -> Result<(), ClientError> {
+        let request = self.request(Method::DELETE, path, "application/json", Bytes::new());
+        self.send(request).await.map(|_| ())
+    }
+
+    /// GET of a path whose answer is read whatever its status says: what it is, and the JSON.
+    pub async fn look<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<(StatusCode, Document<T>), ClientError> {
+        let request = self.request(Method::GET, path, "application/json", Bytes::new());
+        let (parts, body) = self.exchange(request).await?;
+        let status = parts.status;
+        if !status.is_success() && status != StatusCode::SERVICE_UNAVAILABLE {
+            return Err(self.refusal(&parts, &body));
+        }
+        let headers = parts.headers;
+        Ok((status, self.read(Answer { headers, body })?))
+    }
+
+    /// GET of Server-Sent Events after the one of that id, for as long as the daemon sends them.
+    pub async fn events(&self, path: &str, after: Option<&str>) -> Result<Events, ClientError> {
+        let mut request = self.request(Method::GET, path, "text/event-stream", Bytes::new());
+        if let Some(after) = after.and_then(|after| HeaderValue::from_str(after).ok()) {
+            request.headers_mut().insert("last-event-id", after);
+        }
+        let beginning = tokio::time::timeout(ANSWER_LIMIT, self.begin(request)).await;
+        let (parts, mut body, connection) = beginning.unwrap_or_else(|_| {
+            Err(self.lost(format!("no answer within {} s", ANSWER_LIMIT.as_secs())))
+        })?;
+        if !parts.status.is_success() {
+            let mut said = Vec::new();
+            while let Some(Ok(frame)) = body.frame().await {
+                said.extend_from_slice(&frame.into_data().unwrap_or_default());
+                if said.len() > MAX_REFUSAL {
+                    break;
+                }
+            }
+            return Err(self.refusal(&parts, &said));
+        }
+        let kind = header(&parts.headers, CONTENT_TYPE.as_str()).unwrap_or_default();
+        if !kind.starts_with("text/event-stream") {
+            return Err(self.foreign("it sends no events; a newer version does"));
+        }
+        Ok(Events::new(body, connection))
+    }
+
     /// GET of a path whose answer is plain text.
     pub async fn get_text(&self, path: &str) -> Result<Answer, ClientError> {
         let request = self.request(Method::GET, path, "text/plain", Bytes::new());
         self.send(request).await
+    }
+
+    /// Where the daemon is.
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     /// What the daemon said beside its last answers, once.
@@ -275,53 +256,98 @@ impl Client {
         request
     }
 
+    /// The whole answer; "too many requests" is waited out.
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, ClientError> {
-        let stream = self
-            .place
-            .connect()
-            .await
-            .map_err(|cause| ClientError::Unreachable {
-                place: self.place.clone(),
-                cause,
-            })?;
-        let exchange = async {
-            let (mut sender, connection) =
-                hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-            // The set ends the connection when this future is dropped.
-            let mut tasks = JoinSet::new();
-            tasks.spawn(connection);
-            let (parts, body) = sender.send_request(request).await?.into_parts();
-            let body = Limited::new(body, MAX_ANSWER).collect().await?.to_bytes();
-            Ok::<_, Box<dyn std::error::Error + Send + Sync>>((parts, body))
-        };
-        let lost = |cause: String| ClientError::Lost {
-            place: self.place.clone(),
-            cause,
-        };
-        let (parts, body) = match tokio::time::timeout(ANSWER_LIMIT, exchange).await {
-            Ok(answer) => answer.map_err(|error| lost(with_sources(&*error)))?,
-            Err(_) => {
-                return Err(lost(format!(
-                    "no answer within {} s",
-                    ANSWER_LIMIT.as_secs()
-                )));
+        let mut waited = Duration::ZERO;
+        loop {
+            let (parts, body) = self.exchange(request.clone()).await?;
+            let wait = retry_after(&parts);
+            if parts.status == StatusCode::TOO_MANY_REQUESTS && waited + wait <= self.patience {
+                if waited.is_zero() {
+                    self.output.note(&format!(
+                        "the daemon has had too many requests from this token; waiting {}…",
+                        moment::duration(wait)
+                    ));
+                }
+                waited += wait;
+                tokio::time::sleep(wait).await;
+                continue;
             }
-        };
-        let warning = parts.headers.get("x-longshore-warning");
-        if let Some(warning) = warning.and_then(|value| value.to_str().ok()) {
-            self.warning.replace(Some(warning.to_owned()));
-        }
-        if parts.status.is_success() {
-            Ok(Answer {
-                headers: parts.headers,
-                body,
-            })
-        } else {
-            Err(self.refusal(parts.status, &body))
+            return if parts.status.is_success() {
+                Ok(Answer {
+                    headers: parts.headers,
+                    body,
+                })
+            } else {
+                Err(self.refusal(&parts, &body))
+            };
         }
     }
 
-    fn refusal(&self, status: StatusCode, body: &[u8]) -> ClientError {
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(Parts, Bytes), ClientError> {
+        let whole = async {
+            let (parts, body, _connection) = self.begin(request).await?;
+            let body = Limited::new(body, MAX_ANSWER).collect().await;
+            let body = body.map_err(|error| self.lost(with_sources(&*error)))?;
+            Ok((parts, body.to_bytes()))
+        };
+        match tokio::time::timeout(ANSWER_LIMIT, whole).await {
+            Ok(answer) => answer,
+            Err(_) => Err(self.lost(format!("no answer within {} s", ANSWER_LIMIT.as_secs()))),
+        }
+    }
+
+    /// The beginning of an answer, its body to come, and the connection, which ends when the set is dropped.
+    async fn begin(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(Parts, Incoming, JoinSet<hyper::Result<()>>), ClientError> {
+        let connecting = self.place.connect(self.tls.as_ref()).await;
+        let stream = connecting.map_err(|cause| ClientError::Unreachable {
+            place: self.place.clone(),
+            cause,
+        })?;
+        let exchange = async {
+            let (mut sender, connection) =
+                hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+            let mut tasks = JoinSet::new();
+            tasks.spawn(connection);
+            let (parts, body) = sender.send_request(request).await?.into_parts();
+            Ok::<_, hyper::Error>((parts, body, tasks))
+        };
+        let (parts, body, tasks) = exchange.await.map_err(|error| {
+            if error.is_parse() && !self.place.is_tls() {
+                return self
+                    .foreign("it does not speak HTTP; if it speaks TLS, use https:// in the URL");
+            }
+            self.lost(with_sources(&error))
+        })?;
+        if let Some(warning) = header(&parts.headers, "x-longshore-warning") {
+            self.warning.replace(Some(warning.to_owned()));
+        }
+        if let Some(limit) = header(&parts.headers, "x-ratelimit-limit") {
+            self.limit.set(limit.parse().ok());
+        }
+        Ok((parts, body, tasks))
+    }
+
+    /// How far apart so many questions that are asked again and again have to be for the token's rate to last.
+    pub fn pace(&self, questions: u32) -> Duration {
+        match self.limit.get() {
+            None | Some(0) => Duration::ZERO,
+            Some(limit) => Duration::from_secs(60) * questions / limit,
+        }
+    }
+
+    fn lost(&self, cause: String) -> ClientError {
+        ClientError::Lost {
+            place: self.place.clone(),
+            cause,
+        }
+    }
+
+    fn refusal(&self, parts: &Parts, body: &[u8]) -> ClientError {
+        let status = parts.status;
         let said = serde_json::from_slice::<ErrorAnswer>(body)
             .ok()
             .map(|answer| answer.error);
@@ -350,19 +376,56 @@ impl Client {
                 message: format!("HTTP status {status}"),
                 details: serde_json::Value::Null,
             }),
-            None => self.foreign(format!(
-                "it answered {status} without longshore's error document"
-            )),
+            None => self.foreign(strange(parts, body)),
         }
     }
 
     fn read<T: DeserializeOwned>(&self, answer: Answer) -> Result<Document<T>, ClientError> {
+        if is_page(&answer.headers, &answer.body) {
+            return Err(self.foreign(PAGE));
+        }
         let value = serde_json::from_slice(&answer.body)
             .map_err(|error| self.foreign(format!("its answer cannot be read: {error}")))?;
         // JSON that was read is UTF-8.
         let text = String::from_utf8_lossy(&answer.body).trim().to_owned();
         Ok(Document { value, text })
     }
+}
+
+/// What is odd about an answer that is no success and none of longshore's errors.
+fn strange(parts: &Parts, body: &[u8]) -> String {
+    let status = parts.status;
+    if status.is_redirection() {
+        let to = header(&parts.headers, LOCATION.as_str()).unwrap_or("elsewhere");
+        let to = crate::core::log::clean(to.as_bytes());
+        return format!(
+            "it answered {status} and points to {to}; no redirect is followed, because the token would go along: \
+             use that address in the URL if it is the daemon's"
+        );
+    }
+    if is_page(&parts.headers, body) {
+        return format!("{status}: {PAGE}");
+    }
+    format!("it answered {status} without longshore's error document")
+}
+
+const PAGE: &str = "it answered with a web page; is the URL the daemon's, up to but without /v1?";
+
+fn is_page(headers: &HeaderMap, body: &[u8]) -> bool {
+    let named = header(headers, CONTENT_TYPE.as_str()).is_some_and(|kind| kind.contains("html"));
+    named || body.trim_ascii_start().first() == Some(&b'<')
+}
+
+/// How long "too many requests" asks to wait.
+fn retry_after(parts: &Parts) -> Duration {
+    let told = header(&parts.headers, RETRY_AFTER.as_str()).and_then(|text| text.parse().ok());
+    told.map_or(UNTOLD_WAIT, |seconds: u32| {
+        Duration::from_secs(seconds.max(1).into())
+    })
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 /// An error with its causes: hyper's own text alone says only which part failed.

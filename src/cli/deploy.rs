@@ -1,16 +1,14 @@
 //! `longshore deploy`.
 
-use super::Session;
 use super::attend::{attend, create, display};
 use super::exit::{Error, Exit};
-use super::patience::DEFAULT_PATIENCE;
+use super::{Session, plan};
 use crate::core::name::VariableName;
 use clap::Args;
-use std::time::Duration;
 
 /// Arguments of `longshore deploy`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_long_help = "\
 Without --branch, --commit or --image it deploys what the configuration says: the head of the
 app's branch, or its image.
 
@@ -25,6 +23,7 @@ Exit status:
 
 Examples:
   longshore deploy web
+  longshore deploy web --plan
   longshore deploy web --environment staging --branch feature/login
   longshore deploy web --commit 3f2a9c1 --env LOG=debug
   longshore deploy proxy --image nginx:1.27
@@ -48,20 +47,31 @@ pub struct DeployArgs {
     /// An environment variable for this deployment only; may be given several times
     #[arg(long = "env", value_name = "NAME=VALUE")]
     variables: Vec<String>,
+    /// Only tell what it would do: steps, downtime, changes of the configuration, the queue; exits 5 if it would be
+    /// refused
+    #[arg(long, conflicts_with = "no_wait")]
+    plan: bool,
     /// Print the deployment's id and do not wait for its end
     #[arg(long)]
     no_wait: bool,
-    /// How long to wait for a daemon that went away
-    #[arg(long, value_name = "TIME", default_value = DEFAULT_PATIENCE, value_parser = humantime::parse_duration)]
-    patience: Duration,
 }
 
 /// Deploys and watches.
 pub async fn run(session: &Session, args: DeployArgs) -> Result<Exit, Error> {
     let body = body(&args)?;
+    if args.plan {
+        return plan::run(session, &args.app, &body).await;
+    }
     let display = display(session);
-    let created = create(session, &display, "/v1/deployments", &body, args.patience).await?;
-    attend(session, &display, created, args.no_wait, args.patience).await
+    let created = create(
+        session,
+        &display,
+        "/v1/deployments",
+        &body,
+        session.patience,
+    )
+    .await?;
+    attend(session, &display, created, args.no_wait, session.patience).await
 }
 
 fn body(args: &DeployArgs) -> Result<serde_json::Value, Error> {

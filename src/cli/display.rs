@@ -44,6 +44,9 @@ impl Display {
 
     /// Shows lines and ends of steps.
     pub fn tell(&self, entries: &[Entry]) {
+        if self.output.is_quiet() {
+            return;
+        }
         let paint = self.output.paint(self.side);
         let lines: Vec<String> = entries.iter().map(|entry| line(entry, paint)).collect();
         if !lines.is_empty() {
@@ -67,6 +70,7 @@ impl Display {
                     self.muted.set(true);
                     self.output.say(&message);
                 }
+                Err(Error::Refused(_)) => {}
             },
         }
     }
@@ -133,7 +137,7 @@ impl Waiting for Display {
         if self.bar.borrow().is_some() {
             self.print("the daemon is not answering; waiting…");
         } else {
-            self.output.say("the daemon is not answering; waiting…");
+            self.output.note("the daemon is not answering; waiting…");
         }
         self.doing(Some("waiting for the daemon".to_owned()));
     }
@@ -142,7 +146,7 @@ impl Waiting for Display {
         if self.bar.borrow().is_some() {
             self.print("the daemon is back");
         } else {
-            self.output.say("the daemon is back");
+            self.output.note("the daemon is back");
         }
     }
 }

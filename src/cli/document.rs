@@ -343,17 +343,6 @@ pub struct Operation {
     pub error: Option<Failure>,
 }
 
-/// A new token.
-#[derive(Debug, Deserialize)]
-pub struct Token {
-    /// Its name.
-    pub name: String,
-    /// What it may do.
-    pub scope: String,
-    /// The secret.
-    pub token: crate::core::secret::Secret,
-}
-
 /// A part of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogPage {

@@ -9,27 +9,50 @@ pub const DEFAULT_SOCKET: &str = "/run/longshore/api.sock";
 
 /// What the environment says.
 pub struct Environment {
-    /// `LONGSHORE_SOCKET`, or the default.
-    pub socket: PathBuf,
+    /// `LONGSHORE_SOCKET`.
+    pub socket: Option<PathBuf>,
+    /// `LONGSHORE_URL`.
+    pub url: Option<String>,
     /// `LONGSHORE_TOKEN`.
     pub token: Option<Secret>,
-    /// Whether colours are not wanted (`NO_COLOR`, see no-color.org).
-    pub no_color: bool,
+    /// `LONGSHORE_TOKEN_FILE`.
+    pub token_file: Option<PathBuf>,
+    /// `LONGSHORE_CA`.
+    pub ca: Option<PathBuf>,
+    /// What it says of colours.
+    pub colors: Colors,
     /// Whether the terminal cannot move its cursor (`TERM=dumb`).
     pub dumb: bool,
+}
+
+/// What the environment says of colours.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Colors {
+    /// `NO_COLOR`: never (see no-color.org).
+    pub never: bool,
+    /// `CLICOLOR_FORCE`: also where nobody looks.
+    pub always: bool,
+    /// `CLICOLOR=0`: not even at a terminal.
+    pub off: bool,
 }
 
 impl Environment {
     /// Reads it.
     pub fn read() -> Self {
+        let is = |name: &str, value: &str| variable(name).is_some_and(|found| found == value);
         Self {
-            socket: variable("LONGSHORE_SOCKET")
-                .unwrap_or_else(|| DEFAULT_SOCKET.into())
-                .into(),
+            socket: variable("LONGSHORE_SOCKET").map(PathBuf::from),
+            url: variable("LONGSHORE_URL").map(|url| url.to_string_lossy().into_owned()),
             token: variable("LONGSHORE_TOKEN")
                 .map(|token| Secret::new(token.to_string_lossy().trim().to_owned())),
-            no_color: variable("NO_COLOR").is_some(),
-            dumb: variable("TERM").is_some_and(|term| term == "dumb"),
+            token_file: variable("LONGSHORE_TOKEN_FILE").map(PathBuf::from),
+            ca: variable("LONGSHORE_CA").map(PathBuf::from),
+            colors: Colors {
+                never: variable("NO_COLOR").is_some(),
+                always: variable("CLICOLOR_FORCE").is_some_and(|value| value != "0"),
+                off: is("CLICOLOR", "0"),
+            },
+            dumb: is("TERM", "dumb"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How a command ends: its exit status, and what is said when it did not get its result.
 
-use super::client::ClientError;
+use super::client::{ClientError, Refusal};
 use std::process::ExitCode;
 
 /// The exit statuses, as `longshore deploy --help` documents them.
@@ -42,6 +42,8 @@ impl From<Exit> for ExitCode {
 pub enum Error {
     /// Nobody reads standard output any more, which is no fault.
     PipeClosed,
+    /// The daemon said no.
+    Refused(Box<Refusal>),
     /// Anything else.
     Ended {
         /// The exit status.
@@ -68,6 +70,22 @@ impl Error {
         }
     }
 
+    /// The same, with a hint added.
+    pub fn with(self, hint: Option<&str>) -> Self {
+        let (exit, message) = match (self, hint) {
+            (Self::Refused(refusal), Some(_)) => (Exit::Refused, refusal.to_string()),
+            (Self::Ended { exit, message }, Some(_)) => (exit, message),
+            (other, _) => return other,
+        };
+        let hint = hint.unwrap_or_default();
+        // The better next step goes first.
+        let message = match message.split_once("\nnext: ") {
+            Some((said, next)) => format!("{said}\nnext: {hint} {next}"),
+            None => format!("{message}\nnext: {hint}"),
+        };
+        Self::Ended { exit, message }
+    }
+
     /// What was asked for does not exist.
     pub fn refused(message: impl Into<String>) -> Self {
         Self::Ended {
@@ -79,16 +97,15 @@ impl Error {
 
 impl From<ClientError> for Error {
     fn from(error: ClientError) -> Self {
-        let exit = match &error {
-            ClientError::Refused(_) => Exit::Refused,
+        match error {
+            ClientError::Refused(refusal) => Self::Refused(Box::new(refusal)),
             ClientError::Unreachable { .. }
             | ClientError::Lost { .. }
             | ClientError::Failing { .. }
-            | ClientError::Foreign { .. } => Exit::Unreachable,
-        };
-        Self::Ended {
-            exit,
-            message: error.to_string(),
+            | ClientError::Foreign { .. } => Self::Ended {
+                exit: Exit::Unreachable,
+                message: error.to_string(),
+            },
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 /// Arguments of `longshore gc`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_long_help = "\
 The daemon does the same by itself after its start and once a day. [retention] in the configuration says what is kept.
 
 Examples:
@@ -59,15 +59,17 @@ pub async fn run(session: &Session, args: &GcArgs) -> Result<Exit, Error> {
     if !shown.is_empty() {
         let header = ["OBJECT", "KIND", "SIZE", "VERDICT", "REASON"];
         let rows = shown.into_iter().map(row).collect();
-        session.output.print(&table::render(&header, rows, &[]))?;
+        session
+            .output
+            .print(&table::render(&header, rows, &[], session.output))?;
     }
     if let Some(why) = &collection.engine_away {
         let why = clean(why);
-        session.output.say(&format!(
+        session.output.note(&format!(
             "the engine was not asked, and images were left alone: {why}"
         ));
     }
-    session.output.say(&total(collection, args.explain));
+    session.output.note(&total(collection, args.explain));
     Ok(Exit::Success)
 }
 

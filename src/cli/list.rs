@@ -9,7 +9,7 @@ use clap::Args;
 
 /// Arguments of `longshore ls`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_long_help = "\
 Examples:
   longshore ls
   longshore ls --app web --environment staging -n 5
@@ -50,7 +50,7 @@ pub async fn run(session: &Session, args: &ListArgs) -> Result<Exit, Error> {
     }
     let shown = page.value.data.len() as u64;
     if shown == 0 {
-        output.say("no deployments");
+        output.note("no deployments");
         return Ok(Exit::Success);
     }
     let to_a_person = output.is_terminal(Side::Stdout);
@@ -73,10 +73,18 @@ pub async fn run(session: &Session, args: &ListArgs) -> Result<Exit, Error> {
     output.print(&table::render(
         &header,
         rows,
-        &["TOOK", "RELEASE", "VERSION"],
+        &[
+            "TOOK",
+            "RELEASE",
+            "ENVIRONMENT",
+            "VERSION",
+            "CREATED",
+            "APP",
+        ],
+        output,
     ))?;
     if page.value.meta.total > shown {
-        output.say(&format!(
+        output.note(&format!(
             "{shown} of {}; more with -n",
             page.value.meta.total
         ));

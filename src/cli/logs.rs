@@ -2,7 +2,7 @@
 
 use super::exit::{Error, Exit};
 use super::output::{Output, Paint, Side};
-use super::patience::{DEFAULT_PATIENCE, Waiting, patiently};
+use super::patience::{Waiting, patiently};
 use super::{Session, find, follow};
 use crate::core::log::parse_line;
 use clap::Args;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Arguments of `longshore logs`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_long_help = "\
 Examples:
   longshore logs web              the newest deployment of web
   longshore logs web -f           as it comes, until the deployment ends
@@ -25,9 +25,6 @@ pub struct LogsArgs {
     /// Follow the log until the deployment ends
     #[arg(short, long)]
     follow: bool,
-    /// How long to wait for a daemon that went away
-    #[arg(long, value_name = "TIME", default_value = DEFAULT_PATIENCE, value_parser = humantime::parse_duration)]
-    patience: Duration,
 }
 
 /// Prints a log.
@@ -43,7 +40,7 @@ pub async fn run(session: &Session, args: &LogsArgs) -> Result<Exit, Error> {
     loop {
         let ask = async || session.client.log(&id, from, args.follow).await;
         let page = if args.follow {
-            patiently(args.patience, &session.output, ask).await?
+            patiently(session.patience, &session.output, ask).await?
         } else {
             ask().await?
         };
@@ -53,9 +50,11 @@ pub async fn run(session: &Session, args: &LogsArgs) -> Result<Exit, Error> {
         if page.complete || at_the_end {
             break;
         }
-        if page.text.is_empty() {
-            tokio::time::sleep(follow::PAUSE).await;
-        }
+        let pause = match page.text.is_empty() {
+            true => follow::PAUSE,
+            false => Duration::ZERO,
+        };
+        tokio::time::sleep(pause.max(session.client.pace(1))).await;
     }
     printer.end(&id)?;
     Ok(Exit::Success)
@@ -63,11 +62,11 @@ pub async fn run(session: &Session, args: &LogsArgs) -> Result<Exit, Error> {
 
 impl Waiting for Output {
     fn away(&self) {
-        self.say("the daemon is not answering; waiting…");
+        self.note("the daemon is not answering; waiting…");
     }
 
     fn back(&self) {
-        self.say("the daemon is back");
+        self.note("the daemon is back");
     }
 }
 

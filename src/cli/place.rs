@@ -1,5 +1,6 @@
 //! Where the daemon is: a unix socket on this host, or a URL.
 
+use super::tls::{self, Tls};
 use hyper::Uri;
 use std::io;
 use std::path::PathBuf;
@@ -23,6 +24,8 @@ pub enum Place {
         host: String,
         /// The port.
         port: u16,
+        /// Whether it is spoken to with TLS.
+        tls: bool,
         /// What comes before `/v1`; empty or beginning with `/`.
         prefix: String,
     },
@@ -33,38 +36,41 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 impl Place {
-    /// Takes `http://host[:port][/prefix]`.
+    /// Takes `https://host[:port][/prefix]`, or `http://…`.
     pub fn parse_url(text: &str) -> Result<Self, String> {
         let uri: Uri = text
             .parse()
-            .map_err(|error| format!("--url '{text}' is not a URL: {error}"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => {
-                return Err(
-                    "--url with https is not supported yet; forward the daemon's port instead: \
-                     `ssh -L 7470:127.0.0.1:7470 HOST`, then --url http://127.0.0.1:7470"
-                        .to_owned(),
-                );
+            .map_err(|error| format!("the URL '{text}' is none: {error}"))?;
+        let tls = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            Some(other) => {
+                return Err(format!(
+                    "the URL must begin with https:// or http://, not {other}://"
+                ));
             }
-            Some(other) => return Err(format!("--url must begin with http://, not {other}://")),
-            None => return Err(format!("--url '{text}' must look like http://host:port")),
-        }
+            None => {
+                return Err(format!(
+                    "the URL '{text}' must look like https://host or http://host:port"
+                ));
+            }
+        };
         let authority = uri
             .authority()
-            .ok_or(format!("--url '{text}' names no host"))?;
+            .ok_or(format!("the URL '{text}' names no host"))?;
         if authority.as_str().contains('@') {
             return Err(
-                "--url may not hold a password; put the token into LONGSHORE_TOKEN".to_owned(),
+                "the URL may not hold a password; put the token into LONGSHORE_TOKEN".to_owned(),
             );
         }
         if uri.query().is_some() {
-            return Err(format!("--url '{text}' must not have a query"));
+            return Err(format!("the URL '{text}' must not have a query"));
         }
         Ok(Self::Url {
             authority: authority.as_str().to_owned(),
             host: authority.host().trim_matches(['[', ']']).to_owned(),
-            port: authority.port_u16().unwrap_or(80),
+            port: authority.port_u16().unwrap_or(if tls { 443 } else { 80 }),
+            tls,
             prefix: uri.path().trim_end_matches('/').to_owned(),
         })
     }
@@ -96,25 +102,58 @@ impl Place {
         }
     }
 
-    /// Connects.
-    pub async fn connect(&self) -> io::Result<Box<dyn Stream>> {
+    /// Whether it is spoken to with TLS.
+    pub fn is_tls(&self) -> bool {
+        match self {
+            Self::Socket(_) => false,
+            Self::Url { tls, .. } => *tls,
+        }
+    }
+
+    /// Connects, with `tls` where the place wants it.
+    pub async fn connect(&self, tls: Option<&Tls>) -> io::Result<Box<dyn Stream>> {
         match self {
             Self::Socket(path) => Ok(Box::new(UnixStream::connect(path).await?)),
-            Self::Url { host, port, .. } => {
-                let connecting = TcpStream::connect((host.as_str(), *port));
-                match tokio::time::timeout(CONNECT_LIMIT, connecting).await {
-                    Ok(stream) => Ok(Box::new(stream?)),
-                    Err(_) => Err(io::Error::new(
+            Self::Url {
+                authority,
+                host,
+                port,
+                ..
+            } => {
+                let connecting = async {
+                    match tls {
+                        Some(tls) => {
+                            let to = format!("https://{authority}/").parse();
+                            tls.connect(to.map_err(io::Error::other)?).await
+                        }
+                        None => {
+                            let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                            Ok(Box::new(stream) as Box<dyn Stream>)
+                        }
+                    }
+                };
+                let connected = tokio::time::timeout(CONNECT_LIMIT, connecting).await;
+                connected.unwrap_or_else(|_| {
+                    Err(io::Error::new(
                         io::ErrorKind::TimedOut,
                         format!("no answer within {} s", CONNECT_LIMIT.as_secs()),
-                    )),
-                }
+                    ))
+                })
             }
         }
     }
 
-    /// What to do when connecting failed with that.
-    pub fn hint(&self, error: &io::Error) -> &'static str {
+    /// What happened when connecting failed with that, and what to do.
+    pub fn told(&self, error: &io::Error) -> String {
+        if let Self::Url { host, .. } = self
+            && let Some(told) = tls::explained(error, host)
+        {
+            return told;
+        }
+        format!("{error} — {}", self.hint(error))
+    }
+
+    fn hint(&self, error: &io::Error) -> &'static str {
         match (self, error.kind()) {
             (Self::Socket(_), io::ErrorKind::PermissionDenied) => {
                 "only root and the group longshore may use it: run `sudo usermod -aG longshore \"$USER\"` and log in again"
@@ -135,7 +174,10 @@ impl std::fmt::Display for Place {
             Self::Socket(path) => write!(f, "{}", path.display()),
             Self::Url {
                 authority, prefix, ..
-            } => write!(f, "http://{authority}{prefix}"),
+            } => {
+                let scheme = if self.is_tls() { "https" } else { "http" };
+                write!(f, "{scheme}://{authority}{prefix}")
+            }
         }
     }
 }
@@ -176,11 +218,13 @@ mod tests {
             authority: authority.into(),
             host: host.into(),
             port,
+            tls: port == 443,
             prefix: prefix.into(),
         };
         for (text, expected) in [
             ("http://box:7470", url("box:7470", "box", 7470, "")),
             ("http://box/", url("box", "box", 80, "")),
+            ("https://box/", url("box", "box", 443, "")),
             (
                 "http://[::1]:7470/api/",
                 url("[::1]:7470", "::1", 7470, "/api"),
@@ -189,14 +233,13 @@ mod tests {
             assert_eq!(Place::parse_url(text), Ok(expected), "{text}");
         }
         for (text, reason) in [
-            ("https://box", "not supported yet"),
-            ("ftp://box", "must begin with http://"),
-            ("box:7470", "must look like http://host:port"),
-            ("/run/api.sock", "must look like http://host:port"),
+            ("ftp://box", "must begin with https:// or http://"),
+            ("box:7470", "must look like https://host"),
+            ("/run/api.sock", "must look like https://host"),
             ("http://user:pass@box", "LONGSHORE_TOKEN"),
             ("http://box/?a=b", "query"),
-            ("http://", "not a URL"),
-            ("", "not a URL"),
+            ("http://", "is none"),
+            ("", "is none"),
         ] {
             let refused = Place::parse_url(text).unwrap_err();
             assert!(refused.contains(reason), "{text}: {refused}");

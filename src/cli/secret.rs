@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 /// Arguments of `longshore secret set`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_long_help = "\
 The app's configuration takes it with secrets = { NAME = \"store\" }. What runs keeps what it has:
 the value is read when a container is made, so deploy the app to apply it.
 One line end at the end of the value is left out, as with a file.
@@ -34,7 +34,7 @@ pub struct SetArgs {
 
 /// Arguments of `longshore secret ls`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_long_help = "\
 A secret that the configuration does not take (USED no) reaches no container.
 
 Example:
@@ -46,7 +46,7 @@ pub struct ListArgs {
 
 /// Arguments of `longshore secret rm`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_long_help = "\
 What runs keeps what it has. A deployment that needs the secret will fail.
 
 Example:
@@ -154,7 +154,7 @@ pub async fn set(session: &Session, args: &SetArgs) -> Result<Exit, Error> {
     };
     session
         .output
-        .say(&format!("{name} of {environment} of {app} is set; {next}"));
+        .note(&format!("{name} of {environment} of {app} is set; {next}"));
     finish(session, &set.text)
 }
 
@@ -171,7 +171,7 @@ pub async fn list(session: &Session, args: &ListArgs) -> Result<Exit, Error> {
         data,
     } = &page.value;
     if data.is_empty() {
-        output.say(&format!(
+        output.note(&format!(
             "no secrets are kept for {} of {}",
             clean(environment),
             clean(app)
@@ -184,6 +184,7 @@ pub async fn list(session: &Session, args: &ListArgs) -> Result<Exit, Error> {
         &["NAME", "SET", "BY", "USED"],
         rows,
         &["BY"],
+        output,
     ))?;
     Ok(Exit::Success)
 }
@@ -209,7 +210,7 @@ pub async fn remove(session: &Session, args: &RemoveArgs) -> Result<Exit, Error>
     } else {
         ""
     };
-    session.output.say(&format!(
+    session.output.note(&format!(
         "{} of {} of {} is forgotten{next}",
         clean(&secret.name),
         clean(&secret.environment),

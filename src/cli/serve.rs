@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 /// Arguments of `longshore serve`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_long_help = "\
 It ends at SIGTERM or SIGINT; deployments under way go on when it starts again.
 
 Example:

@@ -10,7 +10,7 @@ use clap::Args;
 
 /// Arguments of `longshore show`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_long_help = "\
 Examples:
   longshore show dep_9x2m4p
   longshore show dep_9x2m4p --json | jq -r .error.code")]

@@ -6,6 +6,7 @@ use super::output::Output;
 use crate::core::secret::{MAX_SECRET, Secret, check_value, without_line_end};
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use std::io::{self, IsTerminal as _, Read, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -16,6 +17,26 @@ pub fn from_file(path: &Path) -> Result<Secret, Error> {
     let file = std::fs::File::open(path)
         .map_err(|error| Error::failed(format!("{what} cannot be read: {error}")))?;
     checked(file, &what)
+}
+
+/// The token in a file; others who can read that file can use it, which is told.
+pub fn token(path: &Path, output: Output) -> Result<Secret, Error> {
+    let what = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Error::failed(format!("the token file {what} cannot be read: {error}")))?;
+    let token = text.trim();
+    if token.is_empty() || token.contains(char::is_whitespace) {
+        return Err(Error::failed(format!(
+            "the token file {what} must hold a token and nothing else"
+        )));
+    }
+    let mode = std::fs::metadata(path).map(|found| found.permissions().mode());
+    if mode.is_ok_and(|mode| mode & 0o004 != 0) {
+        output.note(&format!(
+            "warning: every user of this host can read the token in {what}: `chmod 600 {what}`"
+        ));
+    }
+    Ok(Secret::new(token.to_owned()))
 }
 
 /// The value on standard input: all of it from a pipe, a line that is not shown from a terminal. `None` if whoever
@@ -105,7 +126,7 @@ mod tests {
         match checked(bytes, "it") {
             Ok(secret) => Ok(secret.expose().to_owned()),
             Err(Error::Ended { message, .. }) => Err(message),
-            Err(Error::PipeClosed) => panic!("nothing is written"),
+            Err(Error::PipeClosed | Error::Refused(_)) => panic!("nothing is written or asked"),
         }
     }
 

@@ -102,6 +102,9 @@ impl Watch<'_> {
 
     async fn look(&self, from: u64) -> Result<Look, ClientError> {
         let id = &self.last.value.id;
+        if from > 0 {
+            tokio::time::sleep(self.client.pace(2)).await;
+        }
         let page = patiently(self.patience, self.display, async || {
             self.client.log(id, from, true).await
         })

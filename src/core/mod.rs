@@ -15,6 +15,7 @@ pub mod drift;
 pub mod env_file;
 pub mod error;
 pub mod event;
+pub mod explain;
 pub mod failure;
 pub mod id;
 pub mod log;

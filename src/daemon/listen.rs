@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use listenfd::ListenFd;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
@@ -140,7 +140,10 @@ async fn bind_unix(path: &Path) -> anyhow::Result<UnixListener> {
     remove(path);
     let listener = UnixListener::bind(path)
         .with_context(|| format!("cannot listen on api.socket {}", path.display()))?;
+    // The unit's own group needs no chown, which its filter of system calls refuses.
+    let made_with = std::fs::metadata(path).map(|metadata| metadata.gid()).ok();
     if let Ok(Some(group)) = nix::unistd::Group::from_name(GROUP)
+        && made_with != Some(group.gid.as_raw())
         && let Err(error) = nix::unistd::chown(path, None, Some(group.gid))
     {
         tracing::warn!(%error, "the socket could not be given to group {GROUP}: only this user can use it");

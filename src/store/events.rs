@@ -21,7 +21,7 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub fn last_event(&self) -> Result<i64, StoreError> {
-        self.read(|tx| last(tx))
+        self.read(last)
     }
 
     /// The events after a serial that somebody can see and that are meant, at most so many. Of a long history only a

@@ -136,6 +136,7 @@ impl Stage {
             agent: agent.clone(),
             random: random(),
             public_url: Some("https://deploy.example".into()),
+            resident_bytes: None,
         });
         let mut stage = Self {
             bench,

@@ -45,7 +45,6 @@ pub(super) fn routes() -> Vec<Route> {
         (status = 400, body = Problem, description = "The body breaks a rule, or names what the repository does not have"),
         (status = 404, body = Problem, description = "There is no such app"),
         (status = 409, body = Problem, description = "The environment takes no deployment now, or the key was used for another request"),
-        (status = 413, body = Problem, description = "The body is too large"),
     ),
 )]
 async fn create(

@@ -44,15 +44,24 @@ const HEADERS: [(&str, Type, &str); 4] = [
 ];
 
 /// What authentication and the daemon's own state can answer to every request.
-const EVERYWHERE: [(&str, &str); 5] = [
+const EVERYWHERE: [(&str, &str); 8] = [
+    ("400", "The request is not what its headers say"),
     ("401", "The token is missing, or does not hold"),
     ("403", "The token may not do this"),
+    ("414", "The path with its query is too long"),
     ("429", "The token's rate is used up"),
+    ("431", "The headers are too large"),
     ("500", "longshore failed; its log has the cause"),
     (
         "503",
         "Something outside is away, the disk is full, or the database was restored from a backup",
     ),
+];
+
+/// The same for every request with a body.
+const WITH_BODY: [(&str, &str); 2] = [
+    ("408", "The body did not come in time"),
+    ("413", "The body is too large"),
 ];
 
 pub(super) fn routes() -> Vec<Route> {
@@ -110,8 +119,12 @@ fn finish(mut description: OpenApi) -> OpenApi {
     description.security = Some(vec![SecurityRequirement::new(BEARER, none)]);
     for item in description.paths.paths.values_mut() {
         for operation in operations(item) {
+            let of_bodies = operation.request_body.is_some().then_some(WITH_BODY);
+            let possible = EVERYWHERE
+                .into_iter()
+                .chain(of_bodies.into_iter().flatten());
             let answers = &mut operation.responses.responses;
-            for (status, why) in EVERYWHERE {
+            for (status, why) in possible {
                 let answer = answers.entry(status.to_owned());
                 answer.or_insert_with(|| RefOr::T(problem(why)));
             }

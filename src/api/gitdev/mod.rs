@@ -75,5 +75,6 @@ fn serve(router: OpenApiRouter<Api>, (schemas, paths, methods): Route) -> OpenAp
 }
 
 async fn method_not_allowed(method: Method, uri: Uri) -> Refusal {
-    Refusal::method_not_allowed(&method, uri.path())
+    // The prefix is taken off on the way here.
+    Refusal::method_not_allowed(&method, &format!("/v1{}", uri.path()))
 }

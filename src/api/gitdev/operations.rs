@@ -47,7 +47,6 @@ pub(super) fn routes() -> Vec<Route> {
         (status = 400, body = Problem, description = "The body breaks a rule, or names an environment there is not"),
         (status = 404, body = Problem, description = "There is no such app"),
         (status = 409, body = Problem, description = "It is suspended"),
-        (status = 413, body = Problem, description = "The body is too large"),
     ),
 )]
 async fn stop(
@@ -74,7 +73,6 @@ async fn stop(
         (status = 400, body = Problem, description = "The body breaks a rule, or names an environment there is not"),
         (status = 404, body = Problem, description = "There is no such app"),
         (status = 409, body = Problem, description = "It is suspended"),
-        (status = 413, body = Problem, description = "The body is too large"),
     ),
 )]
 async fn start(
@@ -101,7 +99,6 @@ async fn start(
         (status = 400, body = Problem, description = "The body breaks a rule, or names an environment there is not"),
         (status = 404, body = Problem, description = "There is no such app"),
         (status = 409, body = Problem, description = "It cannot be suspended now"),
-        (status = 413, body = Problem, description = "The body is too large"),
     ),
 )]
 async fn suspend(
@@ -128,7 +125,6 @@ async fn suspend(
         (status = 400, body = Problem, description = "The body breaks a rule, or names an environment there is not"),
         (status = 404, body = Problem, description = "There is no such app"),
         (status = 409, body = Problem, description = "It is not suspended"),
-        (status = 413, body = Problem, description = "The body is too large"),
     ),
 )]
 async fn activate(
@@ -255,7 +251,6 @@ async fn show(
         (status = 400, body = Problem, description = "The body breaks a rule"),
         (status = 404, body = Problem, description = "There is no such app"),
         (status = 409, body = Problem, description = "Nothing is live, or the environment takes no deployment now"),
-        (status = 413, body = Problem, description = "The body is too large"),
     ),
 )]
 async fn restart(
@@ -287,7 +282,6 @@ async fn restart(
         (status = 400, body = Problem, description = "The body breaks a rule, or there is no such release"),
         (status = 404, body = Problem, description = "There is no such app"),
         (status = 409, body = Problem, description = "There is nothing to go back to, or the environment takes no deployment now"),
-        (status = 413, body = Problem, description = "The body is too large"),
     ),
 )]
 async fn rollback(

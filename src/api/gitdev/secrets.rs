@@ -118,7 +118,6 @@ async fn list(
         (status = 200, body = Answer),
         (status = 400, body = Problem, description = "The name or the body breaks a rule"),
         (status = 404, body = Problem, description = "There is no such app or environment"),
-        (status = 413, body = Problem, description = "The body is too large"),
     ),
 )]
 async fn set_default(
@@ -139,7 +138,6 @@ async fn set_default(
         (status = 200, body = Answer),
         (status = 400, body = Problem, description = "The name or the body breaks a rule"),
         (status = 404, body = Problem, description = "There is no such app or environment"),
-        (status = 413, body = Problem, description = "The body is too large"),
     ),
 )]
 async fn set(

@@ -47,7 +47,6 @@ async fn reload(
         (status = 200, body = Adoption),
         (status = 400, body = Problem, description = "The body breaks a rule"),
         (status = 409, body = Problem, description = "There is nothing to adopt"),
-        (status = 413, body = Problem, description = "The body is too large"),
     ),
 )]
 async fn adopt(

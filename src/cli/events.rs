@@ -1,0 +1,237 @@
+//! `longshore events`.
+
+use super::client::ClientError;
+use super::document::query;
+use super::exit::{Error, Exit};
+use super::output::{Paint, Side};
+use super::patience::patiently;
+use super::table::clean;
+use super::{Session, moment};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+
+/// How far back events are looked at where nobody says from where: a filter may leave few of them.
+const LOOK_BACK: i64 = 1000;
+
+/// How many events are asked for at a time.
+const PAGE: &str = "1000";
+
+/// Arguments of `longshore events`.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Without -f it prints the last events of the newest 1,000, with --after what came after that one.
+With -f it prints what happens from now on (or after --after) until Ctrl-C, also past a restart of
+the daemon, without a gap.
+
+With --json: {\"data\": [...], \"meta\": {\"next\": id}}; with -f one JSON object a line.
+
+Examples:
+  longshore events
+  longshore events -f --app web
+  longshore events -f --json | jq -r 'select(.status == \"failed\") | .deployment'")]
+pub struct EventsArgs {
+    /// Follow what happens
+    #[arg(short, long)]
+    follow: bool,
+    /// Only this app's
+    #[arg(long, value_name = "APP")]
+    app: Option<String>,
+    /// Only this environment's
+    #[arg(long, value_name = "E")]
+    environment: Option<String>,
+    /// Only this deployment's
+    #[arg(long, value_name = "ID")]
+    deployment: Option<String>,
+    /// Begin after the event of this number; 0 for the first of all
+    #[arg(long, value_name = "EVENT", value_parser = clap::value_parser!(i64).range(0..))]
+    after: Option<i64>,
+    /// How many at most, where nothing is followed
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "LIMIT",
+        default_value_t = 50,
+        conflicts_with = "follow"
+    )]
+    limit: usize,
+}
+
+/// What happened.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct Event {
+    id: i64,
+    #[serde(rename = "type", default)]
+    of: String,
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    phase: Option<String>,
+    #[serde(default)]
+    at: String,
+    #[serde(default)]
+    app: String,
+    #[serde(default)]
+    environment: String,
+    deployment: Option<String>,
+    operation: Option<i64>,
+    #[serde(default)]
+    kind: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Page {
+    data: Vec<Event>,
+    meta: Meta,
+}
+
+#[derive(Debug, Deserialize)]
+struct Meta {
+    next: i64,
+}
+
+/// Prints events.
+pub async fn run(session: &Session, args: &EventsArgs) -> Result<Exit, Error> {
+    if args.follow {
+        follow(session, args).await
+    } else {
+        list(session, args).await
+    }
+}
+
+async fn page(session: &Session, args: &EventsArgs, after: &str) -> Result<Page, ClientError> {
+    let path = path(args, &[("after", Some(after)), ("limit", Some(PAGE))]);
+    Ok(session.client.get::<Page>(&path).await?.value)
+}
+
+fn path(args: &EventsArgs, more: &[(&str, Option<&str>)]) -> String {
+    let mut parts = more.to_vec();
+    parts.extend([
+        ("app", args.app.as_deref()),
+        ("environment", args.environment.as_deref()),
+        ("deployment", args.deployment.as_deref()),
+    ]);
+    format!("/v1/events{}", query(&parts))
+}
+
+async fn list(session: &Session, args: &EventsArgs) -> Result<Exit, Error> {
+    let newest = page(session, args, "latest").await?.meta.next;
+    // One deployment's events are found without looking through the others'.
+    let begin = if args.deployment.is_some() {
+        0
+    } else {
+        newest - LOOK_BACK
+    };
+    let mut after = args.after.unwrap_or(begin.max(0));
+    let mut events = Vec::new();
+    while after < newest && (args.after.is_none() || events.len() < args.limit) {
+        let page = page(session, args, &after.to_string()).await?;
+        if page.meta.next <= after {
+            break;
+        }
+        after = page.meta.next;
+        events.extend(page.data);
+    }
+    // From a place on it is the first ones, else the last.
+    let shown = match args.after {
+        Some(_) => &events[..events.len().min(args.limit)],
+        None => &events[events.len().saturating_sub(args.limit)..],
+    };
+    let output = session.output;
+    if session.json {
+        let next = match shown.last() {
+            Some(last) if shown.len() < events.len() => last.id,
+            Some(_) | None => after,
+        };
+        let document = serde_json::json!({ "data": shown, "meta": { "next": next } });
+        output.print(&document.to_string())?;
+    } else if shown.is_empty() {
+        output.note("no events");
+    } else {
+        let look = Look::of(session);
+        let lines: Vec<String> = shown.iter().map(|event| look.line(event)).collect();
+        output.print(&lines.join("\n"))?;
+    }
+    Ok(Exit::Success)
+}
+
+async fn follow(session: &Session, args: &EventsArgs) -> Result<Exit, Error> {
+    // Where it begins is known before anything is waited for: what happens while a connection is lost is not missed.
+    let begin = match args.after {
+        Some(after) => after,
+        None => page(session, args, "latest").await?.meta.next,
+    };
+    let last = RefCell::new(begin.to_string());
+    let look = Look::of(session);
+    loop {
+        let mut events = patiently(session.patience, &session.output, async || {
+            let last = last.borrow().clone();
+            let path = path(args, &[("after", Some(&last))]);
+            session.client.events(&path, Some(&last)).await
+        })
+        .await?;
+        while let Some(event) = events.next().await {
+            if event.data.is_empty() {
+                continue;
+            }
+            let read: Event = serde_json::from_str(&event.data).map_err(|error| {
+                session
+                    .client
+                    .foreign(format!("an event cannot be read: {error}"))
+            })?;
+            session.output.print(&if session.json {
+                event.data
+            } else {
+                look.line(&read)
+            })?;
+            last.replace(event.id.unwrap_or_else(|| read.id.to_string()));
+        }
+        // Each end is followed by a new beginning; one that ends at once would have us spin.
+        tokio::time::sleep(super::follow::PAUSE).await;
+    }
+}
+
+/// How an event is shown.
+struct Look {
+    to_a_person: bool,
+    paint: Paint,
+}
+
+impl Look {
+    fn of(session: &Session) -> Self {
+        Self {
+            to_a_person: session.output.is_terminal(Side::Stdout),
+            paint: session.output.paint(Side::Stdout),
+        }
+    }
+
+    fn line(&self, event: &Event) -> String {
+        let at = match moment::parse(&event.at) {
+            Some(at) if self.to_a_person => moment::shown(at, true),
+            Some(_) | None => clean(&event.at),
+        };
+        let place = format!("{}/{}", clean(&event.app), clean(&event.environment));
+        let what = match (&event.deployment, event.operation) {
+            (Some(id), _) => clean(id),
+            (None, Some(number)) => format!("{} {number}", clean(&event.kind)),
+            (None, None) => clean(&event.of),
+        };
+        let word = clean(&event.status);
+        let status = match event.status.as_str() {
+            "success" | "done" => self.paint.green(&word),
+            "failed" => self.paint.red(&word),
+            "cancelled" => self.paint.yellow(&word),
+            _ => self.paint.bold(&word),
+        };
+        let phase = match event.phase.as_deref().map(clean) {
+            Some(phase) if !phase.is_empty() && !same(&phase, &word) => format!(" ({phase})"),
+            Some(_) | None => String::new(),
+        };
+        format!("{at}  {place}  {what}  {status}{phase}")
+    }
+}
+
+/// Whether the phase says no more than the status.
+fn same(phase: &str, status: &str) -> bool {
+    phase == status || (phase, status) == ("succeeded", "success")
+}

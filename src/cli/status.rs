@@ -1,0 +1,144 @@
+//! `longshore status`.
+
+use super::Session;
+use super::document::{Page, query};
+use super::exit::{Error, Exit};
+use super::output::{Paint, Side};
+use super::table::clean;
+use clap::Args;
+use hyper::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+/// Arguments of `longshore status`.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+With --json: {\"place\", \"client\", \"version\", \"status\": \"ok\"|\"unavailable\", \"reasons\": [...], \"queued\", \"running\"};
+the two numbers are null where the token may not see deployments.
+
+Exit status: 0 it is well, 1 it is not, 4 it cannot be reached
+
+Examples:
+  longshore status
+  longshore status --url https://deploy.example.com")]
+pub struct StatusArgs {}
+
+/// What `/healthz` says.
+#[derive(Debug, Deserialize)]
+struct Health {
+    status: String,
+    #[serde(default)]
+    reasons: Vec<Reason>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct Reason {
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
+/// What the API's description says of the daemon.
+#[derive(Debug, Deserialize)]
+struct Description {
+    info: Info,
+}
+
+#[derive(Debug, Deserialize)]
+struct Info {
+    version: String,
+}
+
+/// Tells how the daemon is.
+pub async fn run(session: &Session, _: &StatusArgs) -> Result<Exit, Error> {
+    let (status, health) = session.client.look::<Health>("/healthz").await?;
+    let health = health.value;
+    let described = session.client.get::<Description>("/v1/openapi.json").await;
+    let version = described.ok().map(|answer| answer.value.info.version);
+    let queued = count(session, "queued").await;
+    let running = match (
+        count(session, "building").await,
+        count(session, "deploying").await,
+    ) {
+        (Some(building), Some(deploying)) => Some(building + deploying),
+        (_, None) | (None, _) => None,
+    };
+    let output = session.output;
+    let place = session.client.place();
+    output.print(&if session.json {
+        json!({
+            "place": place.to_string(), "client": env!("CARGO_PKG_VERSION"), "version": version,
+            "status": health.status, "reasons": health.reasons, "queued": queued, "running": running,
+        })
+        .to_string()
+    } else {
+        let seen = Seen {
+            place: place.to_string(),
+            version,
+            queued,
+            running,
+        };
+        text(&health, &seen, output.paint(Side::Stdout))
+    })?;
+    Ok(if status == StatusCode::OK {
+        Exit::Success
+    } else {
+        Exit::Failed
+    })
+}
+
+/// How many deployments are in that state; `None` if one may not see them.
+async fn count(session: &Session, status: &str) -> Option<u64> {
+    let filter = query(&[("limit", Some("1")), ("status", Some(status))]);
+    let path = format!("/v1/deployments{filter}");
+    Some(
+        session
+            .client
+            .get::<Page>(&path)
+            .await
+            .ok()?
+            .value
+            .meta
+            .total,
+    )
+}
+
+struct Seen {
+    place: String,
+    version: Option<String>,
+    queued: Option<u64>,
+    running: Option<u64>,
+}
+
+fn text(health: &Health, seen: &Seen, paint: Paint) -> String {
+    let word = match health.status.as_str() {
+        "ok" => paint.green("ok"),
+        other => paint.red(&clean(other)),
+    };
+    let mut lines = vec![format!("the daemon at {}: {word}", seen.place)];
+    for reason in &health.reasons {
+        lines.push(format!(
+            "  {} ({})",
+            clean(&reason.message),
+            clean(&reason.code)
+        ));
+    }
+    let own = env!("CARGO_PKG_VERSION");
+    lines.extend(seen.version.as_deref().map(clean).map(|version| {
+        let differs = if version == own {
+            String::new()
+        } else {
+            format!(" (this program is {own})")
+        };
+        format!("  version      {version}{differs}")
+    }));
+    if let (Some(queued), Some(running)) = (seen.queued, seen.running) {
+        lines.push(format!(
+            "  deployments  {running} under way, {queued} waiting"
+        ));
+    }
+    if let Some(first) = health.reasons.first() {
+        lines.push(format!("  next: longshore explain {}", clean(&first.code)));
+    }
+    lines.join("\n")
+}
