@@ -236,7 +236,7 @@ async fn answer(
             Response::builder()
                 .header("x-longshore-next", from + text.len())
                 .header("x-longshore-complete", "false")
-                .body(StreamBody::new(stream::iter(frames)).boxed())
+                .body(BodyExt::boxed(StreamBody::new(stream::iter(frames))))
         }
         Answer::Headed(status, headers, text) => {
             let mut response = Response::builder().status(status);
@@ -252,7 +252,7 @@ async fn answer(
             let first = stream::iter([Ok(Frame::data(Bytes::from(text)))]);
             Response::builder()
                 .header("content-type", "text/event-stream")
-                .body(StreamBody::new(first.chain(stream::pending())).boxed())
+                .body(BodyExt::boxed(StreamBody::new(first.chain(stream::pending()))))
         }
         Answer::HangUp => return Err(io::ErrorKind::Other.into()),
         Answer::Hold => std::future::pending().await,
