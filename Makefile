@@ -3,7 +3,7 @@
 # Debian keeps sshd and dockerd where an ordinary user's PATH does not look.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo clean-demo build test simulate campaign-kill fmt lint bench
+.PHONY: help demo clean-demo build install uninstall test test-clients simulate campaign-kill fmt lint bench bench-api
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,17 @@ clean-demo: ## remove what a demo that was killed left behind
 build: ## the release program, target/release/longshore
 	cargo build --release --locked
 
+# Where `make install` puts things; DESTDIR is for packages.
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+PROGRAM ?= target/release/longshore
+
+install: ## the program, units, users and an example configuration under PREFIX=/usr/local; build it first
+	PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR) PROGRAM=$(PROGRAM) DESTDIR=$(DESTDIR) scripts/install
+
+uninstall: ## what install put there; configuration, data and the user stay
+	PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR) DESTDIR=$(DESTDIR) scripts/install --remove
+
 test: ## all tests; starts a Docker engine and installs test programs (Debian) if they are missing
 	scripts/engine-up --for-tests
 	@if cargo nextest --version >/dev/null 2>&1; then \
@@ -29,6 +40,9 @@ test: ## all tests; starts a Docker engine and installs test programs (Debian) i
 		cargo test --all-targets --locked; \
 		cargo test --doc --locked; \
 	fi
+
+test-clients: ## published clients from PyPI and npm against a real daemon and engine
+	scripts/test-clients
 
 campaign-kill: ## the daemon killed KILLS=200 times on a real engine, as SEED=1 decides; takes about 5 s a kill
 	scripts/engine-up --for-tests
@@ -48,11 +62,15 @@ lint: ## clippy, and shellcheck where it is installed
 	cargo clippy --all-targets --locked -- -D warnings
 	@if command -v shellcheck >/dev/null; then \
 		set -x; \
-		shellcheck -x scripts/* benches/*.sh benches/*.bash .ci/run examples/hello/serve examples/hello/www/cgi-bin/*; \
+		shellcheck -x scripts/* tests/clients/gitdev/*.sh benches/*.sh benches/*.bash .ci/run examples/hello/serve examples/hello/www/cgi-bin/*; \
 	else \
 		echo "shellcheck is not installed: the shell scripts were not checked"; \
 	fi
 
-bench: ## memory and start of an idle daemon; a first deployment beside the same made by hand
+bench: ## memory and start of an idle daemon; a first deployment beside the same made by hand; the API with a million deployments
 	benches/footprint.sh
 	benches/first_deploy.sh
+	benches/api.sh
+
+bench-api: ## the API alone, beside a minimal server; takes ten minutes and 8 GB of disk
+	benches/api.sh

@@ -9,5 +9,6 @@ pub mod daemon;
 pub mod deploy;
 pub mod engine;
 pub mod ingress;
+pub mod serve;
 pub mod source;
 pub mod store;

@@ -158,12 +158,12 @@ const RULES: &[Rule] = &[
         "a dialect is parse and render around one dispatch: with a store or an engine at hand it would do the work itself",
     ),
     rule(
-        NotIn(&["api/", "daemon.rs", "lib.rs"]),
+        NotIn(&["api/", "daemon.rs", "daemon/", "lib.rs", "serve/"]),
         Never(&["crate::api"]),
         "nobody depends on how requests come in but the place that opens the sockets",
     ),
     rule(
-        NotIn(&["api/", "daemon.rs"]),
+        NotIn(&["api/", "daemon.rs", "serve/"]),
         Never(&["axum", "tower"]),
         "serving HTTP is the api's; a handler elsewhere would bypass its authentication",
     ),
@@ -178,12 +178,27 @@ const RULES: &[Rule] = &[
         "arguments, tables and progress bars are for people at a terminal; only the command line meets them",
     ),
     rule(
-        NotIn(&["daemon.rs", "cli/", "main.rs"]),
+        NotIn(&["daemon.rs", "daemon/", "cli/", "main.rs"]),
         Never(&["anyhow"]),
         "an error somebody may branch on is an enum; only the rim turns errors into text",
     ),
     rule(
-        NotIn(&["cli/", "lib.rs"]),
+        In(&["serve/"]),
+        OnlyOurs(&["api"]),
+        "a connection carries requests to the router; what they mean and do is not its business",
+    ),
+    rule(
+        NotIn(&["daemon/"]),
+        Never(&["sd_notify"]),
+        "what systemd is told is the whole daemon's state, which only the composition root sees",
+    ),
+    rule(
+        In(&["daemon/"]),
+        OnlyOurs(&["config", "deploy", "serve"]),
+        "the parts of the composition root each wire one thing; the root itself names the rest",
+    ),
+    rule(
+        NotIn(&["cli/", "daemon.rs", "daemon/", "lib.rs"]),
         Never(&["crate::daemon"]),
         "the composition root names everything and is named by `serve` alone",
     ),

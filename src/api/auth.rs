@@ -1,30 +1,25 @@
 //! Who is on the other side of a connection, and the bearer token of a request.
 
 use crate::core::secret::Secret;
-use axum::extract::connect_info::Connected;
 use axum::http::{HeaderMap, header};
-use axum::serve::IncomingStream;
-use tokio::net::{TcpListener, UnixListener};
+use std::net::IpAddr;
+use tokio::net::UnixStream;
 
 /// The other side of a connection.
 #[derive(Clone, Debug)]
 pub enum Peer {
     /// A user of this host, on the unix socket, by name or number.
     Local(String),
-    /// Anybody, over TCP.
-    Remote,
+    /// Anybody, over TCP, by address.
+    Remote(IpAddr),
 }
 
-impl Connected<IncomingStream<'_, UnixListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        let uid = stream.io().peer_cred().map(|credentials| credentials.uid());
+impl Peer {
+    /// The user at the other end of a unix socket, as the kernel knows them.
+    #[must_use]
+    pub fn of_local(stream: &UnixStream) -> Self {
+        let uid = stream.peer_cred().map(|credentials| credentials.uid());
         Self::Local(uid.map_or_else(|_| "unknown".to_owned(), user_name))
-    }
-}
-
-impl Connected<IncomingStream<'_, TcpListener>> for Peer {
-    fn connect_info(_: IncomingStream<'_, TcpListener>) -> Self {
-        Self::Remote
     }
 }
 

@@ -2,7 +2,10 @@
 //! the `Reply`; it knows no store and no engine.
 
 mod auth;
+mod follow;
 mod gitdev;
+mod health;
+mod metrics;
 
 use crate::core::ports::Random;
 use crate::deploy::Agent;
@@ -10,7 +13,10 @@ use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::{Json, Router};
+use axum::routing::get;
+use axum::{Extension, Json, Router};
+use follow::Followers;
+use metrics::Requests;
 use std::sync::Arc;
 
 pub use auth::Peer;
@@ -24,7 +30,12 @@ pub struct Api {
     pub random: Random,
     /// The base of absolute URLs; the request's own `Host` if absent.
     pub public_url: Option<String>,
+    /// How much memory this process has in use, in bytes; it is told by whoever may ask the system.
+    pub resident_bytes: Option<ReadBytes>,
 }
+
+/// Asks for a number of bytes; `None` if there is no answer.
+pub type ReadBytes = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
 
 /// All routes. The listener must give each connection's [`Peer`] as `ConnectInfo`.
 pub fn routes(api: Api) -> Router {
@@ -33,7 +44,13 @@ pub fn routes(api: Api) -> Router {
         .nest("/v1", gitdev.clone())
         // A nest does not answer for its own path with a slash.
         .route_service("/v1/", gitdev.with_state(api.clone()))
+        .route("/healthz", get(health::show))
+        .route("/metrics", get(metrics::show))
         .fallback(unknown)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(api.clone(), metrics::count))
+        .layer(Extension(Requests::default()))
+        .layer(Extension(Followers::default()))
         .layer(from_fn_with_state(api.clone(), request_id))
         .layer(from_fn(log_request))
         .with_state(api)
@@ -41,11 +58,16 @@ pub fn routes(api: Api) -> Router {
 
 /// What is under no dialect's prefix answers in the shape of the dialect that lives at the root, GitHub's.
 async fn unknown() -> Response {
-    (
-        StatusCode::NOT_FOUND,
-        Json(serde_json::json!({ "message": "Not Found", "status": "404" })),
-    )
-        .into_response()
+    root_error(StatusCode::NOT_FOUND, "Not Found")
+}
+
+async fn method_not_allowed() -> Response {
+    root_error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+}
+
+fn root_error(status: StatusCode, message: &str) -> Response {
+    let body = serde_json::json!({ "message": message, "status": status.as_str() });
+    (status, Json(body)).into_response()
 }
 
 /// The id of a request, given back in `X-Request-Id`.

@@ -38,6 +38,8 @@ pub fn run(args: &ServeArgs) -> Result<Exit, Error> {
         .map_err(|error| Error::failed(format!("--log {}: {error:#}", args.log)))?;
     let around = crate::daemon::Surroundings {
         credentials_directory: args.credentials_directory.clone(),
+        // Taken before anything else opens files or starts threads.
+        sockets: listenfd::ListenFd::from_env(),
         environment: std::env::vars_os().collect(),
     };
     tokio::runtime::Builder::new_multi_thread()

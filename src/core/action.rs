@@ -6,10 +6,13 @@ use super::admission::{Desired, IgnoredReason};
 use super::adoption::Adopted;
 use super::change::{Change, EnvironmentChange};
 use super::deployment::{Deployment, Step, Trigger};
+use super::event::{After, EventPage};
 use super::id::{AppSerial, OperationSerial};
+use super::measure::Measurements;
 use super::name::{
     AppName, Branch, EnvironmentName, ImageReference, ProjectPath, Sha, VariableName,
 };
+use super::plan::Plan;
 use super::reload::Reloaded;
 use super::retention::Collection;
 use super::secret::Secret;
@@ -33,6 +36,14 @@ pub enum Action {
     ReadLog(ReadLog),
     /// All apps and environments the caller can see. Needs `deploy:read`.
     ListApps,
+    /// One of them. Needs `deploy:read`.
+    GetApp(AppRef),
+    /// What happened, in order, within what the caller can see. Needs `deploy:read`.
+    ListEvents(ListEvents),
+    /// What a request for a deployment would do, without doing it. Needs `deploy:read`.
+    PlanDeployment(CreateDeployment),
+    /// Figures of the daemon as a whole. Needs `deploy:read` and a reach over everything.
+    Measure,
     /// Make a token. Needs `deploy:admin`.
     CreateToken(CreateToken),
     /// The database was restored from a backup: make what runs live. Needs `deploy:admin` without a limit to an app.
@@ -206,8 +217,26 @@ pub struct ReadLog {
     pub wait: bool,
 }
 
-/// How long a log request that waits is held open: shorter than the idle timeouts of usual proxies (60 s).
+/// How long a request that waits for a line or an event is held open: shorter than the idle timeouts of usual proxies
+/// (60 s).
 pub const LOG_WAIT: std::time::Duration = std::time::Duration::from_secs(25);
+
+/// A request for what happened.
+#[derive(Clone, Debug)]
+pub struct ListEvents {
+    /// Where to begin.
+    pub after: After,
+    /// How many at most.
+    pub limit: u32,
+    /// Only this app's.
+    pub app: Option<AppRef>,
+    /// Only those of environments of this name.
+    pub environment: Option<EnvironmentName>,
+    /// Only this deployment's.
+    pub deployment: Option<Uuid>,
+    /// Whether to wait for an event (up to [`LOG_WAIT`]) when there is none yet.
+    pub wait: bool,
+}
 
 /// A request for a token.
 #[derive(Clone, Debug)]
@@ -238,6 +267,14 @@ pub enum Reply {
     Log(LogPage),
     /// To list apps.
     Apps(Vec<AppView>),
+    /// To get one.
+    App(Box<AppView>),
+    /// To list events.
+    Events(EventPage),
+    /// To plan a deployment.
+    Plan(Box<Plan>),
+    /// To measure.
+    Measurements(Box<Measurements>),
     /// To an automatic deployment for which there is nothing to do now.
     Ignored(IgnoredReason),
     /// To change environments, and to look at a change.

@@ -6,6 +6,11 @@ use super::deployment::{Trigger, Wanted};
 use super::id::DeploymentSerial;
 use super::name::Sha;
 
+/// How many operations may wait in one environment's queue, what is at work included. A thousand deployments of a minute
+/// each are a day's; whoever asks for more asks in a loop. Every decision reads the queue it is about: this long that
+/// takes about a millisecond.
+pub const MAX_QUEUE: usize = 1000;
+
 /// What an environment is meant to be doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Desired {
@@ -172,14 +177,24 @@ pub enum DeniedReason {
     /// The release's image was given up.
     #[error("that release's image was given up; deploy its commit again")]
     Collected,
+    /// Too much is waiting already.
+    #[error(
+        "{MAX_QUEUE} operations are waiting in the environment's queue, and it takes no more: let it work, cancel what waits, or empty it with `longshore stop --now`"
+    )]
+    QueueFull,
 }
 
 /// Decides over a new deployment, by the state the queue will leave.
 #[must_use]
 pub fn admit(standing: &Standing, trigger: Trigger, wanted: &Wanted) -> Verdict {
-    let automatic = || Verdict::Accepted {
-        supersedes: standing.waiting_automatic(),
+    let enters = |supersedes: Vec<DeploymentSerial>| {
+        if standing.queue.len() - supersedes.len() < MAX_QUEUE {
+            Verdict::Accepted { supersedes }
+        } else {
+            Verdict::Denied(DeniedReason::QueueFull)
+        }
     };
+    let automatic = || enters(standing.waiting_automatic());
     let head = match wanted {
         Wanted::Commit { sha, .. } => Some(sha),
         Wanted::Image(_) | Wanted::Release(_) | Wanted::Restart => None,
@@ -189,9 +204,7 @@ pub fn admit(standing: &Standing, trigger: Trigger, wanted: &Wanted) -> Verdict 
         (Desired::Suspended, _) => Verdict::Denied(DeniedReason::Suspended),
         (Desired::Running | Desired::Stopped, Trigger::Manual) => match wanted {
             Wanted::Release(_) => automatic(),
-            Wanted::Commit { .. } | Wanted::Image(_) | Wanted::Restart => Verdict::Accepted {
-                supersedes: Vec::new(),
-            },
+            Wanted::Commit { .. } | Wanted::Image(_) | Wanted::Restart => enters(Vec::new()),
         },
         (Desired::Running | Desired::Stopped, Trigger::Automatic)
             if head.is_some() && head == standing.seen_head.as_ref() =>
@@ -216,13 +229,16 @@ pub fn admit_change(standing: &Standing, change: Change) -> Result<(), DeniedRea
         (Desired::Removed, _) => Err(DeniedReason::Removed),
         (Desired::Suspended, Change::Stop | Change::Start) => Err(DeniedReason::Suspended),
         (Desired::Stopped, Change::Activate) => Err(DeniedReason::NotSuspended),
+        // It empties the queue.
+        (Desired::Running | Desired::Stopped | Desired::Suspended, Change::Remove { .. }) => Ok(()),
+        (
+            Desired::Running | Desired::Stopped | Desired::Suspended,
+            Change::Stop | Change::Start | Change::Suspend | Change::Activate,
+        ) if standing.queue.len() >= MAX_QUEUE => Err(DeniedReason::QueueFull),
         // What is so already is made sure of once more.
         (Desired::Running | Desired::Stopped, Change::Stop | Change::Start | Change::Suspend)
         | (Desired::Running | Desired::Suspended, Change::Activate)
-        | (Desired::Suspended, Change::Suspend)
-        | (Desired::Running | Desired::Stopped | Desired::Suspended, Change::Remove { .. }) => {
-            Ok(())
-        }
+        | (Desired::Suspended, Change::Suspend) => Ok(()),
     }
 }
 
@@ -376,6 +392,48 @@ mod tests {
             accepted(&[])
         );
         assert_eq!(admit(&pinned, Trigger::Manual, &commit('2')), accepted(&[]));
+    }
+
+    #[test]
+    fn a_full_queue_takes_only_what_makes_it_shorter() {
+        let full: Vec<Entry> = (0..)
+            .take(MAX_QUEUE)
+            .map(|serial| entry(serial, Trigger::Manual, false))
+            .collect();
+        let mut almost = standing(Desired::Running, &full[1..]);
+        let full = standing(Desired::Running, &full);
+        let denied = Verdict::Denied(DeniedReason::QueueFull);
+        for wanted in [
+            commit('1'),
+            image(),
+            Wanted::Restart,
+            Wanted::Release(ReleaseSerial(1)),
+        ] {
+            assert_eq!(admit(&full, Trigger::Manual, &wanted), denied);
+            assert_eq!(admit(&almost, Trigger::Manual, &wanted), accepted(&[]));
+        }
+        assert_eq!(admit(&full, Trigger::Automatic, &commit('1')), denied);
+        for change in [
+            Change::Stop,
+            Change::Start,
+            Change::Suspend,
+            Change::Activate,
+        ] {
+            assert_eq!(admit_change(&full, change), Err(DeniedReason::QueueFull));
+            assert_eq!(admit_change(&almost, change), Ok(()));
+        }
+        assert_eq!(
+            admit_change(&full, Change::Remove { volumes: false }),
+            Ok(())
+        );
+
+        // What it supersedes makes room for it.
+        almost.queue.push(entry(5000, Trigger::Automatic, false));
+        assert_eq!(
+            admit(&almost, Trigger::Automatic, &commit('1')),
+            accepted(&[5000])
+        );
+        assert_eq!(admit(&almost, Trigger::Manual, &commit('1')), denied);
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub struct Policy {
     pub build_cache: Option<u64>,
 }
 
-/// A release as far as its image's fate depends on it.
+/// A release whose image was not given up, as far as its fate depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownRelease {
     /// The row's serial.
@@ -28,8 +28,6 @@ pub struct KnownRelease {
     pub live: bool,
     /// An unfinished deployment that is to make it live again.
     pub target_of: Option<Uuid>,
-    /// Whether its image was given up already.
-    pub collected: bool,
 }
 
 /// What becomes of a release's image.
@@ -45,8 +43,6 @@ pub enum Fate {
     Old,
     /// Given up: its environment was removed.
     EnvironmentRemoved,
-    /// It was given up before.
-    Gone,
 }
 
 impl Fate {
@@ -55,7 +51,7 @@ impl Fate {
     pub fn is_collected_now(self) -> bool {
         match self {
             Self::Old | Self::EnvironmentRemoved => true,
-            Self::Live | Self::Target(_) | Self::Recent | Self::Gone => false,
+            Self::Live | Self::Target(_) | Self::Recent => false,
         }
     }
 
@@ -68,7 +64,6 @@ impl Fate {
             Self::Recent => format!("it is one of the last {keep} (retention.keep_releases)"),
             Self::Old => format!("it is older than the last {keep} (retention.keep_releases)"),
             Self::EnvironmentRemoved => "its environment was removed".to_owned(),
-            Self::Gone => "its image was given up before".to_owned(),
         }
     }
 }
@@ -77,17 +72,10 @@ impl Fate {
 /// the live one among them or not.
 #[must_use]
 pub fn fates(releases: &[KnownRelease], removed: bool, keep: usize) -> Vec<Fate> {
-    let mut numbers: Vec<i64> = releases
-        .iter()
-        .filter(|release| !release.collected)
-        .map(|release| release.number)
-        .collect();
+    let mut numbers: Vec<i64> = releases.iter().map(|release| release.number).collect();
     numbers.sort_unstable_by(|a, b| b.cmp(a));
     numbers.truncate(keep);
     let fate = |release: &KnownRelease| match release {
-        KnownRelease {
-            collected: true, ..
-        } => Fate::Gone,
         KnownRelease {
             target_of: Some(deployment),
             ..
@@ -217,7 +205,6 @@ mod tests {
             number,
             live: false,
             target_of: None,
-            collected: false,
         }
     }
 
@@ -235,7 +222,6 @@ mod tests {
             Fate::Recent => 'R',
             Fate::Old => 'o',
             Fate::EnvironmentRemoved => 'e',
-            Fate::Gone => '-',
         };
         fates(releases, removed, keep)
             .into_iter()
@@ -248,10 +234,6 @@ mod tests {
         let target = KnownRelease {
             target_of: Some(Uuid::nil()),
             ..release(2)
-        };
-        let gone = |number| KnownRelease {
-            collected: true,
-            ..release(number)
         };
         let all = |live_number: i64| -> Vec<KnownRelease> {
             (1..=7)
@@ -281,15 +263,9 @@ mod tests {
                 1,
                 "oToL",
             ),
-            // What was given up is not one of the last, and stays given up when more are to be kept.
-            (
-                vec![gone(1), release(2), gone(3), live(4)],
-                false,
-                2,
-                "-R-L",
-            ),
-            (vec![gone(1), live(2)], false, 9, "-L"),
-            (vec![gone(1), release(2), release(3)], true, 5, "-ee"),
+            // What was given up before is not among them: the last are the last of those that are left.
+            (vec![release(2), live(4)], false, 2, "RL"),
+            (vec![release(2), release(3)], true, 5, "ee"),
         ] {
             assert_eq!(
                 words(&releases, removed, keep),

@@ -78,7 +78,10 @@ impl Agent {
             Err(Stop::Moved) => return Ok(()),
             Err(Stop::Store(error)) => return Err(error),
         };
-        unless_moved(self.store.end_change(&change, &ended))
+        unless_moved(
+            self.store
+                .end_change(&change, &ended, self.ports.clock.now()),
+        )
     }
 
     async fn make_so(

@@ -9,7 +9,9 @@ use crate::core::error::Error;
 use crate::core::id::DeploymentSerial;
 use crate::core::ports::{EngineError, HostImage, SourceError};
 use crate::core::release::{candidate_tag, release_tag};
-use crate::core::retention::{Collection, Fate, Finding, Kind, Policy, Verdict, fates};
+use crate::core::retention::{
+    Collection, Fate, Finding, Kind, KnownRelease, Policy, Verdict, fates,
+};
 use crate::core::time::Timestamp;
 use crate::store::{Holding, StoreError};
 use bytesize::ByteSize;
@@ -193,8 +195,6 @@ impl Round<'_> {
                 let tag = release_tag(&slug, release.number);
                 let image = images.iter().find(|image| image.tags.contains(&tag));
                 let verdict = match fate {
-                    // A tag that is left of it is looked at with the other tags.
-                    Fate::Gone => continue,
                     Fate::Live | Fate::Target(_) | Fate::Recent => Verdict::Keep,
                     Fate::Old | Fate::EnvironmentRemoved if self.explain => Verdict::Collect,
                     Fate::Old | Fate::EnvironmentRemoved if gone.contains(&release.number) => {
@@ -275,19 +275,23 @@ impl Round<'_> {
             }
             return Ok(());
         }
-        let release = holding
-            .releases
-            .iter()
-            .find(|one| release_tag(&slug, one.number) == tag);
-        match release {
-            None => self.keep(Kind::Image, tag, bytes, UNKNOWN),
-            Some(release) if release.collected => {
-                let reason = "its release was given up before, and the tag is still there";
-                self.give_back(Kind::Image, tag, bytes, reason, untag())
-                    .await;
-            }
+        let is_kept = |one: &KnownRelease| release_tag(&slug, one.number) == tag;
+        if holding.releases.iter().any(is_kept) {
             // Said with the releases.
-            Some(_) => {}
+            return Ok(());
+        }
+        let was_given_up = match name.parse() {
+            Ok(number) if release_tag(&slug, number) == tag => agent
+                .store
+                .was_given_up(holding.place.environment, number)?,
+            Ok(_) | Err(_) => false,
+        };
+        if was_given_up {
+            let reason = "its release was given up before, and the tag is still there";
+            self.give_back(Kind::Image, tag, bytes, reason, untag())
+                .await;
+        } else {
+            self.keep(Kind::Image, tag, bytes, UNKNOWN);
         }
         Ok(())
     }

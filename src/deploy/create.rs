@@ -9,10 +9,18 @@ use crate::core::deployment::{Request, Wanted};
 use crate::core::error::Error;
 use crate::core::name::{Branch, EnvironmentName, Sha};
 use crate::core::ports::{Revision, SourceError};
-use crate::core::spec::{GitSource, SourceSpec};
+use crate::core::spec::{GitSource, SourceSpec, Spec};
 use crate::core::time::Timestamp;
 use crate::store::{Created, NewDeployment, NoTarget, Place, PlaceError, SecretError};
 use uuid::Uuid;
+
+/// What a request for a deployment means.
+pub(super) struct Meant {
+    /// The environment's configuration.
+    pub(super) spec: Spec,
+    /// What is to become live.
+    pub(super) wanted: Wanted,
+}
 
 impl Agent {
     pub(super) async fn create(
@@ -24,13 +32,7 @@ impl Agent {
             return Ok(reply);
         }
         let place = self.place_to_deploy(caller, &create.app, create.environment.as_ref())?;
-        let spec = self.configured(&place).ok_or_else(|| {
-            Error::Refused(format!(
-                "the configuration no longer names environment '{}' of app '{}'; what runs there goes on: put it back into the file and reload, or remove it with `longshore app rm {}`",
-                place.environment_name, place.app_name, place.app_name
-            ))
-        })?;
-        let wanted = self.resolve(&place, &spec.source, create.target).await?;
+        let Meant { spec, wanted } = self.meant(&place, create.target).await?;
         let head = seen_head(&wanted, &spec.source);
         let now = self.ports.clock.now();
         let request = Request {
@@ -55,6 +57,18 @@ impl Agent {
         };
         let view = self.store.view(created.serial).map_err(internal)?;
         Ok(Reply::Deployment(Box::new(view)))
+    }
+
+    /// What a request means there, found out against the configuration and the real remote.
+    pub(super) async fn meant(&self, place: &Place, target: Target) -> Result<Meant, Error> {
+        let spec = self.configured(place).ok_or_else(|| {
+            Error::Refused(format!(
+                "the configuration no longer names environment '{}' of app '{}'; what runs there goes on: put it back into the file and reload, or remove it with `longshore app rm {}`",
+                place.environment_name, place.app_name, place.app_name
+            ))
+        })?;
+        let wanted = self.resolve(place, &spec.source, target).await?;
+        Ok(Meant { spec, wanted })
     }
 
     /// The answer to a request that was asked before with the same key. It comes before everything that is looked up:
@@ -85,6 +99,24 @@ impl Agent {
             Err(missing @ (Error::AppNotFound(_) | Error::EnvironmentNotFound { .. })) => missing,
             found => return found,
         };
+        if !self.begins_anew(caller, app, environment) {
+            return Err(missing);
+        }
+        let settings = self.settings();
+        let now = self.ports.clock.now();
+        self.store
+            .sync_apps(&settings.apps, settings.address_pool, now)
+            .map_err(internal)?;
+        self.place(caller, app, environment)
+    }
+
+    /// Whether an environment that is not there begins with its next deployment.
+    pub(super) fn begins_anew(
+        &self,
+        caller: &Caller,
+        app: &AppRef,
+        environment: Option<&EnvironmentName>,
+    ) -> bool {
         let settings = self.settings();
         let named = settings.apps.iter().find(|known| match app {
             AppRef::Id(id) => known.id == *id,
@@ -100,14 +132,7 @@ impl Agent {
             Reach::App(_) => self.visible_app(caller, app).is_ok(),
             Reach::Environment(..) => false,
         };
-        if !is_configured || !may_begin {
-            return Err(missing);
-        }
-        let now = self.ports.clock.now();
-        self.store
-            .sync_apps(&settings.apps, settings.address_pool, now)
-            .map_err(internal)?;
-        self.place(caller, app, environment)
+        is_configured && may_begin
     }
 
     /// The environment a caller means, if they can see it.
@@ -278,6 +303,7 @@ pub(super) fn denied(place: &Place, reason: DeniedReason) -> Error {
         DeniedReason::Suspended
         | DeniedReason::Stopped
         | DeniedReason::NotSuspended
+        | DeniedReason::QueueFull
         | DeniedReason::Collected => Error::Refused(reason.to_string()),
     }
 }

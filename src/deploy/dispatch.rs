@@ -3,7 +3,7 @@
 use super::Agent;
 use crate::core::access::{Caller, Reach, Scope};
 use crate::core::action::{
-    Action, AppRef, CreateToken, LOG_WAIT, ListDeployments, LogPage, ReadLog, Reply,
+    Action, AppRef, AppView, CreateToken, LOG_WAIT, ListDeployments, LogPage, ReadLog, Reply,
 };
 use crate::core::change::Change;
 use crate::core::deployment::{Deployment, Phase};
@@ -34,7 +34,7 @@ impl Agent {
         }
         match action {
             Action::CreateDeployment(create) => self.create(caller, create).await,
-            Action::GetDeployment(id) => self.view(&self.visible(caller, id)?),
+            Action::GetDeployment(id) => self.show(caller, id),
             Action::ListDeployments(list) => self.list(caller, list),
             Action::CancelDeployment(id) => self.cancel(caller, id),
             Action::ReadLog(read) => self.read_log(caller, read).await,
@@ -42,6 +42,10 @@ impl Agent {
                 let apps = self.store.apps(caller.reach).map_err(internal)?;
                 Ok(Reply::Apps(self.with_drift(apps)?))
             }
+            Action::GetApp(app) => self.show_app(caller, &app),
+            Action::ListEvents(list) => self.list_events(caller, list).await,
+            Action::PlanDeployment(create) => self.plan(caller, create).await,
+            Action::Measure => Ok(Reply::Measurements(Box::new(self.measure(caller)?))),
             Action::CreateToken(create) => self.create_token(caller, &create),
             Action::Adopt { discard } => Ok(Reply::Adopted(self.adopt(caller, discard).await?)),
             Action::Reload => Ok(Reply::Reloaded(self.reload_for(caller)?)),
@@ -57,7 +61,7 @@ impl Agent {
     }
 
     /// A deployment the caller can see.
-    fn visible(&self, caller: &Caller, id: Uuid) -> Result<Deployment, Error> {
+    pub(super) fn visible(&self, caller: &Caller, id: Uuid) -> Result<Deployment, Error> {
         let found = self.store.find_deployment(id).map_err(internal)?;
         found
             .filter(|deployment| {
@@ -65,6 +69,19 @@ impl Agent {
                     .reach
                     .includes(deployment.app, deployment.environment)
             })
+            .ok_or(Error::DeploymentNotFound)
+    }
+
+    fn show(&self, caller: &Caller, id: Uuid) -> Result<Reply, Error> {
+        let found = self.store.find_view(id).map_err(internal)?;
+        let sees = |deployment: &Deployment| {
+            caller
+                .reach
+                .includes(deployment.app, deployment.environment)
+        };
+        found
+            .filter(|view| sees(&view.deployment))
+            .map(|view| Reply::Deployment(Box::new(view)))
             .ok_or(Error::DeploymentNotFound)
     }
 
@@ -89,6 +106,18 @@ impl Agent {
         };
         let (items, total) = self.store.list(&filter).map_err(internal)?;
         Ok(Reply::Deployments { items, total })
+    }
+
+    fn show_app(&self, caller: &Caller, app: &AppRef) -> Result<Reply, Error> {
+        let apps = self.store.apps(caller.reach).map_err(internal)?;
+        let is_meant = |view: &AppView| match app {
+            AppRef::Id(id) => view.id == *id,
+            AppRef::Name(name) => view.name == *name,
+        };
+        let found = apps.into_iter().filter(is_meant).take(1).collect();
+        let found = self.with_drift(found)?.pop();
+        let found = found.ok_or_else(|| Error::AppNotFound(app.to_string()))?;
+        Ok(Reply::App(Box::new(found)))
     }
 
     pub(super) fn visible_app(&self, caller: &Caller, app: &AppRef) -> Result<AppSerial, Error> {
@@ -141,6 +170,7 @@ impl Agent {
         let limit = read.limit.clamp(MIN_LOG_PIECE, MAX_LOG_PIECE);
         let mut lines = self.store.lines();
         let mut changes = self.store.changes();
+        let mut closing = self.closing.subscribe();
         let give_up = self.ports.clock.sleep(LOG_WAIT);
         tokio::pin!(give_up);
         loop {
@@ -153,7 +183,8 @@ impl Agent {
                 .read_log(read.deployment, read.from, limit)
                 .map_err(internal)?;
             let at_end = page.text.is_empty();
-            if !at_end || settled || !read.wait {
+            let is_over = *closing.borrow_and_update();
+            if !at_end || settled || !read.wait || is_over {
                 return Ok(Reply::Log(LogPage {
                     complete: at_end && settled,
                     ..page
@@ -163,6 +194,7 @@ impl Agent {
                 biased;
                 _ = lines.changed() => {}
                 _ = changes.changed() => {}
+                _ = closing.changed() => {}
                 () = &mut give_up => return Ok(Reply::Log(page)),
             }
         }
@@ -209,6 +241,10 @@ fn needed_scope(action: &Action) -> Scope {
         | Action::ReadLog(_)
         | Action::ListSecrets(..)
         | Action::ListApps
+        | Action::GetApp(_)
+        | Action::ListEvents(_)
+        | Action::PlanDeployment(_)
+        | Action::Measure
         | Action::GetChange(_) => Scope::Read,
         Action::CreateDeployment(_) | Action::CancelDeployment(_) => Scope::Write,
         Action::CreateToken(_)

@@ -38,6 +38,7 @@ impl Agent {
             biased;
             driven = work => driven,
             () = stop => Ok(()),
+            () = self.answer_pulses() => Ok(()),
         };
         match self.store.forget_strikes() {
             Err(error @ StoreError::DiskFull { .. }) => {

@@ -136,7 +136,7 @@ impl Agent {
         let now = self.ports.clock.monotonic();
         // What somebody ended in the meantime waits no more: its time would be over for ever.
         let before = std::mem::take(waiting);
-        for (operation, deployment) in self.store.before_their_commit()? {
+        for (operation, deployment) in self.store.first_before_their_commit()? {
             if !self.has_its_turn(operation, &deployment)? {
                 continue;
             }

@@ -16,12 +16,16 @@ mod committed;
 mod create;
 mod dispatch;
 mod drive;
+mod events;
 mod failures;
 mod history;
 mod interrupt;
 mod journal;
+mod measure;
 mod patience;
 mod permits;
+mod plan;
+mod pulse;
 mod readiness;
 mod reload;
 mod rollout;
@@ -103,13 +107,17 @@ pub struct Agent {
     /// One collection at a time.
     collecting: tokio::sync::Mutex<()>,
     watch: watch::Watch,
+    /// Whether this process is ending: nobody is to go on waiting for what comes.
+    closing: tokio::sync::watch::Sender<bool>,
+    counted: Mutex<measure::Counted>,
+    pulse: pulse::Pulse,
 }
 
 impl Agent {
     /// Puts the parts together.
     #[must_use]
     pub fn new(store: Arc<Store>, ports: Ports, settings: Settings) -> Self {
-        Self {
+        let agent = Self {
             store,
             ports,
             permits: permits::Permits::new(settings.max_concurrent),
@@ -120,7 +128,29 @@ impl Agent {
             adopting: tokio::sync::Mutex::new(()),
             collecting: tokio::sync::Mutex::new(()),
             watch: watch::Watch::default(),
-        }
+            pulse: pulse::Pulse::default(),
+            closing: tokio::sync::watch::Sender::new(false),
+            counted: Mutex::default(),
+        };
+        agent.begin_counting();
+        agent
+    }
+
+    /// The process is ending: whoever waits for a line or an event gets an answer now, and can ask the next process.
+    pub fn close(&self) {
+        self.closing.send_replace(true);
+    }
+
+    /// Whether the process is ending.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        *self.closing.borrow()
+    }
+
+    /// Time since some point, for measuring how long something took.
+    #[must_use]
+    pub fn monotonic(&self) -> Duration {
+        self.ports.clock.monotonic()
     }
 
     fn settings(&self) -> Arc<Settings> {

@@ -295,9 +295,10 @@ fn not_now(reason: DeniedReason) -> Failure {
     let code = match reason {
         DeniedReason::Stopped => FailureCode::EnvironmentStopped,
         DeniedReason::Suspended => FailureCode::EnvironmentSuspended,
-        DeniedReason::NotSuspended | DeniedReason::Removed | DeniedReason::Collected => {
-            FailureCode::Internal
-        }
+        DeniedReason::NotSuspended
+        | DeniedReason::Removed
+        | DeniedReason::Collected
+        | DeniedReason::QueueFull => FailureCode::Internal,
     };
     Failure {
         code,

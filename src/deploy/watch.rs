@@ -11,7 +11,7 @@ use crate::core::release::is_candidate_tag;
 use crate::store::StoreError;
 use futures_util::StreamExt as _;
 use std::collections::{BTreeMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -29,6 +29,7 @@ pub(super) struct Watch {
     is_due: Notify,
     leftovers: Notify,
     losses: AtomicU64,
+    following: AtomicBool,
 }
 
 impl Watch {
@@ -63,6 +64,11 @@ impl Watch {
         self.losses.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Whether the engine tells its events, as far as is known: one that hangs is noticed by its next answer.
+    pub(super) fn is_following(&self) -> bool {
+        self.following.load(Ordering::Relaxed)
+    }
+
     /// How often the engine was lost: where two answers differ, what ended in between may have ended with it.
     pub(super) fn losses(&self) -> u64 {
         self.losses.load(Ordering::Relaxed)
@@ -82,6 +88,7 @@ impl Agent {
                 why = self.make_rounds() => why,
             };
             self.watch.lose();
+            self.watch.following.store(false, Ordering::Relaxed);
             let was_well = self.ports.clock.monotonic() - began > LONGEST_PAUSE;
             if was_well {
                 backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
@@ -99,7 +106,10 @@ impl Agent {
         let mut events = self.ports.engine.events();
         while let Some(event) = events.next().await {
             let heard = match event {
-                Ok(EngineEvent::Listening) => self.look_everywhere(),
+                Ok(EngineEvent::Listening) => {
+                    self.watch.following.store(true, Ordering::Relaxed);
+                    self.look_everywhere()
+                }
                 Ok(EngineEvent::Made) => {
                     self.watch.leftovers.notify_one();
                     Ok(())
@@ -190,12 +200,7 @@ impl Agent {
         let mut changes = self.store.changes();
         loop {
             changes.borrow_and_update();
-            let unfinished = self.store.unfinished()?;
-            if unfinished
-                .iter()
-                .any(|work| work.environment == environment)
-                || changes.changed().await.is_err()
-            {
+            if self.store.has_work(environment)? || changes.changed().await.is_err() {
                 return Ok(());
             }
         }

@@ -222,7 +222,7 @@ impl Store {
             })?
             .collect::<Result<_, _>>()?;
         tx.execute(
-            "UPDATE container SET displaced_by = NULL WHERE environment = ?1",
+            "UPDATE container SET displaced_by = NULL WHERE environment = ?1 AND displaced_by IS NOT NULL",
             [environment.0],
         )?;
         tx.execute(
@@ -304,7 +304,7 @@ impl Store {
             .query_map([], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
         for environment in environments {
-            cancel_changes(tx, EnvironmentSerial(environment))?;
+            cancel_changes(tx, EnvironmentSerial(environment), now)?;
         }
         Ok(failed)
     }
@@ -326,7 +326,8 @@ impl Store {
         let found: Vec<(i64, String)> = tx
             .prepare_cached(
                 "SELECT d.serial, e.slug FROM deployment d JOIN environment e ON e.serial = d.environment
-                 WHERE d.phase IN ('queued', 'checkout', 'build', 'rollout', 'committed') AND e.removed_at IS NULL
+                 WHERE d.phase IN ('queued', 'checkout', 'build', 'rollout', 'committed') AND d.hidden_at IS NULL
+                   AND e.removed_at IS NULL
                  ORDER BY d.serial",
             )?
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
@@ -472,7 +473,8 @@ fn bring_back(
             "SELECT e.serial, c.serial, e.live_deployment FROM environment e
              JOIN container c ON c.environment = e.serial AND c.role = 'live'
              WHERE e.removed_at IS NULL AND e.desired = 'running' AND e.live_deployment IS NOT NULL
-               AND NOT EXISTS (SELECT 1 FROM deployment d WHERE d.environment = e.serial AND d.phase = 'committed')
+               AND NOT EXISTS (SELECT 1 FROM deployment d WHERE d.environment = e.serial AND d.phase = 'committed'
+                               AND d.hidden_at IS NULL)
                AND NOT EXISTS (SELECT 1 FROM settlement s WHERE s.container = c.serial AND s.kind = 'restore'
                                AND s.settled_at IS NULL)",
         )?

@@ -2,6 +2,7 @@
 
 use super::apps::Place;
 use super::deployments::end_in;
+use super::events::change_event;
 use super::operations::{millis_of, write_settlements};
 use super::rows::{PRINCIPAL, from_json, inconsistent, json, principal};
 use super::standing::standing;
@@ -67,7 +68,7 @@ impl Store {
                     self.cancel_deployments(tx, place, by, now)?;
                 }
                 if removes {
-                    cancel_changes(tx, place.environment)?;
+                    cancel_changes(tx, place.environment, now)?;
                     tx.execute(
                         "UPDATE environment SET removed_at = ?2 WHERE serial = ?1",
                         params![place.environment.0, now.0],
@@ -79,7 +80,9 @@ impl Store {
                      VALUES (?1, ?2, ?3, 'queued', ?4, ?5, ?6)",
                     params![place.environment.0, change.as_str(), by.0, volumes, millis_of(change.budget()), now.0],
                 )?;
-                accepted.push(OperationSerial(tx.last_insert_rowid()));
+                let serial = OperationSerial(tx.last_insert_rowid());
+                change_event(tx, serial, &ChangePhase::Queued, now)?;
+                accepted.push(serial);
             }
             Ok(ChangeAccepted::New(accepted))
         })
@@ -175,7 +178,7 @@ impl Store {
     ) -> Result<EnvironmentChange, StoreError> {
         self.write("begin_change", |tx| {
             let begun = change.clone().begin()?;
-            move_change(tx, change, &begun)?;
+            move_change(tx, change, &begun, now)?;
             tx.execute(
                 "UPDATE operation SET began_at = ?2 WHERE serial = ?1",
                 params![change.serial.0, now.0],
@@ -204,8 +207,9 @@ impl Store {
         &self,
         from: &EnvironmentChange,
         ended: &EnvironmentChange,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.write("end_change", |tx| move_change(tx, from, ended))
+        self.write("end_change", |tx| move_change(tx, from, ended, now))
     }
 }
 
@@ -214,6 +218,7 @@ fn move_change(
     tx: &Transaction<'_>,
     from: &EnvironmentChange,
     to: &EnvironmentChange,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     let failure = match &to.phase {
         ChangePhase::Failed(failure) => Some(json("operation", failure)?),
@@ -226,7 +231,7 @@ fn move_change(
         params![to.serial.0, from.phase.as_str(), to.phase.as_str(), failure],
     )?;
     match changed {
-        1 => Ok(()),
+        1 => change_event(tx, to.serial, &to.phase, now),
         _ => Err(StoreError::Moved(format!("operation {}", to.serial))),
     }
 }
@@ -234,15 +239,16 @@ fn move_change(
 pub(super) fn cancel_changes(
     tx: &Transaction<'_>,
     environment: EnvironmentSerial,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     let sql = format!(
-        "SELECT {CHANGE} FROM operation o WHERE o.environment = ?1 AND o.phase IN ('queued', 'running')"
+        "SELECT {CHANGE} FROM operation o WHERE o.environment = ?1 AND o.done_at IS NULL AND o.phase IN ('queued', 'running')"
     );
     let mut statement = tx.prepare_cached(&sql)?;
     let mut rows = statement.query([environment.0])?;
     while let Some(row) = rows.next()? {
         let found = change(row)?;
-        move_change(tx, &found, &found.clone().cancel()?)?;
+        move_change(tx, &found, &found.clone().cancel()?, now)?;
     }
     Ok(())
 }
@@ -288,7 +294,8 @@ fn volumes_of(
 ) -> Result<BTreeSet<String>, StoreError> {
     let specs: Vec<String> = tx
         .prepare_cached(
-            "SELECT DISTINCT spec FROM deployment WHERE environment = ?1 AND spec IS NOT NULL",
+            "SELECT spec FROM deployment WHERE environment = ?1 AND hidden_at IS NULL AND spec IS NOT NULL
+             UNION SELECT spec FROM deployment WHERE environment = ?1 AND hidden_at IS NOT NULL AND spec IS NOT NULL",
         )?
         .query_map([environment.0], |row| row.get(0))?
         .collect::<Result<_, _>>()?;

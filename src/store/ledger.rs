@@ -74,7 +74,8 @@ impl Store {
     pub fn homes(&self) -> Result<Vec<Home>, StoreError> {
         self.read(|tx| {
             let sql = format!(
-                "SELECT {PLACE}, NOT EXISTS (SELECT 1 FROM deployment d WHERE d.environment = e.serial), c.name
+                "SELECT {PLACE}, NOT EXISTS (SELECT 1 FROM deployment d WHERE d.environment = e.serial AND d.hidden_at IS NULL)
+                     AND NOT EXISTS (SELECT 1 FROM deployment d WHERE d.environment = e.serial AND d.hidden_at IS NOT NULL), c.name
                  FROM {PLACE_FROM} LEFT JOIN container c ON c.environment = e.serial AND c.role = 'live'
                  WHERE e.removed_at IS NULL ORDER BY e.serial"
             );
@@ -92,16 +93,19 @@ impl Store {
         })
     }
 
-    /// The deployments before their commit that wait or are at work, each with its operation, in the queues' order.
+    /// The deployments before their commit at the heads of their queues, each with its operation, in the queues' order.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn before_their_commit(&self) -> Result<Vec<(OperationSerial, Deployment)>, StoreError> {
+    pub fn first_before_their_commit(
+        &self,
+    ) -> Result<Vec<(OperationSerial, Deployment)>, StoreError> {
         self.read(|tx| {
             let found: Vec<(i64, i64)> = tx
                 .prepare_cached(
-                    "SELECT o.serial, d.serial FROM operation o JOIN deployment d ON d.serial = o.deployment
-                     WHERE o.done_at IS NULL AND d.phase IN ('queued', 'checkout', 'build', 'rollout') ORDER BY o.serial",
+                    "SELECT o.serial, d.serial FROM environment e CROSS JOIN operation o CROSS JOIN deployment d ON d.serial = o.deployment
+                     WHERE o.serial = (SELECT min(serial) FROM operation WHERE environment = e.serial AND done_at IS NULL)
+                       AND d.phase IN ('queued', 'checkout', 'build', 'rollout') ORDER BY o.serial",
                 )?
                 .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect::<Result<_, _>>()?;

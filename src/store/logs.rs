@@ -122,6 +122,7 @@ impl Store {
                 .rposition(|byte| *byte == b'\n')
                 .map_or(0, |end| end + 1),
         );
+        bytes.truncate(sound(&bytes));
         let next = from + bytes.len() as u64;
         Ok(LogPage {
             text: String::from_utf8_lossy(&bytes).into_owned(),
@@ -150,6 +151,18 @@ impl Store {
     pub(super) fn log_path(&self, deployment: Uuid) -> PathBuf {
         self.data_dir.join("logs").join(format!("{deployment}.log"))
     }
+}
+
+/// How many of the bytes to give at once: up to a line that a crash cut inside a character, or that line alone. So the
+/// place of every line in the file follows from the lengths of those before it.
+fn sound(bytes: &[u8]) -> usize {
+    let Err(fault) = std::str::from_utf8(bytes) else {
+        return bytes.len();
+    };
+    let good = &bytes[..fault.valid_up_to()];
+    let line = good.iter().rposition(|byte| *byte == b'\n');
+    let first = bytes.iter().position(|byte| *byte == b'\n');
+    line.or(first).map_or(bytes.len(), |end| end + 1)
 }
 
 fn open_at_end(path: &Path) -> std::io::Result<Open> {

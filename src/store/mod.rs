@@ -6,12 +6,14 @@ mod apps;
 mod changes;
 mod deployments;
 mod disk;
+mod events;
 mod files;
 mod kept;
 mod key;
 mod ledger;
 mod logs;
 mod operations;
+mod pages;
 mod phases;
 mod principals;
 mod releases;
@@ -29,16 +31,17 @@ pub use adopt::{Adoptee, Adopting, Discarded, GivenUp, Mode};
 pub use apps::{Place, PlaceError};
 pub use changes::ChangeAccepted;
 pub use deployments::{Created, NewDeployment};
+pub use events::Progressed;
 pub use ledger::Home;
 pub use logs::DeploymentLog;
 pub use operations::{StepRow, Task, Unfinished};
+pub use pages::ListFilter;
 pub use phases::StepResult;
 pub use releases::NoTarget;
 pub use retention::{Holding, KnownProject};
 pub use rollouts::{Committing, Live};
 pub use running::Running;
 pub use secrets::{ContainerEnv, SecretError};
-pub use views::ListFilter;
 
 use crate::core::deployment::InvalidTransition;
 use crate::core::ports::Random;
@@ -201,6 +204,13 @@ impl Store {
         self.instance
     }
 
+    /// How many bytes the database takes on the disk, with its write-ahead log.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        let size = |name| std::fs::metadata(self.data_dir.join(name)).map_or(0, |file| file.len());
+        size("longshore.db") + size("longshore.db-wal")
+    }
+
     /// Where everything is kept.
     #[must_use]
     pub fn data_dir(&self) -> &Path {
@@ -287,6 +297,18 @@ impl Store {
     /// [`StoreError::DiskFull`] if there is not.
     pub fn room(&self) -> Result<(), StoreError> {
         self.disk.room()
+    }
+
+    /// Whether the database answers: the connection that writes is to be had, and both it and one that reads reach the disk's file.
+    ///
+    /// # Errors
+    /// If SQLite says no.
+    pub fn answers(&self) -> Result<(), StoreError> {
+        let look = "SELECT count(*) FROM instance";
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.query_row(look, [], |_| Ok(()))?;
+        drop(writer);
+        self.read(|transaction| Ok(transaction.query_row(look, [], |_| Ok(()))?))
     }
 
     /// One look at the database as it was at one moment.

@@ -4,12 +4,14 @@ use super::rows::inconsistent;
 use super::{Store, StoreError};
 use crate::core::change::Change;
 use crate::core::deployment::Step;
+use crate::core::event::{ChangeStage, DeploymentStage};
 use crate::core::id::{
     ContainerSerial, DeploymentSerial, EnvironmentSerial, OperationSerial, SettlementSerial,
 };
 use crate::core::operation::{Operation, OperationKind, Settlement, Undo};
 use crate::core::time::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// An environment with work: unfinished operations or something to settle.
@@ -41,6 +43,14 @@ pub struct StepRow {
     pub strikes: u32,
 }
 
+/// Asked at every commit: it looks at each environment once, however long the queues are.
+const UNFINISHED: &str = "SELECT environment, head FROM (
+        SELECT e.serial AS environment, (SELECT min(o.serial) FROM operation o WHERE o.environment = e.serial AND o.done_at IS NULL) AS head
+        FROM environment e) work
+    WHERE head IS NOT NULL
+       OR EXISTS (SELECT 1 FROM settlement s WHERE s.environment = work.environment AND s.settled_at IS NULL)
+    ORDER BY head";
+
 impl Store {
     /// Every environment with work, in the order of the queues' heads.
     ///
@@ -48,13 +58,7 @@ impl Store {
     /// If the database fails.
     pub fn unfinished(&self) -> Result<Vec<Unfinished>, StoreError> {
         self.read(|tx| {
-            let mut statement = tx.prepare_cached(
-                "SELECT environment, min(head) FROM (
-                     SELECT environment, min(serial) AS head FROM operation WHERE done_at IS NULL GROUP BY environment
-                     UNION ALL
-                     SELECT DISTINCT environment, NULL FROM settlement WHERE settled_at IS NULL)
-                 GROUP BY environment ORDER BY min(head)",
-            )?;
+            let mut statement = tx.prepare_cached(UNFINISHED)?;
             let rows = statement.query_map([], |row| {
                 Ok(Unfinished {
                     environment: EnvironmentSerial(row.get(0)?),
@@ -62,6 +66,47 @@ impl Store {
                 })
             })?;
             Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// How many operations are unfinished, by the word for where they are: a stage before the end, or `settling` for
+    /// those that have ended and left something to be undone.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn unfinished_by_phase(&self) -> Result<BTreeMap<&'static str, u64>, StoreError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT o.serial, d.phase, o.phase FROM operation o LEFT JOIN deployment d ON d.serial = o.deployment
+                 WHERE o.done_at IS NULL",
+            )?;
+            let mut rows = statement.query([])?;
+            let mut counts = BTreeMap::new();
+            while let Some(row) = rows.next()? {
+                let serial: i64 = row.get(0)?;
+                let deployment: Option<String> = row.get(1)?;
+                let word = match deployment {
+                    Some(phase) => DeploymentStage::parse(&phase).map(DeploymentStage::unfinished),
+                    None => ChangeStage::parse(&row.get::<_, String>(2)?).map(ChangeStage::unfinished),
+                };
+                let word = word.ok_or_else(|| inconsistent("operation", serial, "its phase"))?;
+                *counts.entry(word.unwrap_or("settling")).or_default() += 1;
+            }
+            Ok(counts)
+        })
+    }
+
+    /// Whether an environment has work.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn has_work(&self, environment: EnvironmentSerial) -> Result<bool, StoreError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM operation WHERE environment = ?1 AND done_at IS NULL)
+                     OR EXISTS (SELECT 1 FROM settlement WHERE environment = ?1 AND settled_at IS NULL)",
+            )?;
+            Ok(statement.query_row([environment.0], |row| row.get(0))?)
         })
     }
 
@@ -244,7 +289,8 @@ impl Store {
     pub fn forget_strikes(&self) -> Result<(), StoreError> {
         self.write("forget_strikes", |tx| {
             tx.execute(
-                "UPDATE step SET strikes = 0 WHERE ended_at IS NULL AND strikes > 0",
+                "UPDATE step SET strikes = 0 WHERE ended_at IS NULL AND strikes > 0
+                 AND deployment IN (SELECT deployment FROM operation WHERE done_at IS NULL)",
                 [],
             )?;
             tx.execute(

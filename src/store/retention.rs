@@ -22,7 +22,7 @@ pub struct Holding {
     pub place: Place,
     /// Whether it was removed and nothing is left to be done for it.
     pub removed: bool,
-    /// All of its releases, the oldest first.
+    /// Its releases whose images were not given up, the oldest first.
     pub releases: Vec<KnownRelease>,
     /// Tags that are being taken off.
     pub going: BTreeSet<String>,
@@ -107,6 +107,23 @@ impl Store {
                 .collect();
             write_settlements(tx, of.environment, None, &undo, now)?;
             Ok(given_up)
+        })
+    }
+
+    /// Whether the image of an environment's release was given up; false if there is no release of that number.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn was_given_up(
+        &self,
+        environment: EnvironmentSerial,
+        number: i64,
+    ) -> Result<bool, StoreError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT 1 FROM release WHERE environment = ?1 AND number = ?2 AND collected_at IS NOT NULL",
+            )?;
+            Ok(statement.exists(params![environment.0, number])?)
         })
     }
 
@@ -262,10 +279,11 @@ fn releases(
 ) -> Result<Vec<KnownRelease>, StoreError> {
     // Until a deployment's operation is done, its walk may still need the release it is to make live.
     let mut statement = tx.prepare_cached(
-        "SELECT r.serial, r.number, e.live_release IS r.serial, r.collected_at IS NOT NULL,
+        "SELECT r.serial, r.number, e.live_release IS r.serial,
                 (SELECT d.uuid FROM deployment d JOIN operation o ON o.deployment = d.serial
                  WHERE o.environment = r.environment AND o.done_at IS NULL AND d.target_release = r.serial LIMIT 1)
-         FROM release r JOIN environment e ON e.serial = r.environment WHERE r.environment = ?1 ORDER BY r.number",
+         FROM release r JOIN environment e ON e.serial = r.environment
+         WHERE r.environment = ?1 AND r.collected_at IS NULL ORDER BY r.number",
     )?;
     let mut rows = statement.query([environment.0])?;
     let mut all = Vec::new();
@@ -277,12 +295,11 @@ fn releases(
 
 fn known_release(row: &Row<'_>) -> Result<KnownRelease, StoreError> {
     let serial: i64 = row.get(0)?;
-    let target: Option<String> = row.get(4)?;
+    let target: Option<String> = row.get(3)?;
     Ok(KnownRelease {
         serial: ReleaseSerial(serial),
         number: row.get(1)?,
         live: row.get(2)?,
-        collected: row.get(3)?,
         target_of: target
             .map(|id| uuid("deployment", serial, &id))
             .transpose()?,

@@ -188,7 +188,7 @@ impl Store {
                 })?
                 .collect::<Result<_, _>>()?;
             tx.execute(
-                "UPDATE container SET displaced_by = NULL WHERE environment = ?1",
+                "UPDATE container SET displaced_by = NULL WHERE environment = ?1 AND displaced_by IS NOT NULL",
                 [environment.0],
             )?;
             tx.execute(

@@ -1,12 +1,22 @@
 //! What admission looks at: an environment and its queue as they are in this transaction.
 
-use super::StoreError;
 use super::rows::{inconsistent, trigger};
+use super::{Store, StoreError};
 use crate::core::admission::{Desired, Entry, Standing};
 use crate::core::change::Change;
 use crate::core::id::{DeploymentSerial, EnvironmentSerial};
 use crate::core::name::Sha;
 use rusqlite::{Row, Transaction, params};
+
+impl Store {
+    /// What admission would look at now.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn standing(&self, environment: EnvironmentSerial) -> Result<Standing, StoreError> {
+        self.read(|tx| standing(tx, environment))
+    }
+}
 
 pub(super) fn standing(
     tx: &Transaction<'_>,

@@ -12,6 +12,7 @@ use longshore::core::name::{Branch, Sha};
 use longshore::core::ports::*;
 use longshore::deploy::{Agent, Ports, Settings};
 use serde_json::{Value, json};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,6 +25,9 @@ struct Repository {
     world: Fake,
     reachable: AtomicBool,
 }
+
+/// Where requests over TCP come from.
+const REMOTE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 const MAIN: [char; 3] = ['1', '2', '3'];
 const DEVELOP: [char; 1] = ['4'];
@@ -126,6 +130,7 @@ impl Stage {
             agent: agent.clone(),
             random: random(),
             public_url: Some("https://deploy.example".into()),
+            resident_bytes: None,
         });
         let mut stage = Self {
             bench,
@@ -270,7 +275,12 @@ impl Stage {
                     .get("content-type")
                     .map(|kind| kind.to_str().unwrap());
                 assert_eq!(kind, Some("application/json; charset=utf-8"), "{shown}");
-                let found = serde_json::from_str(&body).unwrap();
+                let found: Value = serde_json::from_str(&body).unwrap();
+                assert_eq!(
+                    body,
+                    found.to_string(),
+                    "keys stand in the order of the alphabet"
+                );
                 self.bound.compare("body", wanted, &found)
             }
         };
@@ -289,9 +299,9 @@ impl Stage {
             Some(token) => {
                 let value = self.bound.fill(&format!("Bearer {{token:{token}}}"));
                 built = built.header("authorization", value);
-                Peer::Remote
+                Peer::Remote(REMOTE)
             }
-            None => Peer::Remote,
+            None => Peer::Remote(REMOTE),
         };
         let body = match (&request["body"], &request["text"], &request["bytes"]) {
             (Value::Null, Value::String(text), _) => text.clone(),

@@ -1,5 +1,6 @@
 //! Errors in git.dev's shape: `{"error":{"code","message","details"}}`. All validation is 400.
 
+use super::wire::problem::{Problem, ProblemCause};
 use crate::api::RequestId;
 use crate::core::action::Reply;
 use crate::core::admission::IgnoredReason;
@@ -80,6 +81,31 @@ impl Refusal {
         )
     }
 
+    /// An environment that is part of a path.
+    pub(super) fn no_environment(name: &str, message: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "environment_not_found",
+            message,
+            json!({ "environment": name }),
+        )
+    }
+
+    pub(super) fn too_many_followers(most: usize) -> Self {
+        let wait = Some(("retry-after", "30"));
+        Self {
+            header: wait,
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too_many_followers",
+                format!(
+                    "{most} logs and events are followed already; ask again without following, or later"
+                ),
+                json!({ "max_followers": most }),
+            )
+        }
+    }
+
     pub(super) fn no_route() -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
@@ -150,7 +176,13 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let is_ours = self.status == StatusCode::INTERNAL_SERVER_ERROR;
-        let body = json!({ "error": { "code": self.code, "message": self.message, "details": self.details } });
+        let body = Problem {
+            error: ProblemCause {
+                code: self.code.to_owned(),
+                details: self.details,
+                message: self.message,
+            },
+        };
         let mut response = (self.status, super::render::json(&body)).into_response();
         if let Some((name, value)) = self.header {
             response
@@ -166,14 +198,14 @@ impl IntoResponse for Refusal {
 
 /// The body of a 500, which tells the request's id.
 #[derive(Clone)]
-struct OurFault(Value);
+struct OurFault(Problem);
 
 /// Puts the request's id into a 500, by which its cause is found in the log.
 pub(super) fn with_request_id(mut response: Response, id: Option<RequestId>) -> Response {
     if let (Some(OurFault(mut body)), Some(RequestId(id))) =
         (response.extensions_mut().remove::<OurFault>(), id)
     {
-        body["error"]["details"]["request_id"] = Value::String(id);
+        body.error.details["request_id"] = Value::String(id);
         return (response.status(), super::render::json(&body)).into_response();
     }
     response

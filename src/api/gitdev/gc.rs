@@ -1,24 +1,38 @@
 //! Collecting garbage: an addition, `GET` explains and `POST` does it.
 
 use super::error::Refusal;
-use super::render;
+use super::wire::gc::Garbage;
+use super::{Route, render};
 use crate::api::Api;
 use crate::core::access::Caller;
 use crate::core::action::{Action, Reply};
-use crate::core::retention::{Collection, Finding};
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
-use serde_json::{Value, json};
+use utoipa_axum::routes;
 
-pub(super) async fn explain(
+pub(super) fn routes() -> Vec<Route> {
+    vec![routes!(explain, collect)]
+}
+
+/// Says what is no longer needed
+#[utoipa::path(
+    get, path = "/gc", tag = "daemon", operation_id = "explainGarbage",
+    responses((status = 200, body = Garbage)),
+)]
+async fn explain(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, Refusal> {
     run(&api, &caller, true).await
 }
 
-pub(super) async fn collect(
+/// Gives back what is no longer needed
+#[utoipa::path(
+    post, path = "/gc", tag = "daemon", operation_id = "collectGarbage",
+    responses((status = 200, body = Garbage)),
+)]
+async fn collect(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, Refusal> {
@@ -28,21 +42,7 @@ pub(super) async fn collect(
 async fn run(api: &Api, caller: &Caller, explain: bool) -> Result<Response, Refusal> {
     let action = Action::CollectGarbage { explain };
     match api.agent.dispatch(caller, action).await? {
-        Reply::Collection(collection) => Ok(render::json(&document(&collection))),
+        Reply::Collection(collection) => Ok(render::json(&Garbage::from(&collection))),
         other => Err(Refusal::unexpected(&other)),
     }
-}
-
-fn document(collection: &Collection) -> Value {
-    let finding = |finding: &Finding| {
-        json!({
-            "kind": finding.kind.as_str(),
-            "object": finding.object,
-            "bytes": finding.bytes,
-            "verdict": finding.verdict.as_str(),
-            "reason": finding.reason,
-        })
-    };
-    let data: Vec<Value> = collection.findings.iter().map(finding).collect();
-    json!({ "explained": collection.explained, "engine_away": collection.engine_away, "data": data })
 }

@@ -1,23 +1,21 @@
 //! Requests to actions. With several bad fields the first in the contract's order is reported.
 
 use super::error::Refusal;
-use super::{id, words};
-use crate::api::Api;
+use super::{bounds, id, words};
 use crate::core::access::Scope;
 use crate::core::action::{
-    AppRef, CreateDeployment, CreateToken, Environments, ListDeployments, RequestKey, Target,
+    AppRef, CreateDeployment, CreateToken, Environments, ListDeployments, ListEvents, RequestKey,
+    Target,
 };
 use crate::core::deployment::Trigger;
+use crate::core::event::After;
 use crate::core::name::{AppName, Branch, EnvironmentName, ImageReference, VariableName};
 use crate::core::secret::Secret;
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Path};
-use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashMap};
-use std::convert::Infallible;
 use uuid::Uuid;
 
 /// The contract's limits on `env_vars`.
@@ -28,19 +26,21 @@ const MAX_LIMIT: u64 = 100;
 const DEFAULT_LIMIT: u64 = 20;
 const MAX_LOG_LINES: u64 = 1000;
 const DEFAULT_LOG_LINES: u64 = 100;
+const MAX_EVENTS: u64 = 1000;
+const DEFAULT_EVENTS: u64 = 100;
+/// The largest place in a file or in the order of events.
+const MAX_PLACE: u64 = i64::MAX as u64;
 /// The longest idempotency key: a UUID or a digest fits, a document does not.
 const MAX_KEY: usize = 255;
 
 /// The id of nothing: no UUID that was made or derived is all ones.
-const NOTHING: Uuid = Uuid::max();
+pub(super) const NOTHING: Uuid = Uuid::max();
 
 pub(super) type Object = Map<String, Value>;
 
 /// The body as a JSON object, whatever its content type says.
 pub(super) async fn object(body: Body, max: usize) -> Result<Object, Refusal> {
-    let bytes = axum::body::to_bytes(body, max)
-        .await
-        .map_err(|_| Refusal::too_large(max))?;
+    let bytes = bounds::whole(body, max).await?;
     match serde_json::from_slice(&bytes) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(Refusal::bad(
@@ -58,9 +58,7 @@ pub(super) async fn object(body: Body, max: usize) -> Result<Object, Refusal> {
 
 /// A body that may be empty: what it could say has a default.
 pub(super) async fn optional_object(body: Body, max: usize) -> Result<Object, Refusal> {
-    let bytes = axum::body::to_bytes(body, max)
-        .await
-        .map_err(|_| Refusal::too_large(max))?;
+    let bytes = bounds::whole(body, max).await?;
     if bytes.is_empty() {
         return Ok(Object::new());
     }
@@ -69,7 +67,7 @@ pub(super) async fn optional_object(body: Body, max: usize) -> Result<Object, Re
 
 /// A deployment of what was there: a restart or a rollback.
 pub(super) fn create_again(
-    name: &str,
+    app: AppRef,
     path: &str,
     body: &Object,
     headers: &HeaderMap,
@@ -79,7 +77,7 @@ pub(super) fn create_again(
     let mut asked = body.clone();
     asked.insert("path".into(), path.into());
     Ok(CreateDeployment {
-        app: app(name),
+        app,
         environment: environment(body)?,
         target,
         variables: BTreeMap::new(),
@@ -108,12 +106,7 @@ pub(super) fn environments(body: &Object) -> Result<Environments, Refusal> {
 pub(super) fn environments_of_query(
     params: &HashMap<String, String>,
 ) -> Result<Environments, Refusal> {
-    let Some(name) = params.get("environment") else {
-        return Ok(Environments::All);
-    };
-    let parsed = EnvironmentName::parse(name);
-    let name = parsed.map_err(|fault| Refusal::parameter("environment", &fault.to_string()))?;
-    Ok(Environments::Named(name))
+    Ok(environment_of_query(params)?.map_or(Environments::All, Environments::Named))
 }
 
 /// Yes or no; absent is no.
@@ -135,13 +128,36 @@ pub(super) fn flag_of_query(params: &HashMap<String, String>, name: &str) -> Res
 }
 
 pub(super) fn create(body: &Object, headers: &HeaderMap) -> Result<CreateDeployment, Refusal> {
-    let app = app(&required(body, "project_id")?);
+    let app = required(body, "project_id")?;
+    let create = wanted(&app, body)?;
+    let key = key(body, headers)?;
+    Ok(CreateDeployment { key, ..create })
+}
+
+/// What would be asked for: the body of a create, or a release to go back to.
+pub(super) fn plan(app: &str, body: &Object) -> Result<CreateDeployment, Refusal> {
+    let release = release(body)?;
+    let create = wanted(app, body)?;
+    let target = match (release, create.target) {
+        (None, target) => target,
+        (Some(number), Target::Unnamed) => Target::Release(Some(number)),
+        (Some(_), _) => {
+            return Err(Refusal::field(
+                "release",
+                "excludes branch, commit_sha, image and from_config",
+            ));
+        }
+    };
+    Ok(CreateDeployment { target, ..create })
+}
+
+fn wanted(asked: &str, body: &Object) -> Result<CreateDeployment, Refusal> {
     let branch = match text(body, "branch")? {
         Some(branch) => Some(Branch::parse(&branch).map_err(|fault| {
             Refusal::bad(
                 "invalid_branch",
                 format!("Branch '{branch}' {fault}"),
-                json!({ "project_id": body["project_id"] }),
+                json!({ "project_id": asked }),
             )
         })?),
         None => None,
@@ -168,14 +184,13 @@ pub(super) fn create(body: &Object, headers: &HeaderMap) -> Result<CreateDeploym
         (None, None, Some(_), false) => return Err(Refusal::missing("branch")),
         (None, None, None, false) => Target::Unnamed,
     };
-    let key = key(body, headers)?;
     Ok(CreateDeployment {
-        app,
+        app: app(asked),
         environment,
         target,
         variables,
         trigger: Trigger::Manual,
-        key,
+        key: None,
     })
 }
 
@@ -193,13 +208,7 @@ pub(super) fn list(params: &HashMap<String, String>) -> Result<ListDeployments, 
             })?
             .to_vec(),
     };
-    let environment = match params.get("environment") {
-        None => None,
-        Some(name) => {
-            let parsed = EnvironmentName::parse(name);
-            Some(parsed.map_err(|fault| Refusal::parameter("environment", &fault.to_string()))?)
-        }
-    };
+    let environment = environment_of_query(params)?;
     let app = params.get("project_id").map(|text| app(text));
     Ok(ListDeployments {
         app,
@@ -210,27 +219,6 @@ pub(super) fn list(params: &HashMap<String, String>) -> Result<ListDeployments, 
     })
 }
 
-/// The deployment a path names. One that cannot be ours is asked for all the same, by an id that nothing has: it is a
-/// 404 like any other, after the scope was looked at.
-pub(super) struct Named {
-    pub(super) deployment: Uuid,
-    /// As the caller wrote it; empty if that is no text.
-    pub(super) text: String,
-}
-
-impl FromRequestParts<Api> for Named {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Infallible> {
-        let text = match Path::from_request_parts(parts, api).await {
-            Ok(Path(text)) => text,
-            Err(_) => String::new(),
-        };
-        let deployment = id::parse("dep_", &text).unwrap_or(NOTHING);
-        Ok(Self { deployment, text })
-    }
-}
-
 /// In which form a log is asked for.
 pub(super) enum LogForm {
     /// The whole text.
@@ -239,31 +227,85 @@ pub(super) enum LogForm {
     Piece { from: u64, wait: bool },
     /// A page of JSON objects.
     Lines { limit: u64, offset: u64 },
+    /// An addition: line by line from a byte on, as they come.
+    Followed { from: u64 },
 }
 
 pub(super) fn log(
     params: &HashMap<String, String>,
     headers: &HeaderMap,
 ) -> Result<LogForm, Refusal> {
-    if params.contains_key("from") {
-        let from = number(params, "from", 0, 0, i64::MAX as u64)?;
-        return Ok(LogForm::Piece {
-            from,
-            wait: params.get("wait").is_some_and(|wait| wait == "true"),
-        });
+    let from = number(params, "from", 0, 0, MAX_PLACE)?;
+    let wait = flag_of_query(params, "wait")?;
+    let limit = number(params, "limit", DEFAULT_LOG_LINES, 1, MAX_LOG_LINES)?;
+    let offset = number(params, "offset", 0, 0, u64::from(u32::MAX))?;
+    if accepts(headers, "text/event-stream") {
+        let from = last_event(headers)?.unwrap_or(from);
+        return Ok(LogForm::Followed { from });
     }
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    if accept.contains("application/json") {
-        let limit = number(params, "limit", DEFAULT_LOG_LINES, 1, MAX_LOG_LINES)?;
-        return Ok(LogForm::Lines {
-            limit,
-            offset: number(params, "offset", 0, 0, u64::from(u32::MAX))?,
-        });
+    if params.contains_key("from") {
+        return Ok(LogForm::Piece { from, wait });
+    }
+    if accepts(headers, "application/json") {
+        return Ok(LogForm::Lines { limit, offset });
     }
     Ok(LogForm::Whole)
+}
+
+/// Whether events are to be followed, instead of one page of them.
+pub(super) fn events(
+    params: &HashMap<String, String>,
+    headers: &HeaderMap,
+) -> Result<(ListEvents, bool), Refusal> {
+    let after = match params.get("after").map(String::as_str) {
+        Some("latest") => After::Latest,
+        Some(_) | None => After::Serial(place(number(params, "after", 0, 0, MAX_PLACE)?)),
+    };
+    let limit = number(params, "limit", DEFAULT_EVENTS, 1, MAX_EVENTS)?;
+    let deployment = params.get("deployment");
+    let list = ListEvents {
+        after,
+        limit: u32::try_from(limit).unwrap_or(u32::MAX),
+        app: params.get("app").map(|text| app(text)),
+        environment: environment_of_query(params)?,
+        deployment: deployment.map(|text| id::parse("dep_", text).unwrap_or(NOTHING)),
+        wait: false,
+    };
+    if !accepts(headers, "text/event-stream") {
+        return Ok((list, false));
+    }
+    // What a client has seen counts more than where it began.
+    let after = last_event(headers)?.map_or(list.after, |seen| After::Serial(place(seen)));
+    Ok((ListEvents { after, ..list }, true))
+}
+
+fn place(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn accepts(headers: &HeaderMap, kind: &str) -> bool {
+    let accept = headers.get(header::ACCEPT);
+    let accept = accept.and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| accept.contains(kind))
+}
+
+/// Where a client that was cut off goes on.
+fn last_event(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
+    let Some(value) = headers.get("last-event-id").filter(|id| !id.is_empty()) else {
+        return Ok(None);
+    };
+    let number = value.to_str().ok().and_then(|text| text.parse().ok());
+    let number = number.filter(|number| *number <= MAX_PLACE);
+    let wrong = || Refusal::parameter("Last-Event-ID", "must be an id that an event had");
+    number.ok_or_else(wrong).map(Some)
+}
+
+fn environment_of_query(
+    params: &HashMap<String, String>,
+) -> Result<Option<EnvironmentName>, Refusal> {
+    let name = params.get("environment");
+    let parsed = name.map(|name| EnvironmentName::parse(name)).transpose();
+    parsed.map_err(|fault| Refusal::parameter("environment", &fault.to_string()))
 }
 
 pub(super) fn token(body: &Object) -> Result<CreateToken, Refusal> {

@@ -1,41 +1,33 @@
 //! An addition: the secrets an environment's variables are taken from. An answer never holds a value.
 
 use super::error::{self, Refusal};
-use super::{parse, render};
+use super::wire::problem::Problem;
+use super::wire::request::SecretValue;
+use super::wire::secret::{Secret as Answer, Secrets};
+use super::{Route, parse, path, render};
 use crate::api::Api;
 use crate::core::access::Caller;
-use crate::core::action::{Action, AppRef, Reply, SecretRequest, SecretView, SecretsView};
+use crate::core::action::{Action, AppRef, Reply, SecretRequest, SecretsView};
 use crate::core::error::Error;
 use crate::core::name::{EnvironmentName, VariableName};
 use crate::core::secret::{MAX_SECRET, Secret};
-use crate::core::time::Timestamp;
+use axum::Extension;
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Path, State};
-use axum::http::StatusCode;
+use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::response::Response;
-use axum::routing::{get, put};
-use axum::{Extension, Router};
-use serde_json::{Value, json};
-use std::collections::HashMap;
+use utoipa_axum::routes;
 
 /// The largest body, in bytes: a value of the largest size whose every character JSON writes as two.
 const MAX_BODY: usize = 2 * MAX_SECRET + 1024;
 
-pub(super) fn routes() -> Router<Api> {
-    let mut routes = Router::new();
-    // Without an environment it is the token's own, else the app's default.
-    for place in ["/apps/{app}", "/apps/{app}/environments/{environment}"] {
-        for slash in ["", "/"] {
-            routes = routes
-                .route(&format!("{place}/secrets{slash}"), get(list))
-                .route(
-                    &format!("{place}/secrets/{{name}}{slash}"),
-                    put(set).delete(remove),
-                );
-        }
-    }
-    routes
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        routes!(list_default),
+        routes!(set_default, remove_default),
+        routes!(list),
+        routes!(set, remove),
+    ]
 }
 
 /// What a path names.
@@ -51,17 +43,12 @@ impl FromRequestParts<Api> for Named {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refusal> {
-        let mut named = match Path::<HashMap<String, String>>::from_request_parts(parts, api).await
-        {
-            Ok(Path(named)) => named,
-            // What is no text names no app.
-            Err(_) => HashMap::new(),
-        };
+        let mut named = path::holes(parts, api).await;
         let environment = match named.remove("environment") {
             Some(text) => {
                 let parsed = EnvironmentName::parse(&text);
                 let message = || format!("There is no environment '{text}'");
-                Some(parsed.map_err(|_| no_environment(&text, message()))?)
+                Some(parsed.map_err(|_| Refusal::no_environment(&text, message()))?)
             }
             None => None,
         };
@@ -86,6 +73,32 @@ impl Named {
     }
 }
 
+/// The secrets of the token's own environment, else the app's default
+#[utoipa::path(
+    get, path = "/apps/{app}/secrets", tag = "secrets", operation_id = "listSecretsOfDefault",
+    params(("app" = String, Path, description = "The app's id or name")),
+    responses(
+        (status = 200, body = Secrets),
+        (status = 404, body = Problem, description = "There is no such app or environment"),
+    ),
+)]
+async fn list_default(
+    state: State<Api>,
+    caller: Extension<Caller>,
+    named: Named,
+) -> Result<Response, Refusal> {
+    list(state, caller, named).await
+}
+
+/// The secrets of an environment
+#[utoipa::path(
+    get, path = "/apps/{app}/environments/{environment}/secrets", tag = "secrets", operation_id = "listSecrets",
+    params(("app" = String, Path, description = "The app's id or name"), ("environment" = String, Path, description = "The environment's name")),
+    responses(
+        (status = 200, body = Secrets),
+        (status = 404, body = Problem, description = "There is no such app or environment"),
+    ),
+)]
 async fn list(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
@@ -93,13 +106,40 @@ async fn list(
 ) -> Result<Response, Refusal> {
     let action = Action::ListSecrets(named.app, named.environment);
     let found = ask(&api, &caller, action, &named.text).await?;
-    let data: Vec<Value> = found.secrets.iter().map(secret).collect();
-    let (app, environment) = (found.app.as_str(), found.environment.as_str());
-    Ok(render::json(
-        &json!({ "app": app, "environment": environment, "data": data }),
-    ))
+    Ok(render::json(&Secrets::from(&found)))
 }
 
+/// Keeps a secret of the token's own environment, else the app's default
+#[utoipa::path(
+    put, path = "/apps/{app}/secrets/{name}", tag = "secrets", operation_id = "setSecretOfDefault",
+    params(("app" = String, Path, description = "The app's id or name"), ("name" = String, Path, description = "The secret's name, which is its variable's")),
+    request_body = SecretValue,
+    responses(
+        (status = 200, body = Answer),
+        (status = 400, body = Problem, description = "The name or the body breaks a rule"),
+        (status = 404, body = Problem, description = "There is no such app or environment"),
+    ),
+)]
+async fn set_default(
+    state: State<Api>,
+    caller: Extension<Caller>,
+    named: Named,
+    body: Body,
+) -> Result<Response, Refusal> {
+    set(state, caller, named, body).await
+}
+
+/// Keeps a secret of an environment
+#[utoipa::path(
+    put, path = "/apps/{app}/environments/{environment}/secrets/{name}", tag = "secrets", operation_id = "setSecret",
+    params(("app" = String, Path, description = "The app's id or name"), ("environment" = String, Path, description = "The environment's name"), ("name" = String, Path, description = "The secret's name, which is its variable's")),
+    request_body = SecretValue,
+    responses(
+        (status = 200, body = Answer),
+        (status = 400, body = Problem, description = "The name or the body breaks a rule"),
+        (status = 404, body = Problem, description = "There is no such app or environment"),
+    ),
+)]
 async fn set(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
@@ -112,6 +152,34 @@ async fn set(
     one(&ask(&api, &caller, action, &named.text).await?)
 }
 
+/// Forgets a secret of the token's own environment, else the app's default
+#[utoipa::path(
+    delete, path = "/apps/{app}/secrets/{name}", tag = "secrets", operation_id = "removeSecretOfDefault",
+    params(("app" = String, Path, description = "The app's id or name"), ("name" = String, Path, description = "The secret's name, which is its variable's")),
+    responses(
+        (status = 200, body = Answer),
+        (status = 400, body = Problem, description = "The name or the body breaks a rule"),
+        (status = 404, body = Problem, description = "There is no such app or environment, or no such secret"),
+    ),
+)]
+async fn remove_default(
+    state: State<Api>,
+    caller: Extension<Caller>,
+    named: Named,
+) -> Result<Response, Refusal> {
+    remove(state, caller, named).await
+}
+
+/// Forgets a secret of an environment
+#[utoipa::path(
+    delete, path = "/apps/{app}/environments/{environment}/secrets/{name}", tag = "secrets", operation_id = "removeSecret",
+    params(("app" = String, Path, description = "The app's id or name"), ("environment" = String, Path, description = "The environment's name"), ("name" = String, Path, description = "The secret's name, which is its variable's")),
+    responses(
+        (status = 200, body = Answer),
+        (status = 400, body = Problem, description = "The name or the body breaks a rule"),
+        (status = 404, body = Problem, description = "There is no such app or environment, or no such secret"),
+    ),
+)]
 async fn remove(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
@@ -133,38 +201,15 @@ async fn ask(
         Err(error) => {
             // It is part of the path here, not a field.
             if let Error::EnvironmentNotFound { environment, .. } = &error {
-                return Err(no_environment(environment, error.to_string()));
+                return Err(Refusal::no_environment(environment, error.to_string()));
             }
             Err(error::about(error, app))
         }
     }
 }
 
-fn no_environment(name: &str, message: String) -> Refusal {
-    let details = json!({ "environment": name });
-    Refusal::new(
-        StatusCode::NOT_FOUND,
-        "environment_not_found",
-        message,
-        details,
-    )
-}
-
 fn one(found: &SecretsView) -> Result<Response, Refusal> {
-    let Some(view) = found.secrets.first() else {
-        return Err(Refusal::internal("a reply does not fit its action"));
-    };
-    let mut body = secret(view);
-    body["app"] = found.app.as_str().into();
-    body["environment"] = found.environment.as_str().into();
-    Ok(render::json(&body))
-}
-
-fn secret(view: &SecretView) -> Value {
-    json!({
-        "name": view.name.as_str(),
-        "set_at": view.set.as_ref().map(|set| Timestamp::to_seconds_string(set.at)),
-        "set_by": view.set.as_ref().map(|set| &set.by.name),
-        "used": view.used,
-    })
+    let first = Answer::first(found);
+    let first = first.ok_or_else(|| Refusal::internal("a reply does not fit its action"))?;
+    Ok(render::json(&first))
 }

@@ -1,0 +1,78 @@
+//! What a path names. What is no text, or can be no name of ours, is asked for all the same and is a 404 like any other,
+//! after the scope was looked at.
+
+use super::id;
+use super::parse::{self, NOTHING};
+use crate::api::Api;
+use crate::core::action::AppRef;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use uuid::Uuid;
+
+/// What stands for the names in braces; nothing where that is no text.
+pub(super) async fn holes(parts: &mut Parts, api: &Api) -> HashMap<String, String> {
+    match Path::from_request_parts(parts, api).await {
+        Ok(Path(named)) => named,
+        Err(_) => HashMap::new(),
+    }
+}
+
+/// The deployment at `{id}`.
+pub(super) struct Named {
+    pub(super) deployment: Uuid,
+    /// As the caller wrote it; empty if that is no text.
+    pub(super) text: String,
+}
+
+impl FromRequestParts<Api> for Named {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Infallible> {
+        let NamedId(text) = NamedId::from_request_parts(parts, api).await?;
+        let deployment = id::parse("dep_", &text).unwrap_or(NOTHING);
+        Ok(Self { deployment, text })
+    }
+}
+
+/// Whatever stands at `{id}`.
+pub(super) struct NamedId(pub(super) String);
+
+impl FromRequestParts<Api> for NamedId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Infallible> {
+        let text = holes(parts, api).await.remove("id");
+        Ok(Self(text.unwrap_or_default()))
+    }
+}
+
+/// The app at `{app}`.
+pub(super) struct NamedApp {
+    pub(super) app: AppRef,
+    /// As the caller wrote it; empty if that is no text.
+    pub(super) text: String,
+}
+
+impl FromRequestParts<Api> for NamedApp {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Infallible> {
+        let text = holes(parts, api).await.remove("app").unwrap_or_default();
+        let app = parse::app(&text);
+        Ok(Self { app, text })
+    }
+}
+
+/// What stands at `{environment}`.
+pub(super) struct NamedEnvironment(pub(super) String);
+
+impl FromRequestParts<Api> for NamedEnvironment {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Infallible> {
+        let text = holes(parts, api).await.remove("environment");
+        Ok(Self(text.unwrap_or_default()))
+    }
+}

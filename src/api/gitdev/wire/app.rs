@@ -1,0 +1,97 @@
+//! Apps and environments in answers.
+
+use super::word::Desired;
+use crate::api::gitdev::id;
+use crate::core::action::{AppView, EnvironmentView};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// All apps the caller can see.
+#[derive(Serialize, ToSchema)]
+pub(in crate::api::gitdev) struct Apps {
+    data: Vec<App>,
+}
+
+impl From<&[AppView]> for Apps {
+    fn from(apps: &[AppView]) -> Self {
+        let data = apps.iter().map(App::from).collect();
+        Self { data }
+    }
+}
+
+/// An app's environments.
+#[derive(Serialize, ToSchema)]
+pub(in crate::api::gitdev) struct Environments {
+    data: Vec<Environment>,
+}
+
+impl From<&[EnvironmentView]> for Environments {
+    fn from(environments: &[EnvironmentView]) -> Self {
+        let data = environments.iter().map(Environment::from).collect();
+        Self { data }
+    }
+}
+
+/// An app.
+#[derive(Serialize, ToSchema)]
+pub(in crate::api::gitdev) struct App {
+    /// Whether the configuration still names it.
+    configured: bool,
+    environments: Vec<Environment>,
+    /// What a deployment calls `project_id`.
+    #[schema(examples("proj_ay8qq57t3id7qvyf5yd216m2c"))]
+    id: String,
+    name: String,
+    /// Its repository's owner and name.
+    project: String,
+}
+
+impl From<&AppView> for App {
+    fn from(app: &AppView) -> Self {
+        Self {
+            configured: app.configured,
+            environments: app.environments.iter().map(Environment::from).collect(),
+            id: id::project(app.id),
+            name: app.name.to_string(),
+            project: app.project.to_string(),
+        }
+    }
+}
+
+/// An environment of an app, with what is live in it.
+#[derive(Serialize, ToSchema)]
+pub(in crate::api::gitdev) struct Environment {
+    /// Where the live container is reached from the host.
+    #[schema(required, examples("10.114.0.4:8080"))]
+    address: Option<String>,
+    /// Whether the configuration still names it.
+    configured: bool,
+    desired: Desired,
+    /// The keys of the configuration by which what is live differs from what a deployment would make now.
+    drift: Vec<String>,
+    /// The deployment that made the live release live.
+    #[schema(required)]
+    live_deployment: Option<String>,
+    /// The live release's number.
+    #[schema(required)]
+    live_release: Option<i64>,
+    name: String,
+    /// The live commit or image.
+    #[schema(required)]
+    version: Option<String>,
+}
+
+impl From<&EnvironmentView> for Environment {
+    fn from(environment: &EnvironmentView) -> Self {
+        Self {
+            address: environment.address.clone(),
+            configured: environment.configured,
+            desired: environment.desired.into(),
+            drift: environment.drift.clone(),
+            live_deployment: environment.live_deployment.map(id::deployment),
+            live_release: environment.live_release,
+            name: environment.name.to_string(),
+            version: environment.live_version.clone(),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Plans in answers.
+
+use super::word::Step;
+use crate::core::plan::{Outcome as CoreOutcome, Plan as CorePlan};
+use crate::core::spec::Strategy as CoreStrategy;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What a request for a deployment would do now.
+#[derive(Serialize, ToSchema)]
+pub(in crate::api::gitdev) struct Plan {
+    app: String,
+    #[schema(required)]
+    branch: Option<String>,
+    /// The keys of the configuration by which what is live differs from what it would make.
+    changes: Vec<String>,
+    #[schema(required)]
+    commit_sha: Option<String>,
+    /// Whether nothing would serve for a while.
+    downtime: bool,
+    environment: String,
+    #[schema(required)]
+    image: Option<String>,
+    /// Why it would not be taken in.
+    #[schema(required)]
+    refused: Option<String>,
+    /// The release that would be live again.
+    #[schema(required)]
+    release: Option<i64>,
+    steps: Vec<Step>,
+    strategy: Strategy,
+    /// How many operations it would wait for.
+    waits_for: usize,
+    /// Why there would be a downtime, or none.
+    why: &'static str,
+    would: Outcome,
+}
+
+/// How a new container takes over.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Strategy {
+    /// The old one stops, then the new one starts.
+    Recreate,
+}
+
+/// What would come of it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Outcome {
+    /// A deployment.
+    Deploy,
+    /// A deployment that starts an environment that is stopped.
+    Start,
+    /// Nothing.
+    Refused,
+}
+
+impl From<&CorePlan> for Plan {
+    fn from(plan: &CorePlan) -> Self {
+        let (would, refused) = match &plan.outcome {
+            CoreOutcome::Deploy => (Outcome::Deploy, None),
+            CoreOutcome::Start => (Outcome::Start, None),
+            CoreOutcome::Refused(why) => (Outcome::Refused, Some(why.clone())),
+        };
+        let version = &plan.version;
+        Self {
+            app: plan.app.to_string(),
+            branch: version.branch.as_ref().map(ToString::to_string),
+            changes: plan.changes.clone(),
+            commit_sha: version.commit.as_ref().map(ToString::to_string),
+            downtime: plan.interruption.is_downtime(),
+            environment: plan.environment.to_string(),
+            image: version.image.clone(),
+            refused,
+            release: version.release,
+            steps: plan.steps.iter().copied().map(Step::from).collect(),
+            strategy: match plan.strategy {
+                CoreStrategy::Recreate => Strategy::Recreate,
+            },
+            waits_for: plan.waits_for,
+            why: plan.interruption.why(),
+            would,
+        }
+    }
+}

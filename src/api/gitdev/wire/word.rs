@@ -1,0 +1,185 @@
+//! The words that stand for states, scopes and kinds.
+
+use crate::core::access::Scope as CoreScope;
+use crate::core::admission::Desired as CoreDesired;
+use crate::core::change::{Change, ChangePhase};
+use crate::core::deployment::{Phase, Step as CoreStep, Trigger as CoreTrigger};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Where a deployment is in its life. The last three are its ends.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::api::gitdev) enum Status {
+    /// It waits in its environment's queue.
+    Queued,
+    /// It is checked out and built.
+    Building,
+    /// Its container is made, waited for and switched to.
+    Deploying,
+    /// Its release is, or was, live.
+    Success,
+    /// What ran before goes on.
+    Failed,
+    /// Somebody cancelled it, or a newer one took its place.
+    Cancelled,
+}
+
+impl From<&Phase> for Status {
+    fn from(phase: &Phase) -> Self {
+        match phase {
+            Phase::Queued => Self::Queued,
+            Phase::Running(CoreStep::Checkout | CoreStep::Build) => Self::Building,
+            Phase::Running(CoreStep::Rollout) | Phase::Committed(_) => Self::Deploying,
+            Phase::Succeeded { .. } => Self::Success,
+            Phase::Failed { .. } => Self::Failed,
+            Phase::Cancelled { .. } | Phase::Superseded { .. } => Self::Cancelled,
+        }
+    }
+}
+
+/// A part of a deployment's work.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::api::gitdev) enum Step {
+    /// The commit is fetched and its tree written out.
+    Checkout,
+    /// The image is built.
+    Build,
+    /// The image is brought to run and switched to.
+    Rollout,
+}
+
+impl From<CoreStep> for Step {
+    fn from(step: CoreStep) -> Self {
+        match step {
+            CoreStep::Checkout => Self::Checkout,
+            CoreStep::Build => Self::Build,
+            CoreStep::Rollout => Self::Rollout,
+        }
+    }
+}
+
+/// What asked for a deployment.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::api::gitdev) enum Trigger {
+    /// A person, or a call of the API.
+    Manual,
+    /// A push or a schedule.
+    Automatic,
+}
+
+impl From<CoreTrigger> for Trigger {
+    fn from(trigger: CoreTrigger) -> Self {
+        match trigger {
+            CoreTrigger::Manual => Self::Manual,
+            CoreTrigger::Automatic => Self::Automatic,
+        }
+    }
+}
+
+/// What a token may do; each includes the ones before it.
+#[derive(Serialize, ToSchema)]
+pub(in crate::api::gitdev) enum Scope {
+    /// Look.
+    #[serde(rename = "deploy:read")]
+    Read,
+    /// Create and cancel.
+    #[serde(rename = "deploy:write")]
+    Write,
+    /// Everything.
+    #[serde(rename = "deploy:admin")]
+    Admin,
+}
+
+impl From<CoreScope> for Scope {
+    fn from(scope: CoreScope) -> Self {
+        match scope {
+            CoreScope::Read => Self::Read,
+            CoreScope::Write => Self::Write,
+            CoreScope::Admin => Self::Admin,
+        }
+    }
+}
+
+/// What an environment is meant to be doing.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::api::gitdev) enum Desired {
+    /// Its live release runs.
+    Running,
+    /// Nothing runs, and nothing can be deployed until it is activated.
+    Suspended,
+    /// Nothing runs; a deployment by hand starts it.
+    Stopped,
+    /// It is gone.
+    Removed,
+}
+
+impl From<CoreDesired> for Desired {
+    fn from(desired: CoreDesired) -> Self {
+        match desired {
+            CoreDesired::Running => Self::Running,
+            CoreDesired::Suspended => Self::Suspended,
+            CoreDesired::Stopped => Self::Stopped,
+            CoreDesired::Removed => Self::Removed,
+        }
+    }
+}
+
+/// What is done to an environment.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::api::gitdev) enum OperationKind {
+    /// Nothing runs afterwards.
+    Stop,
+    /// Its live release runs again.
+    Start,
+    /// Nothing runs, and nothing can be deployed.
+    Suspend,
+    /// The end of a suspension.
+    Activate,
+    /// It is gone afterwards.
+    Remove,
+}
+
+impl From<Change> for OperationKind {
+    fn from(change: Change) -> Self {
+        match change {
+            Change::Stop => Self::Stop,
+            Change::Start => Self::Start,
+            Change::Suspend => Self::Suspend,
+            Change::Activate => Self::Activate,
+            Change::Remove { .. } => Self::Remove,
+        }
+    }
+}
+
+/// Where an operation is in its life. The last three are its ends.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::api::gitdev) enum OperationStatus {
+    /// It waits in its environment's queue.
+    Queued,
+    /// It is at work.
+    Running,
+    /// It is so.
+    Done,
+    /// It could not be made so in time.
+    Failed,
+    /// The environment was removed in the meantime.
+    Cancelled,
+}
+
+impl From<&ChangePhase> for OperationStatus {
+    fn from(phase: &ChangePhase) -> Self {
+        match phase {
+            ChangePhase::Queued => Self::Queued,
+            ChangePhase::Running => Self::Running,
+            ChangePhase::Done => Self::Done,
+            ChangePhase::Failed(_) => Self::Failed,
+            ChangePhase::Cancelled => Self::Cancelled,
+        }
+    }
+}

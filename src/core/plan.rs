@@ -1,0 +1,227 @@
+//! What a request for a deployment would do.
+
+use super::admission::{Desired, Entry, Standing, Verdict};
+use super::deployment::{Step, Wanted};
+use super::name::{AppName, Branch, EnvironmentName, Sha};
+use super::spec::Strategy;
+
+/// What would happen if it were asked for now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The app.
+    pub app: AppName,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// What it would make live.
+    pub version: PlannedVersion,
+    /// The steps it would take.
+    pub steps: Vec<Step>,
+    /// How the new container would take over.
+    pub strategy: Strategy,
+    /// Whether nothing would serve for a while, and why that is so.
+    pub interruption: Interruption,
+    /// The keys of the configuration by which what is live differs from what it would make.
+    pub changes: Vec<String>,
+    /// How many operations it would wait for.
+    pub waits_for: usize,
+    /// Whether it would be taken in.
+    pub outcome: Outcome,
+}
+
+/// What would become live, as far as that is known before it is made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlannedVersion {
+    /// The branch.
+    pub branch: Option<Branch>,
+    /// The commit, resolved.
+    pub commit: Option<Sha>,
+    /// The image, where none is built.
+    pub image: Option<String>,
+    /// The number of the release that would be live again.
+    pub release: Option<i64>,
+}
+
+/// Whether it would be taken in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It would be.
+    Deploy,
+    /// It would be, and would start an environment that is stopped.
+    Start,
+    /// It would not be, because of this.
+    Refused(String),
+}
+
+/// Whether nothing would serve for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interruption {
+    /// What serves is stopped before the new container is started.
+    Recreated,
+    /// Nothing is live, and nothing waits that would be.
+    NothingLive,
+    /// The environment does not run when its turn comes.
+    NotRunning,
+}
+
+impl Interruption {
+    /// Whether nothing would serve for a while.
+    #[must_use]
+    pub fn is_downtime(self) -> bool {
+        match self {
+            Self::Recreated => true,
+            Self::NothingLive | Self::NotRunning => false,
+        }
+    }
+
+    /// Why, for people.
+    #[must_use]
+    pub fn why(self) -> &'static str {
+        match self {
+            Self::Recreated => {
+                "with strategy \"recreate\" the running container is stopped before the new one is started; nothing serves until that is ready"
+            }
+            Self::NothingLive => "nothing is live yet that could be interrupted",
+            Self::NotRunning => "the environment does not run now",
+        }
+    }
+
+    /// By the state the queue will leave.
+    #[must_use]
+    pub fn of(strategy: Strategy, standing: &Standing, is_live: bool) -> Self {
+        let will_be = |entry: &Entry| match entry {
+            Entry::Deployment { .. } => true,
+            Entry::Change(_) => false,
+        };
+        match (strategy, standing.desired_after()) {
+            (_, Desired::Stopped | Desired::Suspended | Desired::Removed) => Self::NotRunning,
+            (Strategy::Recreate, Desired::Running) => {
+                if is_live || standing.queue.iter().any(will_be) {
+                    Self::Recreated
+                } else {
+                    Self::NothingLive
+                }
+            }
+        }
+    }
+}
+
+impl Outcome {
+    /// What admission's verdict means for whoever asks.
+    #[must_use]
+    pub fn of(verdict: &Verdict, standing: &Standing) -> Self {
+        match verdict {
+            Verdict::Denied(reason) => Self::Refused(reason.to_string()),
+            Verdict::Ignored(reason) => Self::Refused(reason.to_string()),
+            Verdict::Accepted { .. } => match standing.desired_after() {
+                Desired::Stopped => Self::Start,
+                Desired::Running | Desired::Suspended | Desired::Removed => Self::Deploy,
+            },
+        }
+    }
+}
+
+/// How many of the queue it would wait for: not for those whose place it would take.
+#[must_use]
+pub fn waits_for(verdict: &Verdict, standing: &Standing) -> usize {
+    let superseded = match verdict {
+        Verdict::Accepted { supersedes } => supersedes.len(),
+        Verdict::Ignored(_) | Verdict::Denied(_) => 0,
+    };
+    standing.queue.len() - superseded.min(standing.queue.len())
+}
+
+impl PlannedVersion {
+    /// What a request names itself; for a release and a restart it is in what was made before.
+    #[must_use]
+    pub fn of(wanted: &Wanted) -> Self {
+        match wanted {
+            Wanted::Commit { branch, sha, .. } => Self {
+                branch: Some(branch.clone()),
+                commit: Some(sha.clone()),
+                ..Self::default()
+            },
+            Wanted::Image(image) => Self {
+                image: Some(image.to_string()),
+                ..Self::default()
+            },
+            Wanted::Release(_) | Wanted::Restart => Self::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::admission::admit;
+    use crate::core::change::Change;
+    use crate::core::deployment::Trigger;
+    use crate::core::id::DeploymentSerial;
+    use crate::core::name::ImageReference;
+
+    fn standing(desired: Desired, queue: Vec<Entry>) -> Standing {
+        Standing {
+            desired,
+            queue,
+            seen_head: None,
+            pinned: false,
+        }
+    }
+
+    fn waiting(serial: i64, trigger: Trigger) -> Entry {
+        Entry::Deployment {
+            serial: DeploymentSerial(serial),
+            trigger,
+            rollback: false,
+            begun: false,
+        }
+    }
+
+    fn image() -> Wanted {
+        Wanted::Image(ImageReference::parse("nginx").unwrap())
+    }
+
+    #[test]
+    fn what_runs_is_interrupted_and_what_does_not_run_is_not() {
+        let of = |desired, queue, live| {
+            Interruption::of(Strategy::Recreate, &standing(desired, queue), live)
+        };
+        assert_eq!(of(Desired::Running, vec![], true), Interruption::Recreated);
+        assert_eq!(
+            of(Desired::Running, vec![], false),
+            Interruption::NothingLive
+        );
+        let first = vec![waiting(1, Trigger::Manual)];
+        assert_eq!(of(Desired::Running, first, false), Interruption::Recreated);
+        assert_eq!(of(Desired::Stopped, vec![], true), Interruption::NotRunning);
+        let stop = vec![Entry::Change(Change::Stop)];
+        assert_eq!(of(Desired::Running, stop, true), Interruption::NotRunning);
+    }
+
+    #[test]
+    fn the_queue_as_it_will_be_decides_what_would_come_of_it() {
+        let of = |desired, queue| {
+            let standing = standing(desired, queue);
+            let verdict = admit(&standing, Trigger::Manual, &image());
+            (
+                Outcome::of(&verdict, &standing),
+                waits_for(&verdict, &standing),
+            )
+        };
+        assert_eq!(of(Desired::Running, vec![]), (Outcome::Deploy, 0));
+        assert_eq!(of(Desired::Stopped, vec![]), (Outcome::Start, 0));
+        let suspended = of(Desired::Running, vec![Entry::Change(Change::Suspend)]);
+        let why = "the environment is suspended; activate it first".to_owned();
+        assert_eq!(suspended, (Outcome::Refused(why), 1));
+    }
+
+    #[test]
+    fn a_rollback_does_not_wait_for_what_it_takes_the_place_of() {
+        let standing = standing(
+            Desired::Running,
+            vec![waiting(1, Trigger::Automatic), waiting(2, Trigger::Manual)],
+        );
+        let rollback = Wanted::Release(crate::core::id::ReleaseSerial(1));
+        let verdict = admit(&standing, Trigger::Manual, &rollback);
+        assert_eq!(waits_for(&verdict, &standing), 1);
+    }
+}

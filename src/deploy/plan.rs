@@ -1,0 +1,102 @@
+//! What a request for a deployment would do: everything up to the writing down.
+
+use super::Agent;
+use super::create::Meant;
+use super::dispatch::internal;
+use crate::core::access::Caller;
+use crate::core::action::{CreateDeployment, Reply};
+use crate::core::admission::admit;
+use crate::core::deployment::Wanted;
+use crate::core::drift::drift;
+use crate::core::error::Error;
+use crate::core::plan::{Interruption, Outcome, Plan, PlannedVersion, waits_for};
+use crate::core::spec::Spec;
+use crate::store::Place;
+
+impl Agent {
+    pub(super) async fn plan(
+        &self,
+        caller: &Caller,
+        create: CreateDeployment,
+    ) -> Result<Reply, Error> {
+        let environment = create.environment.as_ref();
+        let place = self.place(caller, &create.app, environment).map_err(|missing| {
+            match self.begins_anew(caller, &create.app, environment) {
+                true => Error::Refused(
+                    "the environment was removed and begins anew with its next deployment: before that there is nothing to plan with".into(),
+                ),
+                false => missing,
+            }
+        })?;
+        let trigger = create.trigger;
+        let Meant { spec, wanted } = self.meant(&place, create.target).await?;
+        let standing = self.store.standing(place.environment).map_err(internal)?;
+        let verdict = admit(&standing, trigger, &wanted);
+        let live = self.store.live(place.environment).map_err(internal)?;
+        let outcome = match self.refusal() {
+            Some(why) => Outcome::Refused(why),
+            None => Outcome::of(&verdict, &standing),
+        };
+        Ok(Reply::Plan(Box::new(Plan {
+            steps: wanted.steps().to_vec(),
+            strategy: spec.rollout.strategy,
+            interruption: Interruption::of(spec.rollout.strategy, &standing, live.is_some()),
+            changes: self.changes_by(&place, &wanted, &spec)?,
+            version: self.planned_version(&wanted)?,
+            waits_for: waits_for(&verdict, &standing),
+            outcome,
+            app: place.app_name,
+            environment: place.environment_name,
+        })))
+    }
+
+    /// Why nothing new is begun at all; `None` if it is.
+    fn refusal(&self) -> Option<String> {
+        self.warning().or_else(|| {
+            self.store
+                .room()
+                .err()
+                .map(|error| internal(error).to_string())
+        })
+    }
+
+    /// What of the configuration it would apply: a rollback brings its own.
+    fn changes_by(
+        &self,
+        place: &Place,
+        wanted: &Wanted,
+        spec: &Spec,
+    ) -> Result<Vec<String>, Error> {
+        match wanted {
+            Wanted::Release(_) => Ok(Vec::new()),
+            Wanted::Commit { .. } | Wanted::Image(_) | Wanted::Restart => {
+                let running = self.store.running().map_err(internal)?;
+                let here = running.iter().find(|running| {
+                    running.app == place.app_id && running.environment == place.environment_name
+                });
+                let keys = here
+                    .map(|running| drift(&running.content, running.made_with.as_ref(), spec))
+                    .unwrap_or_default();
+                Ok(keys.into_iter().collect())
+            }
+        }
+    }
+
+    fn planned_version(&self, wanted: &Wanted) -> Result<PlannedVersion, Error> {
+        match wanted {
+            Wanted::Commit { .. } | Wanted::Image(_) | Wanted::Restart => {
+                Ok(PlannedVersion::of(wanted))
+            }
+            Wanted::Release(serial) => {
+                let release = self.store.release(*serial).map_err(internal)?;
+                let image = release.content.image.reference;
+                Ok(PlannedVersion {
+                    branch: None,
+                    image: release.content.sha.is_none().then_some(image),
+                    commit: release.content.sha,
+                    release: Some(release.number),
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! What systemd sees of longshore: its units, what the daemon tells it, and the sockets it gives. systemd itself is not
+//! needed to run, only its programs.
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+#[path = "support/program.rs"]
+#[expect(dead_code, reason = "another test file uses the rest")]
+mod program;
+
+use nix::sys::signal::Signal;
+use program::{Daemon, LIMIT, Stage, command, exchange};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::time::Duration;
+
+const GET: &str = "GET /v1/apps HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
+/// What `systemd-analyze security` may say at most, in tenths: the units reach 15.
+const MOST_EXPOSURE: u32 = 15;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[track_caller]
+fn text(output: &Output) -> String {
+    let text = [&output.stdout[..], &output.stderr[..]].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert!(output.status.success(), "{}: {text}", output.status);
+    text
+}
+
+/// The units, naming the program that was built for this test.
+fn units(directory: &Path) -> [PathBuf; 2] {
+    ["longshore.service", "longshore.socket"].map(|name| {
+        let unit = std::fs::read_to_string(root().join("systemd").join(name)).unwrap();
+        let built = env!("CARGO_BIN_EXE_longshore");
+        let unit = unit.replace("/usr/local/bin/longshore", built);
+        let path = directory.join(name);
+        std::fs::write(&path, unit).unwrap();
+        path
+    })
+}
+
+#[test]
+fn systemd_finds_no_fault_in_the_units() {
+    let directory = tempfile::tempdir().unwrap();
+    let units = units(directory.path());
+    let verified = command("systemd-analyze")
+        .arg("verify")
+        .args(&units)
+        .output()
+        .unwrap();
+    assert_eq!(text(&verified), "");
+
+    let faulty = std::fs::read_to_string(&units[0]).unwrap() + "[Service]\nProtectSytem=strict\n";
+    std::fs::write(&units[0], faulty).unwrap();
+    let verified = command("systemd-analyze")
+        .arg("verify")
+        .arg(&units[0])
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&verified.stderr).contains("ProtectSytem"));
+}
+
+#[test]
+fn the_service_may_do_little() {
+    let directory = tempfile::tempdir().unwrap();
+    let [service, _] = units(directory.path());
+    let security = command("systemd-analyze")
+        .args(["security", "--offline=true", "--no-pager"])
+        .arg(format!("--threshold={MOST_EXPOSURE}"))
+        .arg(service)
+        .output()
+        .unwrap();
+    let told = text(&security);
+    println!("{}", told.lines().last().unwrap());
+    assert!(told.contains("Overall exposure level"), "{told}");
+}
+
+#[test]
+fn systemd_understands_the_user_and_the_directories() {
+    let directory = tempfile::tempdir().unwrap();
+    for folder in ["etc", "var/lib"] {
+        std::fs::create_dir_all(directory.path().join(folder)).unwrap();
+    }
+    let made = command("systemd-sysusers")
+        .arg(format!("--root={}", directory.path().display()))
+        .arg("-")
+        .stdin(std::fs::File::open(root().join("systemd/longshore.sysusers")).unwrap())
+        .output()
+        .unwrap();
+    text(&made);
+    let users = std::fs::read_to_string(directory.path().join("etc/passwd")).unwrap();
+    let user = users
+        .lines()
+        .find(|line| line.starts_with("longshore:"))
+        .unwrap();
+    assert!(user.contains(":/var/lib/longshore:"), "{user}");
+
+    let made = command("systemd-tmpfiles")
+        .arg(format!("--root={}", directory.path().display()))
+        .args(["--create", "-"])
+        .stdin(std::fs::File::open(root().join("systemd/longshore.tmpfiles")).unwrap())
+        .output()
+        .unwrap();
+    text(&made);
+    let secrets = std::fs::metadata(directory.path().join("etc/longshore/secrets")).unwrap();
+    assert_eq!(secrets.permissions().mode() & 0o777, 0o750);
+}
+
+/// What the daemon tells systemd.
+struct Told {
+    socket: UnixDatagram,
+    path: PathBuf,
+}
+
+impl Told {
+    fn listen(stage: &Stage) -> Self {
+        let path = stage.path("notify.sock");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_read_timeout(Some(LIMIT)).unwrap();
+        Self { socket, path }
+    }
+
+    fn next(&self) -> String {
+        let mut message = [0; 4096];
+        let length = self
+            .socket
+            .recv(&mut message)
+            .expect("the daemon tells something");
+        String::from_utf8(message[..length].to_vec()).unwrap()
+    }
+
+    /// The next message with this line; what comes before it is skipped.
+    fn until(&self, line: &str) -> String {
+        loop {
+            let message = self.next();
+            if message.lines().any(|told| told == line) {
+                return message;
+            }
+        }
+    }
+
+    /// Waits for ten times the pause between pings without one.
+    fn falls_silent(&self) {
+        self.socket
+            .set_read_timeout(Some(Duration::from_secs(1)))
+            .unwrap();
+        let pings = std::iter::from_fn(|| self.socket.recv(&mut [0; 64]).ok());
+        assert!(
+            pings.take(100).count() < 100,
+            "ten seconds, and it still pings"
+        );
+        self.socket.set_read_timeout(Some(LIMIT)).unwrap();
+    }
+
+    /// What is there already.
+    fn waiting(&self) -> Vec<String> {
+        self.socket.set_nonblocking(true).unwrap();
+        let mut messages = Vec::new();
+        let mut message = [0; 4096];
+        while let Ok(length) = self.socket.recv(&mut message) {
+            messages.push(String::from_utf8(message[..length].to_vec()).unwrap());
+        }
+        self.socket.set_nonblocking(false).unwrap();
+        messages
+    }
+}
+
+fn start(stage: &Stage, told: &Told, watchdog: Option<Duration>) -> Daemon {
+    let mut command = stage.serve();
+    command.env("NOTIFY_SOCKET", &told.path);
+    if let Some(watchdog) = watchdog {
+        command.env("WATCHDOG_USEC", watchdog.as_micros().to_string());
+    }
+    stage.run(command)
+}
+
+#[test]
+fn systemd_is_told_of_readiness_a_reload_and_the_end() {
+    let stage = Stage::set("");
+    let told = Told::listen(&stage);
+    let mut daemon = start(&stage, &told, None);
+
+    let before = told.next();
+    assert_eq!(before, "STATUS=Opening the data directory\n");
+    let ready = told.next();
+    assert!(ready.starts_with("READY=1\nSTATUS=ready: "), "{ready}");
+    // Whoever was told so is answered, on both sockets.
+    assert!(stage.ask(GET).starts_with("HTTP/1.1 200 "));
+    assert!(exchange(stage.tcp(), GET.as_bytes()).starts_with("HTTP/1.1 401 "));
+
+    stage.configure("[[app]]\nname = \"web\"\nimage = \"nginx:1\"\n");
+    daemon.signal(Signal::SIGHUP);
+    let reloading = told.next();
+    let lines: Vec<&str> = reloading.lines().collect();
+    assert_eq!(lines[0], "RELOADING=1");
+    let at: u64 = lines[1]
+        .strip_prefix("MONOTONIC_USEC=")
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(at > 0);
+    assert_eq!(told.next(), "READY=1\nSTATUS=Ready\n");
+    assert!(stage.ask(GET).contains("\"web\""));
+
+    stage.configure("faulty = 1\n");
+    daemon.signal(Signal::SIGHUP);
+    told.until("RELOADING=1");
+    assert!(
+        told.next()
+            .starts_with("READY=1\nSTATUS=Ready; the last reload was refused")
+    );
+
+    daemon.signal(Signal::SIGTERM);
+    told.until("STOPPING=1");
+    assert!(daemon.ends().success());
+    assert_eq!(told.waiting(), Vec::<String>::new());
+    assert!(
+        !stage.socket().exists(),
+        "the daemon made it and removes it"
+    );
+}
+
+#[test]
+fn what_cannot_start_is_never_ready() {
+    let stage = Stage::set("");
+    let told = Told::listen(&stage);
+    let first = start(&stage, &told, None);
+    told.until(&format!(
+        "STATUS=ready: the API is at {} and http://127.0.0.1:{}",
+        stage.socket().display(),
+        stage.port
+    ));
+    let mut second = start(&stage, &told, None);
+    assert_eq!(second.ends().code(), Some(1));
+    let messages = told.waiting().concat();
+    assert!(!messages.contains("READY=1"), "{messages}");
+    drop(first);
+}
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "another program holds the database"
+)]
+fn the_watchdog_is_fed_only_while_the_database_answers() {
+    let stage = Stage::set("");
+    let told = Told::listen(&stage);
+    let mut daemon = start(&stage, &told, Some(Duration::from_millis(400)));
+    told.until("READY=1");
+    for _ in 0..3 {
+        told.until("WATCHDOG=1");
+    }
+
+    // Another program holds the database's lock, and a request waits for it with the connection that writes.
+    let other = rusqlite::Connection::open(stage.path("data/longshore.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let socket = stage.socket();
+    let body = "{\"name\":\"t\",\"scope\":\"deploy:read\"}";
+    let request = format!(
+        "POST /v1/tokens HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let asking = std::thread::spawn(move || {
+        exchange(UnixStream::connect(socket).unwrap(), request.as_bytes())
+    });
+    told.falls_silent();
+    other.execute_batch("ROLLBACK").unwrap();
+    let made = asking.join().unwrap();
+    assert!(made.starts_with("HTTP/1.1 201 "), "{made}");
+    told.until("WATCHDOG=1");
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.ends().success());
+}
+
+#[test]
+fn sockets_of_systemd_are_served_and_left_as_they_are() {
+    let stage = Stage::set("");
+    let path = stage.path("given.sock");
+    let mut activate = command("systemd-socket-activate");
+    activate
+        .arg("-l")
+        .arg(&path)
+        .arg("-l")
+        .arg(format!("127.0.0.1:{}", stage.port))
+        .arg(env!("CARGO_BIN_EXE_longshore"))
+        .args(["serve", "--config"])
+        .arg(stage.path("config.toml"));
+    let mut daemon = stage.run(activate);
+    daemon.tells("Listening on");
+    // Nothing runs yet: this connection is what starts the daemon.
+    while !path.exists() {
+        std::thread::sleep(program::LOOK);
+    }
+    let before = std::fs::metadata(&path).unwrap();
+    let early = UnixStream::connect(&path).unwrap();
+    assert!(exchange(early, GET.as_bytes()).starts_with("HTTP/1.1 200 "));
+    assert!(exchange(stage.tcp(), GET.as_bytes()).starts_with("HTTP/1.1 401 "));
+
+    let told = daemon.told();
+    let warning = format!(
+        "api.socket {} is not among the sockets systemd gave",
+        stage.socket().display()
+    );
+    assert!(told.contains(&warning), "{told}");
+    assert!(
+        !told.contains("api.listen"),
+        "that one is among them: {told}"
+    );
+    assert!(!stage.socket().exists(), "nothing but what was given");
+
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.ends().success());
+    let after = std::fs::metadata(&path).expect("it is systemd's to remove");
+    assert_eq!(
+        (after.ino(), after.mode(), after.gid()),
+        (before.ino(), before.mode(), before.gid())
+    );
+}
+
+#[test]
+fn make_install_puts_everything_below_its_prefix_and_keeps_a_configuration() {
+    let directory = tempfile::tempdir().unwrap();
+    let make = |target: &str, prefix: &str| {
+        let output = command("make")
+            .arg("-C")
+            .arg(root())
+            .args(["--silent", target])
+            .arg(format!("DESTDIR={}", directory.path().display()))
+            .arg(format!("PREFIX={prefix}"))
+            .arg(format!("PROGRAM={}", env!("CARGO_BIN_EXE_longshore")))
+            .output()
+            .unwrap();
+        text(&output)
+    };
+    let files = || {
+        let mut files: Vec<String> = walkdir::WalkDir::new(directory.path())
+            .into_iter()
+            .map(Result::unwrap)
+            .filter(|entry| entry.file_type().is_file())
+            .map(|entry| {
+                let path = entry.path().strip_prefix(directory.path()).unwrap();
+                format!("/{}", path.display())
+            })
+            // What the command line writes of itself is its own tests' business.
+            .filter(|path| !path.contains("/man/") && !path.contains("completions"))
+            .filter(|path| !path.contains("/site-functions/"))
+            .collect();
+        files.sort();
+        files
+    };
+    make("install", "/usr/local");
+    assert_eq!(
+        files(),
+        [
+            "/etc/longshore/config.toml",
+            "/usr/local/bin/longshore",
+            "/usr/local/lib/systemd/system/longshore.service",
+            "/usr/local/lib/systemd/system/longshore.socket",
+            "/usr/local/lib/sysusers.d/longshore.conf",
+            "/usr/local/lib/tmpfiles.d/longshore.conf",
+            "/usr/local/share/doc/longshore/README.md",
+            "/usr/local/share/doc/longshore/config.example.toml",
+            "/usr/local/share/doc/longshore/longshore.credentials.conf.example",
+        ]
+    );
+    let config = directory.path().join("etc/longshore/config.toml");
+    std::fs::write(&config, "# mine\n").unwrap();
+    assert!(make("install", "/usr").contains("stays as it is"));
+    assert_eq!(std::fs::read_to_string(&config).unwrap(), "# mine\n");
+    let service = directory
+        .path()
+        .join("usr/lib/systemd/system/longshore.service");
+    let service = std::fs::read_to_string(service).unwrap();
+    assert!(service.contains("ExecStart=/usr/bin/longshore serve"));
+    assert!(!service.contains("/usr/local/"));
+
+    make("uninstall", "/usr");
+    make("uninstall", "/usr/local");
+    assert_eq!(files(), ["/etc/longshore/config.toml"]);
+}
