@@ -835,7 +835,7 @@ async fn a_log_is_printed_whole_by_id_and_by_app_and_followed_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_log_as_json_is_one_document() {
+async fn a_log_as_json_is_one_document_and_one_that_is_followed_an_object_a_line() {
     let log = line("build", "stdout", "one") + "cut sho\n";
     let daemon = Daemon::start(&[(GET, &[ok(success())]), (LOGS, &[Answer::Log(log, true)])]);
     let output = run(&daemon, &["logs", "dep_9x2m4p", "--json"]).await;
@@ -847,6 +847,14 @@ async fn a_log_as_json_is_one_document() {
             {"message": "cut sho"},
         ]})
     );
+    let output = run(&daemon, &["logs", "dep_9x2m4p", "-f", "--json"]).await;
+    assert_exit(&output, 0);
+    let lines: Vec<Value> = stdout(&output)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines[0]["message"], "one");
+    assert_eq!(lines[1], json!({"message": "cut sho"}));
 }
 
 #[tokio::test]

@@ -25,6 +25,14 @@ impl<'ast> Visit<'ast> for Literals {
         }
     }
 
+    // Documentation is an attribute with a text.
+    fn visit_attribute(&mut self, _: &'ast syn::Attribute) {}
+
+    // `body["error"]` names a field.
+    fn visit_expr_index(&mut self, index: &'ast syn::ExprIndex) {
+        self.visit_expr(&index.expr);
+    }
+
     fn visit_lit_str(&mut self, text: &'ast syn::LitStr) {
         self.all.insert(text.value());
     }

@@ -273,4 +273,18 @@ mod tests {
         use clap::CommandFactory;
         Cli::command().debug_assert();
     }
+
+    #[test]
+    fn no_line_at_the_end_of_a_help_text_is_broken() {
+        fn check(command: &clap::Command) {
+            let after = command.get_after_long_help();
+            for line in after.map(ToString::to_string).unwrap_or_default().lines() {
+                let name = command.get_name();
+                assert!(line.chars().count() <= 100, "{name}: {line}");
+            }
+            command.get_subcommands().for_each(check);
+        }
+        use clap::CommandFactory;
+        check(&Cli::command());
+    }
 }

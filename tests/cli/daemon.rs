@@ -29,8 +29,6 @@ pub enum Answer {
     Raw(u16, &'static str),
     /// A status, headers and a text.
     Headed(u16, &'static [(&'static str, &'static str)], String),
-    /// Server-Sent Events, which end there.
-    Events(String),
     /// Server-Sent Events, after which the connection stays open.
     OpenEvents(String),
     /// A part of a log: its text, whether nothing follows.
@@ -245,14 +243,13 @@ async fn answer(
             }
             response.body(full(text))
         }
-        Answer::Events(text) => Response::builder()
-            .header("content-type", "text/event-stream")
-            .body(full(text)),
         Answer::OpenEvents(text) => {
             let first = stream::iter([Ok(Frame::data(Bytes::from(text)))]);
             Response::builder()
                 .header("content-type", "text/event-stream")
-                .body(BodyExt::boxed(StreamBody::new(first.chain(stream::pending()))))
+                .body(BodyExt::boxed(StreamBody::new(
+                    first.chain(stream::pending()),
+                )))
         }
         Answer::HangUp => return Err(io::ErrorKind::Other.into()),
         Answer::Hold => std::future::pending().await,

@@ -2,7 +2,7 @@
 
 use super::daemon::{Answer, Daemon};
 use super::{APPS, apps, assert_exit, assert_says, longshore, ok, refusal, stderr, stdout};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use std::path::PathBuf;
 use std::process::Output;
 use tokio_rustls::rustls::ServerConfig;
@@ -15,9 +15,10 @@ struct Authority {
 }
 
 impl Authority {
-    fn new() -> Self {
+    fn new(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let certificate = params.self_signed(&key).unwrap();
         let directory = tempfile::tempdir().unwrap();
@@ -61,7 +62,7 @@ async fn ask(url: &str, with: &[(&str, &str)]) -> Output {
 
 #[tokio::test]
 async fn a_daemon_behind_tls_is_asked_with_the_token_and_nothing_is_warned_of() {
-    let authority = Authority::new();
+    let authority = Authority::new("ours");
     let ca = authority.file();
     let ca = ca.to_str().unwrap();
     let mut daemon = daemon();
@@ -82,7 +83,11 @@ async fn a_daemon_behind_tls_is_asked_with_the_token_and_nothing_is_warned_of() 
 
 #[tokio::test]
 async fn a_certificate_that_cannot_be_trusted_says_why_and_what_to_do() {
-    let (authority, stranger) = (Authority::new(), Authority::new());
+    let (authority, stranger) = (Authority::new("ours"), Authority::new("theirs"));
+    // Made anew under the same name, as happens when a script is run again.
+    let again = Authority::new("ours");
+    let namesake = again.file();
+    let namesake = namesake.to_str().unwrap();
     let (ca, other) = (authority.file(), stranger.file());
     let (ca, other) = (ca.to_str().unwrap(), other.to_str().unwrap());
     let mut daemon = daemon();
@@ -97,6 +102,11 @@ async fn a_certificate_that_cannot_be_trusted_says_why_and_what_to_do() {
             format!("https://localhost:{good}"),
             other,
             "signed by nobody this host trusts — if it is by an authority of your own, name that one's certificate with --ca FILE",
+        ),
+        (
+            format!("https://localhost:{good}"),
+            namesake,
+            "is the file of --ca that authority's own, and its newest?",
         ),
         (
             format!("https://127.0.0.1:{good}"),
