@@ -23,15 +23,21 @@ pub async fn app(session: &Session, error: &Error) -> Option<String> {
     let Error::Refused(refusal) = error else {
         return None;
     };
-    let typed = match (refusal.code.as_str(), refusal.details["id"].as_str()) {
-        ("project_not_found", Some(typed)) => typed,
-        _ => return None,
-    };
-    if typed.starts_with("dep_") {
+    let (code, typed) = (refusal.code.as_str(), refusal.details["id"].as_str()?);
+    if code == "project_not_found" && typed.starts_with("dep_") {
         return Some("that is a deployment's id; this command takes an app's name".to_owned());
     }
+    if !["project_not_found", "deployment_not_found"].contains(&code) {
+        return None;
+    }
     let apps = session.client.get::<Apps>("/v1/apps").await.ok()?.value;
-    let names = apps.data.iter().map(|app| app.name.as_str());
+    let mut names = apps.data.iter().map(|app| app.name.as_str());
+    if code == "deployment_not_found" {
+        let app = clean(names.find(|name| *name == typed)?);
+        return Some(format!(
+            "{app} is an app: `longshore ls --app {app}` lists its deployments;"
+        ));
+    }
     let near = nearest(typed, names)?;
     Some(format!("did you mean {}?", clean(near)))
 }

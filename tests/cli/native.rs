@@ -407,6 +407,36 @@ async fn one_app_is_shown_with_its_environments_and_a_misspelt_one_is_guessed() 
 }
 
 #[tokio::test]
+async fn an_app_where_a_deployment_is_meant_and_the_other_way_round_is_told() {
+    let missing = |code: &str, id: &str| {
+        let error = json!({"code": code, "message": "There is none", "details": {"id": id}});
+        Answer::Json(404, json!({ "error": error }))
+    };
+    let page = json!({"data": [], "meta": {"total": 0, "limit": 100, "offset": 0}});
+    let daemon = Daemon::start(&[
+        (
+            "GET /v1/deployments/web",
+            &[missing("deployment_not_found", "web")],
+        ),
+        (
+            "POST /v1/apps/dep_9x2m4p/restart",
+            &[missing("project_not_found", "dep_9x2m4p")],
+        ),
+        (LIST, &[ok(page)]),
+        (APPS, &[ok(apps())]),
+    ]);
+    let output = run(&daemon, &["show", "web"]).await;
+    assert_exit(&output, 5);
+    assert_says(
+        stderr(&output),
+        "next: web is an app: `longshore ls --app web` lists its deployments; `longshore ls` lists",
+    );
+    let output = run(&daemon, &["restart", "dep_9x2m4p"]).await;
+    assert_exit(&output, 5);
+    assert_says(stderr(&output), "that is a deployment's id");
+}
+
+#[tokio::test]
 async fn a_reader_that_has_enough_ends_what_follows_without_a_word() {
     let daemon = Daemon::start(&[(
         EVENTS,
