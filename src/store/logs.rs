@@ -113,7 +113,7 @@ impl Store {
             Err(error) => return Err(files::fault(&path)(error)),
         };
         let mut bytes = Vec::new();
-        let read = |file: &mut File| {
+        let mut read = |file: &mut File| {
             // Far beyond the end the kernel refuses to read at all.
             if from < file.metadata()?.len() {
                 file.seek(SeekFrom::Start(from))?;
