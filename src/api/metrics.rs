@@ -110,20 +110,10 @@ pub(super) async fn show(
     headers: HeaderMap,
 ) -> Response {
     // Counted like everything else, so that nobody can try out tokens here.
-    let token = auth::bearer(&headers);
-    let (_, caller) = api.agent.let_in(&peer.into(), token.as_ref());
+    let (_, caller) = api.agent.let_in(&peer.into(), auth::bearer(&headers).as_ref());
     let measured = match caller {
         Ok(caller) => api.agent.dispatch(&caller, Action::Measure).await,
-        Err(TurnedAway::TooMany(exceeded)) => {
-            let answer = root_error(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
-            return ([(header::RETRY_AFTER, exceeded.retry_after)], answer).into_response();
-        }
-        Err(TurnedAway::NoToken | TurnedAway::UnknownToken | TurnedAway::ExpiredToken) => {
-            let answer = root_error(StatusCode::UNAUTHORIZED, "A token is required");
-            let challenge = [(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))];
-            return (challenge, answer).into_response();
-        }
-        Err(TurnedAway::Failed(error)) => Err(error),
+        Err(turned_away) => return turned_back(turned_away),
     };
     let figures = match measured {
         Ok(Reply::Measurements(figures)) => *figures,
@@ -164,6 +154,25 @@ pub(super) async fn show(
             root_error(StatusCode::INTERNAL_SERVER_ERROR, "Internal error")
         }
     }
+}
+
+fn turned_back(turned_away: TurnedAway) -> Response {
+    let answer = match turned_away {
+        TurnedAway::TooMany(exceeded) => {
+            let wait = [(header::RETRY_AFTER, HeaderValue::from(exceeded.retry_after))];
+            let answer = root_error(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
+            return (wait, answer).into_response();
+        }
+        TurnedAway::NoToken => "A token is required",
+        TurnedAway::UnknownToken => "The token is not known, or no longer holds",
+        TurnedAway::ExpiredToken => "The token's time is over",
+        TurnedAway::Failed(error) => {
+            return root_error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string());
+        }
+    };
+    let challenge = [(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))];
+    let answer = root_error(StatusCode::UNAUTHORIZED, answer);
+    (challenge, answer).into_response()
 }
 
 /// What the daemon says of itself at one moment.

@@ -12,7 +12,7 @@ use super::measure::Measurements;
 use super::name::{
     AppName, Branch, EnvironmentName, ImageReference, ProjectPath, Sha, VariableName,
 };
-use super::plan::Plan;
+use super::planned::Planned;
 use super::rate::RatePlan;
 use super::reload::Reloaded;
 use super::retention::Collection;
@@ -320,7 +320,7 @@ pub enum Reply {
     /// To list events.
     Events(EventPage),
     /// To plan a deployment.
-    Plan(Box<Plan>),
+    Plan(Box<Planned>),
     /// To measure.
     Measurements(Box<Measurements>),
     /// To an automatic deployment for which there is nothing to do now.

@@ -22,7 +22,7 @@ pub mod log;
 pub mod measure;
 pub mod name;
 pub mod operation;
-pub mod plan;
+pub mod planned;
 pub mod ports;
 pub mod rate;
 pub mod redact;

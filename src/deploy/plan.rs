@@ -9,7 +9,7 @@ use crate::core::admission::admit;
 use crate::core::deployment::Wanted;
 use crate::core::drift::drift;
 use crate::core::error::Error;
-use crate::core::plan::{Interruption, Outcome, Plan, PlannedVersion, waits_for};
+use crate::core::planned::{Interruption, Outcome, Planned, PlannedVersion, waits_for};
 use crate::core::spec::Spec;
 use crate::store::Place;
 
@@ -37,7 +37,7 @@ impl Agent {
             Some(why) => Outcome::Refused(why),
             None => Outcome::of(&verdict, &standing),
         };
-        Ok(Reply::Plan(Box::new(Plan {
+        Ok(Reply::Plan(Box::new(Planned {
             steps: wanted.steps().to_vec(),
             strategy: spec.rollout.strategy,
             interruption: Interruption::of(spec.rollout.strategy, &standing, live.is_some()),

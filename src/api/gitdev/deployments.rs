@@ -7,6 +7,7 @@ use super::path::Named;
 use super::wire::PageMeta;
 use super::wire::deployment::{Cancelled, Created, Deployment, DeploymentPage};
 use super::wire::log::{LogLine, LogLines};
+use super::wire::name::{EnvironmentName, EventId};
 use super::wire::problem::Problem;
 use super::wire::request::NewDeployment;
 use super::wire::word::Status;
@@ -76,10 +77,10 @@ async fn create(
     get, path = "/deployments", tag = "deployments", operation_id = "listDeployments",
     params(
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "20 if absent"),
-        ("offset" = Option<u32>, Query, minimum = 0, description = "How many to skip"),
+        ("offset" = Option<i64>, Query, minimum = 0, description = "How many to skip"),
         ("status" = Option<Status>, Query, description = "Only those in this state"),
         ("project_id" = Option<String>, Query, description = "Only this app's, by id or name"),
-        ("environment" = Option<String>, Query, description = "Only those of environments of this name"),
+        ("environment" = inline(Option<EnvironmentName>), Query, description = "Only those of environments of this name"),
     ),
     responses(
         (status = 200, body = DeploymentPage),
@@ -222,9 +223,9 @@ async fn delete(
     params(
         ("id" = String, Path, description = "The deployment's id"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many lines as JSON; 100 if absent"),
-        ("offset" = Option<u32>, Query, minimum = 0, description = "How many lines to skip"),
+        ("offset" = Option<i64>, Query, minimum = 0, description = "How many lines to skip"),
         ("from" = Option<i64>, Query, minimum = 0, description = "The byte to begin at"),
-        ("Last-Event-ID" = Option<String>, Header, pattern = "^[0-9]{1,18}$",
+        ("Last-Event-ID" = inline(Option<EventId>), Header,
             description = "Where a client that was cut off goes on following; counts more than `from`"),
         ("wait" = Option<bool>, Query, description = "With `from`: whether to wait for a line if there is none yet"),
     ),

@@ -30,6 +30,31 @@ enum Said {
     RetryAfter(u64),
 }
 
+/// What a refusal repeats of a request, in characters: enough to see what was meant.
+const MAX_SHOWN: usize = 255;
+/// A message: ours, with something of the request in it.
+const MAX_MESSAGE: usize = 1000;
+
+/// A text cut to its beginning.
+fn shown(text: String, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// The same for the fields of details. Lists are ours.
+fn shown_in(details: Value) -> Value {
+    let Value::Object(fields) = details else {
+        return details;
+    };
+    let cut = |(name, value)| match value {
+        Value::String(text) => (name, Value::String(shown(text, MAX_SHOWN))),
+        other => (name, other),
+    };
+    Value::Object(fields.into_iter().map(cut).collect())
+}
+
 impl Refusal {
     pub(super) fn new(
         status: StatusCode,
@@ -40,8 +65,8 @@ impl Refusal {
         Self {
             status,
             code,
-            message: message.into(),
-            details,
+            message: shown(message.into(), MAX_MESSAGE),
+            details: shown_in(details),
             header: None,
         }
     }

@@ -4,6 +4,7 @@
 use super::error::{self, Refusal};
 use super::path::{Keyed, NamedApp, NamedId};
 use super::wire::deployment::Created;
+use super::wire::name::EnvironmentName;
 use super::wire::operation::Operations;
 use super::wire::problem::Problem;
 use super::wire::request::{ChangeRequest, RestartRequest, RollbackRequest};
@@ -163,7 +164,7 @@ async fn ask(
     delete, path = "/apps/{app}", tag = "operations", operation_id = "removeApp",
     params(
         ("app" = String, Path, description = "The app's id or name"),
-        ("environment" = Option<String>, Query, description = "Only this one; all of them if absent"),
+        ("environment" = inline(Option<EnvironmentName>), Query, description = "Only this one; all of them if absent"),
         ("volumes" = Option<bool>, Query, description = "Whether the volumes go, too"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
             description = "The same key with the same request within 24 hours gives the first answer again"),

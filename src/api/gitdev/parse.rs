@@ -54,10 +54,10 @@ pub(super) async fn object(body: Body, max: usize) -> Result<Object, Refusal> {
     }
 }
 
-/// A body that may be empty: what it could say has a default.
+/// A body that may be empty or `null`: what it could say has a default.
 pub(super) async fn optional_object(body: Body, max: usize) -> Result<Object, Refusal> {
     let bytes = bounds::whole(body, max).await?;
-    if bytes.is_empty() {
+    if matches!(bytes.trim_ascii(), b"" | b"null") {
         return Ok(Object::new());
     }
     object(Body::from(bytes), max).await
@@ -255,8 +255,9 @@ pub(super) fn log(
     let wait = flag_of_query(params, "wait")?;
     let limit = number(params, "limit", DEFAULT_LOG_LINES, 1, MAX_LOG_LINES)?;
     let offset = number(params, "offset", 0, 0, MAX_PLACE)?;
+    let seen = last_event(headers)?;
     if accepts(headers, "text/event-stream") {
-        let from = last_event(headers)?.unwrap_or(from);
+        let from = seen.unwrap_or(from);
         return Ok(LogForm::Followed { from });
     }
     if params.contains_key("from") {
@@ -287,11 +288,12 @@ pub(super) fn events(
         deployment: deployment.map(|text| id::parse("dep_", text).unwrap_or(NOTHING)),
         wait: false,
     };
+    let seen = last_event(headers)?;
     if !accepts(headers, "text/event-stream") {
         return Ok((list, false));
     }
     // What a client has seen counts more than where it began.
-    let after = last_event(headers)?.map_or(list.after, |seen| After::Serial(place(seen)));
+    let after = seen.map_or(list.after, |seen| After::Serial(place(seen)));
     Ok((ListEvents { after, ..list }, true))
 }
 
