@@ -17,7 +17,7 @@ use crate::core::operation::leftovers;
 use crate::core::release::Image;
 use crate::core::spec::Spec;
 use crate::core::time::Timestamp;
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -121,7 +121,7 @@ impl Store {
 
     fn known_key(
         &self,
-        tx: &Transaction<'_>,
+        tx: &Connection,
         by: PrincipalSerial,
         key: &RequestKey,
         now: Timestamp,
@@ -218,7 +218,7 @@ impl Store {
 
     pub(super) fn deployment_in(
         &self,
-        tx: &Transaction<'_>,
+        tx: &Connection,
         serial: DeploymentSerial,
     ) -> Result<Deployment, StoreError> {
         let sql = format!("SELECT {DEPLOYMENT} FROM deployment d WHERE d.serial = ?1");
