@@ -3,7 +3,7 @@
 # Debian keeps sshd and dockerd where an ordinary user's PATH does not look.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo clean-demo build install uninstall test test-clients simulate campaign-kill fmt lint bench bench-api
+.PHONY: help demo clean-demo build install uninstall test test-clients test-api simulate campaign-kill fmt lint bench bench-api
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test: ## all tests; starts a Docker engine and installs test programs (Debian) i
 
 test-clients: ## published clients from PyPI and npm against a real daemon and engine
 	scripts/test-clients
+
+test-api: ## Schemathesis by the daemon's own OpenAPI description; EXAMPLES=50 of each operation, SEED=1
+	EXAMPLES=$(or $(EXAMPLES),50) SEED=$(or $(SEED),1) scripts/test-api
 
 campaign-kill: ## the daemon killed KILLS=200 times on a real engine, as SEED=1 decides; takes about 5 s a kill
 	scripts/engine-up --for-tests

@@ -541,6 +541,7 @@ async fn change(process: &Process, app: &str, change: Change) {
         environments: Environments::All,
         change,
         now: false,
+        key: None,
     };
     process.ask(Action::Change(change)).await.unwrap();
     process.drive().await;

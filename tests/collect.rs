@@ -321,6 +321,7 @@ fn of_an_app_that_was_removed_nothing_stays() {
             environments: Environments::All,
             change: Change::Remove { volumes: false },
             now: true,
+            key: None,
         });
         process.ask(remove).await.unwrap();
         // While it is being removed nothing is taken from under it.

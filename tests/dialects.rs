@@ -3,6 +3,8 @@
 
 #[path = "dialects/golden.rs"]
 mod golden;
+#[path = "dialects/schema.rs"]
+mod schema;
 #[path = "dialects/stage.rs"]
 mod stage;
 #[path = "support/world.rs"]
@@ -10,6 +12,7 @@ mod stage;
 mod world;
 
 use golden::Bound;
+use schema::Schemas;
 use serde_json::{Value, json};
 use stage::Stage;
 use std::path::Path;
@@ -62,8 +65,17 @@ play! {
     gitdev_lists_deployments_in_pages: "gitdev/list",
     gitdev_gives_logs_in_each_form: "gitdev/logs",
     gitdev_cancels_until_the_commit: "gitdev/cancel",
+    gitdev_deletes_what_has_ended_and_what_is_live_only_by_force: "gitdev/delete",
     gitdev_changes_environments_and_goes_back_to_what_was_there: "gitdev/operations",
     gitdev_asks_who_it_is_and_what_they_may: "gitdev/access",
+    gitdev_makes_lists_and_revokes_tokens_within_their_reach: "gitdev/tokens",
+    gitdev_shows_a_token_of_one_environment_nothing_else: "gitdev/environment_tokens",
+    gitdev_limits_how_often_somebody_asks_and_says_so_on_every_answer: "gitdev/limits",
+    gitdev_gives_a_repeated_request_its_first_answer: "gitdev/keys",
+    gitdev_checks_in_the_contracts_order: "gitdev/order",
+    gitdev_takes_what_is_just_within_its_limits: "gitdev/edges",
+    gitdev_names_the_methods_a_path_has: "gitdev/methods",
+    gitdev_admits_its_own_faults: "gitdev/faults",
     gitdev_answers_in_its_own_shape_where_there_is_nothing: "gitdev/routes",
     gitdev_keeps_secrets_and_never_shows_them: "gitdev/secrets",
     gitdev_explains_and_collects_garbage: "gitdev/gc",
@@ -106,4 +118,58 @@ fn an_answer_that_differs_from_the_contract_is_noticed() {
         compare(&less).is_err(),
         "a key that is absent instead of null"
     );
+}
+
+#[test]
+fn an_answer_that_breaks_its_schema_anywhere_is_noticed() {
+    let schemas = Schemas::gitdev();
+    let mut tried = 0;
+    for (name, example) in schemas.examples() {
+        assert_eq!(schemas.check(name, example), Ok(()), "{name}");
+        for (what, mutated) in schema::mutations(example) {
+            // What a client need not know may also be absent, and be anything where nothing is said of it.
+            let optional = ["cancelled_by", "cancelled_at", "error", "rollback", "image"];
+            let is_free = name == "deployment" || name == "created";
+            let (place, change) = what.split_once(' ').unwrap();
+            let top = place.strip_prefix('/').unwrap_or_default();
+            let may_be = change == "is absent" || change == "is null" || top == "image";
+            if is_free && optional.contains(&top) && may_be {
+                continue;
+            }
+            assert!(schemas.check(name, &mutated).is_err(), "{name}: {what}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 400, "only {tried} mutations were tried");
+    // Of the right type, and still not what the contract says.
+    let forms = [
+        ("deployment", "/status", json!("canceled")),
+        ("deployment", "/id", json!("9x2m4p0000")),
+        ("deployment", "/commit_sha", json!("HEAD")),
+        ("deployment", "/build_duration", json!("2m5s")),
+        ("deployment", "/created_at", json!("2025-03-14 10:32:00")),
+        ("deployment", "/logs_url", json!("/logs")),
+        ("created", "/status", json!("building")),
+        ("created", "/project_id", json!("8f3k29")),
+        ("list", "/meta/more", json!(1)),
+        ("list", "/data", json!([{}])),
+        ("cancelled", "/more", json!(1)),
+        ("cancelled", "/status", json!("success")),
+        ("error_400", "/more", json!(1)),
+        ("error_400", "/error/more", json!(1)),
+        ("error_400", "/error/details/more", json!(1)),
+        ("error_400", "/error/code", json!("other")),
+        ("error_404", "/error/code", json!("missing_field")),
+        ("error_429", "/error/details/retry_after", json!(0)),
+        ("error_500", "/error/message", json!("")),
+    ];
+    for (name, place, value) in forms {
+        let examples = schemas.examples().into_iter();
+        for (_, example) in examples.filter(|(known, _)| *known == name) {
+            let mut bad = example.clone();
+            let (parent, key) = place.rsplit_once('/').unwrap();
+            bad.pointer_mut(parent).unwrap()[key] = value.clone();
+            assert!(schemas.check(name, &bad).is_err(), "{name}{place}: {value}");
+        }
+    }
 }

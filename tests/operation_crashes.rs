@@ -8,7 +8,7 @@ mod laws;
 #[expect(dead_code, reason = "another test file uses the rest")]
 mod world;
 
-use longshore::core::action::{CreateDeployment, Target};
+use longshore::core::action::{Action, CreateDeployment, Reply, Target};
 use longshore::core::admission::Desired;
 use longshore::core::change::{Change, ChangePhase};
 use longshore::core::deployment::{Phase, Trigger};
@@ -29,6 +29,7 @@ enum Story {
     Rollback,
     Restart,
     DeployToStopped,
+    DeleteLive,
 }
 
 /// How it must end once the request was accepted.
@@ -40,7 +41,7 @@ struct End {
 impl Story {
     fn end(self) -> End {
         let (desired, live) = match self {
-            Self::Stop | Self::StopNowInRollout => (Desired::Stopped, Some(2)),
+            Self::Stop | Self::StopNowInRollout | Self::DeleteLive => (Desired::Stopped, Some(2)),
             Self::StartAfterStop | Self::SuspendThenActivate => (Desired::Running, Some(2)),
             Self::Remove | Self::RemoveInRollout => (Desired::Removed, None),
             Self::Rollback => (Desired::Running, Some(1)),
@@ -74,7 +75,8 @@ async fn before(story: Story) -> (Bench, Process) {
         | Story::Remove
         | Story::RemoveInRollout
         | Story::Rollback
-        | Story::Restart => None,
+        | Story::Restart
+        | Story::DeleteLive => None,
     };
     if let Some(change) = earlier {
         process.change("web", change, false).await.unwrap();
@@ -91,6 +93,40 @@ fn again(target: Target) -> CreateDeployment {
     }
 }
 
+/// Whether the deployment that is live was deleted, with force, while work is done.
+async fn delete_live(process: &Process) -> bool {
+    let id = process.store.deployment(DeploymentSerial(2)).unwrap().id;
+    let mut deleted = false;
+    let ask = async {
+        let action = Action::DeleteDeployment { id, force: true };
+        deleted = matches!(process.ask(action).await, Ok(Reply::Gone));
+    };
+    let driven = process.agent.drive(ask).await;
+    driven.is_ok() && deleted
+}
+
+/// A deletion that was cut off left a deployment that can be deleted, and none that was deleted while it ran.
+async fn check_deleted(bench: &Bench, process: &Process, at: &str) {
+    let seen = || {
+        let id = process.store.deployment(DeploymentSerial(2)).unwrap().id;
+        process.store.find_deployment(id).unwrap().is_some()
+    };
+    if !seen() {
+        assert!(
+            bench.world.running().is_empty(),
+            "{at}: it is gone and runs"
+        );
+        return;
+    }
+    assert!(delete_live(process).await, "{at}");
+    assert!(!seen() && bench.world.running().is_empty(), "{at}");
+    let history = process.store.deployment(DeploymentSerial(2)).unwrap();
+    assert!(
+        matches!(history.phase, Phase::Succeeded { .. }),
+        "{at}: the row stays"
+    );
+}
+
 /// The story itself, as far as the process gets; whether its request was accepted.
 async fn tell(story: Story, bench: &Bench, process: &Process) -> bool {
     let change = async |change| process.change("web", change, true).await.is_ok();
@@ -102,6 +138,7 @@ async fn tell(story: Story, bench: &Bench, process: &Process) -> bool {
         Story::Rollback => process.create(again(Target::Release(None))).await.is_ok(),
         Story::Restart => process.create(again(Target::Restart)).await.is_ok(),
         Story::DeployToStopped => process.deploy("web").await.is_ok(),
+        Story::DeleteLive => delete_live(process).await,
         Story::StopNowInRollout | Story::RemoveInRollout => {
             if process.deploy("web").await.is_err() {
                 return false;
@@ -160,6 +197,9 @@ fn run(story: Story, crash: Option<usize>, again: Option<usize>) -> (usize, usiz
             second.last()
         );
         check(story, &bench, &process, operations, &at);
+        if story == Story::DeleteLive {
+            check_deleted(&bench, &process, &at).await;
+        }
         (first.len(), second.len())
     })
 }
@@ -201,7 +241,8 @@ fn check(story: Story, bench: &Bench, process: &Process, before: i64, at: &str) 
         | Story::StartAfterStop
         | Story::SuspendThenActivate
         | Story::Remove
-        | Story::RemoveInRollout => !changes.is_empty(),
+        | Story::RemoveInRollout
+        | Story::DeleteLive => !changes.is_empty(),
     };
     if accepted {
         let end = story.end();
@@ -289,4 +330,9 @@ fn a_restart_survives_an_end_at_every_point() {
 #[test]
 fn a_deployment_to_a_stopped_environment_survives_an_end_at_every_point() {
     enumerate(Story::DeployToStopped);
+}
+
+#[test]
+fn the_deletion_of_what_is_live_survives_an_end_at_every_point() {
+    enumerate(Story::DeleteLive);
 }

@@ -4,6 +4,7 @@
 use super::auth::{self, Peer};
 use super::follow::Followers;
 use super::{Api, root_error};
+use crate::core::access::TurnedAway;
 use crate::core::action::{Action, Reply};
 use crate::core::error::Error;
 use crate::core::measure::{Durations, Measurements, STEP_BOUNDS};
@@ -108,19 +109,11 @@ pub(super) async fn show(
     Extension(followers): Extension<Followers>,
     headers: HeaderMap,
 ) -> Response {
-    let caller = match (peer, auth::bearer(&headers)) {
-        (_, Some(token)) => api.agent.token_caller(&token),
-        (Peer::Local(user), None) => api.agent.local_caller(&user).map(Some),
-        (Peer::Remote(_), None) => Ok(None),
-    };
+    // Counted like everything else, so that nobody can try out tokens here.
+    let (_, caller) = api.agent.let_in(&peer.into(), auth::bearer(&headers).as_ref());
     let measured = match caller {
-        Ok(Some(caller)) => api.agent.dispatch(&caller, Action::Measure).await,
-        Ok(None) => {
-            let answer = root_error(StatusCode::UNAUTHORIZED, "A token is required");
-            let challenge = [(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))];
-            return (challenge, answer).into_response();
-        }
-        Err(error) => Err(error),
+        Ok(caller) => api.agent.dispatch(&caller, Action::Measure).await,
+        Err(turned_away) => return turned_back(turned_away),
     };
     let figures = match measured {
         Ok(Reply::Measurements(figures)) => *figures,
@@ -161,6 +154,25 @@ pub(super) async fn show(
             root_error(StatusCode::INTERNAL_SERVER_ERROR, "Internal error")
         }
     }
+}
+
+fn turned_back(turned_away: TurnedAway) -> Response {
+    let answer = match turned_away {
+        TurnedAway::TooMany(exceeded) => {
+            let wait = [(header::RETRY_AFTER, HeaderValue::from(exceeded.retry_after))];
+            let answer = root_error(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
+            return (wait, answer).into_response();
+        }
+        TurnedAway::NoToken => "A token is required",
+        TurnedAway::UnknownToken => "The token is not known, or no longer holds",
+        TurnedAway::ExpiredToken => "The token's time is over",
+        TurnedAway::Failed(error) => {
+            return root_error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string());
+        }
+    };
+    let challenge = [(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))];
+    let answer = root_error(StatusCode::UNAUTHORIZED, answer);
+    (challenge, answer).into_response()
 }
 
 /// What the daemon says of itself at one moment.

@@ -1,6 +1,9 @@
 //! Who asks, and what they may do.
 
+use super::error::Error;
 use super::id::{AppSerial, EnvironmentSerial, PrincipalSerial};
+use super::rate::{Exceeded, RatePlan};
+use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// What a caller may do; each includes the ones before it.
@@ -57,6 +60,34 @@ pub struct Caller {
     pub scope: Scope,
     /// Where they may do it.
     pub reach: Reach,
+    /// How often they may ask.
+    pub plan: RatePlan,
+    /// Until when; `None`: for ever.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Where a request came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A user of this host, on the unix socket, by name or number.
+    Local(String),
+    /// That address.
+    Remote(std::net::IpAddr),
+}
+
+/// Why a request is not even looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TurnedAway {
+    /// It is one too many.
+    TooMany(Exceeded),
+    /// It came without a token, and not from this host.
+    NoToken,
+    /// Its token is none of ours, or revoked.
+    UnknownToken,
+    /// Its token's time is over.
+    ExpiredToken,
+    /// It could not be found out whose it is.
+    Failed(Error),
 }
 
 /// Which part of the installation a caller can see. What lies outside does not exist for them.

@@ -12,7 +12,8 @@ use super::measure::Measurements;
 use super::name::{
     AppName, Branch, EnvironmentName, ImageReference, ProjectPath, Sha, VariableName,
 };
-use super::plan::Plan;
+use super::planned::Planned;
+use super::rate::RatePlan;
 use super::reload::Reloaded;
 use super::retention::Collection;
 use super::secret::Secret;
@@ -32,6 +33,13 @@ pub enum Action {
     ListDeployments(ListDeployments),
     /// Cancel one. Needs `deploy:write`; possible at any point before the commit, and again after it was cancelled.
     CancelDeployment(Uuid),
+    /// Delete one that has ended: no API shows it any more. Needs `deploy:admin`.
+    DeleteDeployment {
+        /// Which one.
+        id: Uuid,
+        /// The live one, too: its environment is stopped first.
+        force: bool,
+    },
     /// Read its log. Needs `deploy:read`.
     ReadLog(ReadLog),
     /// All apps and environments the caller can see. Needs `deploy:read`.
@@ -44,8 +52,15 @@ pub enum Action {
     PlanDeployment(CreateDeployment),
     /// Figures of the daemon as a whole. Needs `deploy:read` and a reach over everything.
     Measure,
-    /// Make a token. Needs `deploy:admin`.
+    /// Make a token that can do no more than the caller. Needs `deploy:admin`.
     CreateToken(CreateToken),
+    /// The tokens within the caller's reach. Needs `deploy:admin`.
+    ListTokens {
+        /// Those that no longer hold, too.
+        all: bool,
+    },
+    /// Revoke a token within the caller's reach, at once and for ever. Needs `deploy:admin`.
+    RevokeToken(Uuid),
     /// The database was restored from a backup: make what runs live. Needs `deploy:admin` without a limit to an app.
     Adopt {
         /// Make live what the database says instead, and remove what it does not know.
@@ -95,6 +110,8 @@ pub struct ChangeEnvironment {
     pub change: Change,
     /// Whether deployments that run or wait are cancelled, instead of being waited for. A removal always cancels.
     pub now: bool,
+    /// Makes a repetition of the same request give the first answer again.
+    pub key: Option<RequestKey>,
 }
 
 /// Which environments of an app are meant.
@@ -249,6 +266,37 @@ pub struct CreateToken {
     pub app: Option<AppRef>,
     /// The environment it is for; needs an app.
     pub environment: Option<EnvironmentName>,
+    /// How often it may ask; if absent the usual plan, or the caller's where that is less.
+    pub plan: Option<RatePlan>,
+    /// When it ends; if absent when the caller's does.
+    pub expires_at: Option<Timestamp>,
+    /// Makes a repetition of the same request give the first answer again.
+    pub key: Option<RequestKey>,
+}
+
+/// A token as a reader sees it.
+#[derive(Clone, Debug)]
+pub struct TokenView {
+    /// Who its bearer is.
+    pub principal: Principal,
+    /// What it may do.
+    pub scope: Scope,
+    /// The app it is for; all if absent.
+    pub app: Option<AppName>,
+    /// The environment it is for; all of the app's if absent.
+    pub environment: Option<EnvironmentName>,
+    /// How often it may ask.
+    pub plan: RatePlan,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Who made it, where that is known.
+    pub created_by: Option<String>,
+    /// When it ends by itself.
+    pub expires_at: Option<Timestamp>,
+    /// When it was used last, to the minute.
+    pub last_used_at: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
 }
 
 /// An answer.
@@ -272,7 +320,7 @@ pub enum Reply {
     /// To list events.
     Events(EventPage),
     /// To plan a deployment.
-    Plan(Box<Plan>),
+    Plan(Box<Planned>),
     /// To measure.
     Measurements(Box<Measurements>),
     /// To an automatic deployment for which there is nothing to do now.
@@ -282,12 +330,11 @@ pub enum Reply {
     /// To collect garbage.
     Collection(Collection),
     /// To create a token: the only time its secret is seen.
-    Token {
-        /// Whose it is.
-        principal: Principal,
-        /// The token.
-        secret: Secret,
-    },
+    Token(Box<TokenView>, Secret),
+    /// To list tokens.
+    Tokens(Vec<TokenView>),
+    /// It is gone: a token that was revoked, a deployment that was deleted.
+    Gone,
     /// To adopt.
     Adopted(Adopted),
     /// To reload: the file was sound and is in force.

@@ -2,6 +2,7 @@
 //! that turns these into its own shape.
 
 use super::access::Scope;
+use super::deployment::Phase;
 
 /// Why a request was not carried out. Nothing has changed when one of these is returned.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +36,9 @@ pub enum Error {
     /// No such change of an environment, or none the caller can see.
     #[error("there is no such operation")]
     OperationNotFound,
+    /// No such token, or none the caller can see, or it is revoked already.
+    #[error("there is no such token")]
+    TokenNotFound,
     /// The caller's rights are too small.
     #[error("this needs the scope {}", .0.as_str())]
     Forbidden(Scope),
@@ -68,6 +72,14 @@ pub enum Error {
     /// It ended, or is past its commit.
     #[error("the deployment can no longer be cancelled: {0}")]
     NotCancellable(Ended),
+    /// It has not ended and so cannot be deleted.
+    #[error("the deployment has not ended: cancel it first")]
+    InProgress(Box<Phase>),
+    /// It is what its environment runs and so cannot be deleted.
+    #[error(
+        "the deployment is live: deploy another first, or delete it with force, which stops its environment"
+    )]
+    Live,
     /// The environment takes no deployments now.
     #[error("{0}")]
     Refused(String),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
 /// A point in wall time, in milliseconds since 1970-01-01T00:00:00Z.
@@ -10,6 +11,15 @@ use time::macros::format_description;
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
+    /// Reads `2025-03-14T10:32:00Z` and its like (RFC 3339, with any offset), to the millisecond.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let nanos = OffsetDateTime::parse(text, &Rfc3339)
+            .ok()?
+            .unix_timestamp_nanos();
+        i64::try_from(nanos.div_euclid(1_000_000)).ok().map(Self)
+    }
+
     /// `2025-03-14T10:32:00Z`, the form of every API answer.
     #[must_use]
     pub fn to_seconds_string(self) -> String {
@@ -56,5 +66,15 @@ mod tests {
             Timestamp(i64::MAX).to_seconds_string(),
             "1970-01-01T00:00:00Z"
         );
+    }
+
+    #[test]
+    fn timestamps_are_read_with_any_offset_and_nothing_else_is_one() {
+        let at = Some(Timestamp(1_741_948_320_045));
+        assert_eq!(Timestamp::parse("2025-03-14T10:32:00.045Z"), at);
+        assert_eq!(Timestamp::parse("2025-03-14T12:02:00.0456+01:30"), at);
+        for text in ["", "2025-03-14", "2025-03-14T10:32:00", "1741948320"] {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
     }
 }

@@ -8,10 +8,14 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixStream};
 
 /// The group whose members may use the unix socket.
 const GROUP: &str = "longshore";
+
+/// Connections that wait to be accepted; the kernel's own limit, as systemd's sockets have it. Beyond it a client waits
+/// a second before it tries again.
+const BACKLOG: u32 = 4096;
 
 /// What a process may have open if the system does not say.
 const USUAL_OPEN_FILES: u64 = 1024;
@@ -107,9 +111,8 @@ async fn bind(api: &config::Api) -> anyhow::Result<Listening> {
     let mut sockets = vec![Socket::Unix(bind_unix(&api.socket).await?)];
     let mut at = api.socket.display().to_string();
     if let Some(address) = api.listen {
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("cannot listen on api.listen {address}"))?;
+        let listener =
+            bind_tcp(address).with_context(|| format!("cannot listen on api.listen {address}"))?;
         at = format!("{at} and http://{address}");
         sockets.push(Socket::Tcp(listener));
     }
@@ -118,6 +121,17 @@ async fn bind(api: &config::Api) -> anyhow::Result<Listening> {
         at,
         made: Some(api.socket.clone()),
     })
+}
+
+fn bind_tcp(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // Connections of the process before this one may still be ending.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Binds the unix socket, readable and writable for our group. A socket that nobody answers on any more is replaced.

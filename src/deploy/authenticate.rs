@@ -1,20 +1,49 @@
-//! Who is asking: the bearer of a token, or a user of this host.
+//! Who is asking, the bearer of a token or a user of this host, and whether they ask too often. Both are settled
+//! before anything is done for them.
 
 use super::Agent;
 use super::dispatch::internal;
-use crate::core::access::{Caller, Reach, Scope};
+use crate::core::access::{Caller, Origin, Reach, Scope, TurnedAway};
 use crate::core::error::Error;
+use crate::core::rate::{Allowance, RatePlan};
 use crate::core::secret::Secret;
+use crate::store::Token;
 
 impl Agent {
-    /// The caller a token makes; `None` if it is none of ours, or no longer holds.
+    /// Takes a request in: counts it, and says whose it is. What comes without a good token is counted by where it
+    /// comes from.
+    pub fn let_in(
+        &self,
+        origin: &Origin,
+        token: Option<&Secret>,
+    ) -> (Allowance, Result<Caller, TurnedAway>) {
+        let caller = match (origin, token) {
+            (_, Some(token)) => self.token_caller(token),
+            (Origin::Local(user), None) => self.local_caller(user).map_err(TurnedAway::Failed),
+            (Origin::Remote(_), None) => Err(TurnedAway::NoToken),
+        };
+        let (allowance, exceeded) = match (&caller, origin) {
+            (Ok(caller), _) => self.limits.take(caller.principal.serial, caller.plan),
+            (Err(_), Origin::Remote(address)) => self.limits.take_of_stranger(*address),
+            (Err(_), Origin::Local(_)) => (self.limits.unlimited(), None),
+        };
+        match exceeded {
+            Some(exceeded) => (allowance, Err(TurnedAway::TooMany(exceeded))),
+            None => (allowance, caller),
+        }
+    }
+
+    /// The caller a token makes; counts nothing.
     ///
     /// # Errors
-    /// If the store fails.
-    pub fn token_caller(&self, token: &Secret) -> Result<Option<Caller>, Error> {
-        self.store
-            .token_caller(token, self.ports.clock.now())
-            .map_err(internal)
+    /// If it does not hold.
+    pub fn token_caller(&self, token: &Secret) -> Result<Caller, TurnedAway> {
+        match self.store.token_caller(token, self.ports.clock.now()) {
+            Ok(Token::Holds(caller)) => Ok(caller),
+            Ok(Token::Expired) => Err(TurnedAway::ExpiredToken),
+            Ok(Token::Unknown) => Err(TurnedAway::UnknownToken),
+            Err(error) => Err(TurnedAway::Failed(internal(error))),
+        }
     }
 
     /// A user who may open the unix socket may do everything.
@@ -30,6 +59,8 @@ impl Agent {
             principal,
             scope: Scope::Admin,
             reach: Reach::All,
+            plan: RatePlan::Enterprise,
+            expires_at: None,
         })
     }
 }

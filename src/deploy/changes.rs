@@ -1,6 +1,7 @@
 //! Taking in changes of environments, and showing how they stand.
 
 use super::Agent;
+use super::answered::Kind;
 use super::create::denied;
 use super::dispatch::internal;
 use crate::core::access::{Caller, Reach};
@@ -16,6 +17,9 @@ impl Agent {
         caller: &Caller,
         asked: &ChangeEnvironment,
     ) -> Result<Reply, Error> {
+        if let Some(reply) = self.answered(caller, asked.key.as_ref(), Kind::Changes)? {
+            return Ok(reply);
+        }
         let places = self.places(caller, asked)?;
         let accepted = self
             .store
@@ -24,14 +28,13 @@ impl Agent {
                 asked.change,
                 caller.principal.serial,
                 asked.now,
+                asked.key.as_ref(),
                 self.ports.clock.now(),
             )
             .map_err(internal)?;
         match accepted {
-            ChangeAccepted::New(serials) => {
-                let views = serials.into_iter().map(|serial| self.change_view(serial));
-                Ok(Reply::Changes(views.collect::<Result<_, _>>()?))
-            }
+            ChangeAccepted::Accepted(serials) => self.change_views(serials),
+            ChangeAccepted::KeyReused => Err(Error::KeyReused),
             ChangeAccepted::Denied(environment, reason) => {
                 let place = places
                     .iter()
@@ -59,6 +62,11 @@ impl Agent {
             })
             .map(|view| Reply::Changes(vec![view]))
             .ok_or(Error::OperationNotFound)
+    }
+
+    pub(super) fn change_views(&self, serials: Vec<OperationSerial>) -> Result<Reply, Error> {
+        let views = serials.into_iter().map(|serial| self.change_view(serial));
+        Ok(Reply::Changes(views.collect::<Result<_, _>>()?))
     }
 
     fn change_view(&self, serial: OperationSerial) -> Result<ChangeView, Error> {

@@ -96,6 +96,9 @@ impl Agent {
         round.logs()?;
         round.mirrors().await?;
         self.store.note_lost_lines(now)?;
+        if !explain {
+            self.store.forget_keys(now)?;
+        }
         Ok(Collection {
             explained: explain,
             findings: round.findings,

@@ -1,9 +1,10 @@
 //! Taking in a request for a deployment: what is meant is found out against the real remote, then written down.
 
 use super::Agent;
+use super::answered::Kind;
 use super::dispatch::internal;
 use crate::core::access::{Caller, Reach};
-use crate::core::action::{AppRef, CreateDeployment, Reply, RequestKey, Target};
+use crate::core::action::{AppRef, CreateDeployment, Reply, Target};
 use crate::core::admission::DeniedReason;
 use crate::core::deployment::{Request, Wanted};
 use crate::core::error::Error;
@@ -28,7 +29,7 @@ impl Agent {
         caller: &Caller,
         create: CreateDeployment,
     ) -> Result<Reply, Error> {
-        if let Some(reply) = self.answered(caller, create.key.as_ref())? {
+        if let Some(reply) = self.answered(caller, create.key.as_ref(), Kind::Deployment)? {
             return Ok(reply);
         }
         let place = self.place_to_deploy(caller, &create.app, create.environment.as_ref())?;
@@ -59,6 +60,20 @@ impl Agent {
         Ok(Reply::Deployment(Box::new(view)))
     }
 
+    /// Whether an environment the caller means, and can see, runs an image: its deployments need no branch.
+    pub fn runs_image(
+        &self,
+        caller: &Caller,
+        app: &AppRef,
+        environment: Option<&EnvironmentName>,
+    ) -> bool {
+        let spec = match self.place(caller, app, environment) {
+            Ok(place) => self.configured(&place),
+            Err(_) => self.begins_anew(caller, app, environment),
+        };
+        spec.is_some_and(|spec| matches!(spec.source, SourceSpec::Image(_)))
+    }
+
     /// What a request means there, found out against the configuration and the real remote.
     pub(super) async fn meant(&self, place: &Place, target: Target) -> Result<Meant, Error> {
         let spec = self.configured(place).ok_or_else(|| {
@@ -69,22 +84,6 @@ impl Agent {
         })?;
         let wanted = self.resolve(place, &spec.source, target).await?;
         Ok(Meant { spec, wanted })
-    }
-
-    /// The answer to a request that was asked before with the same key. It comes before everything that is looked up:
-    /// by now the branch may be gone, the environment removed, nothing left to go back to.
-    fn answered(&self, caller: &Caller, key: Option<&RequestKey>) -> Result<Option<Reply>, Error> {
-        let Some(key) = key else { return Ok(None) };
-        let now = self.ports.clock.now();
-        let known = self.store.known(caller.principal.serial, key, now);
-        match known.map_err(internal)? {
-            Some(Created::Known(known)) => {
-                let view = self.store.view(known.serial).map_err(internal)?;
-                Ok(Some(Reply::Deployment(Box::new(view))))
-            }
-            Some(Created::KeyReused) => Err(Error::KeyReused),
-            Some(Created::New(_) | Created::Ignored(_) | Created::Denied(_)) | None => Ok(None),
-        }
     }
 
     /// The environment a caller means. One that was removed and that the configuration still names begins anew, with a
@@ -99,7 +98,7 @@ impl Agent {
             Err(missing @ (Error::AppNotFound(_) | Error::EnvironmentNotFound { .. })) => missing,
             found => return found,
         };
-        if !self.begins_anew(caller, app, environment) {
+        if self.begins_anew(caller, app, environment).is_none() {
             return Err(missing);
         }
         let settings = self.settings();
@@ -110,29 +109,27 @@ impl Agent {
         self.place(caller, app, environment)
     }
 
-    /// Whether an environment that is not there begins with its next deployment.
+    /// What an environment that is not there begins with at its next deployment; `None` if it does not.
     pub(super) fn begins_anew(
         &self,
         caller: &Caller,
         app: &AppRef,
         environment: Option<&EnvironmentName>,
-    ) -> bool {
-        let settings = self.settings();
-        let named = settings.apps.iter().find(|known| match app {
-            AppRef::Id(id) => known.id == *id,
-            AppRef::Name(name) => known.name == *name,
-        });
-        let is_configured = named.is_some_and(|known| {
-            let wanted = environment.unwrap_or(&known.default_environment);
-            known.environments.contains_key(wanted)
-        });
+    ) -> Option<Spec> {
         // Nobody begins what they could not see; a token for the removed environment itself ends with it.
         let may_begin = match caller.reach {
             Reach::All => true,
             Reach::App(_) => self.visible_app(caller, app).is_ok(),
             Reach::Environment(..) => false,
         };
-        is_configured && may_begin
+        let settings = self.settings();
+        let named = settings.apps.iter().find(|known| match app {
+            AppRef::Id(id) => known.id == *id,
+            AppRef::Name(name) => known.name == *name,
+        });
+        let named = named.filter(|_| may_begin)?;
+        let wanted = environment.unwrap_or(&named.default_environment);
+        named.environments.get(wanted).cloned()
     }
 
     /// The environment a caller means, if they can see it.

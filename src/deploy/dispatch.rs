@@ -3,7 +3,7 @@
 use super::Agent;
 use crate::core::access::{Caller, Reach, Scope};
 use crate::core::action::{
-    Action, AppRef, AppView, CreateToken, LOG_WAIT, ListDeployments, LogPage, ReadLog, Reply,
+    Action, AppRef, AppView, LOG_WAIT, ListDeployments, LogPage, ReadLog, Reply,
 };
 use crate::core::change::Change;
 use crate::core::deployment::{Deployment, Phase};
@@ -16,8 +16,6 @@ use uuid::Uuid;
 const MIN_LOG_PIECE: u64 = 128 * 1024;
 /// The largest: what is held in memory for one request.
 const MAX_LOG_PIECE: u64 = 1024 * 1024;
-/// The longest name of a token.
-const MAX_TOKEN_NAME: usize = 100;
 
 impl Agent {
     /// Carries out a request of somebody.
@@ -37,6 +35,7 @@ impl Agent {
             Action::GetDeployment(id) => self.show(caller, id),
             Action::ListDeployments(list) => self.list(caller, list),
             Action::CancelDeployment(id) => self.cancel(caller, id),
+            Action::DeleteDeployment { id, force } => self.delete(caller, id, force).await,
             Action::ReadLog(read) => self.read_log(caller, read).await,
             Action::ListApps => {
                 let apps = self.store.apps(caller.reach).map_err(internal)?;
@@ -46,7 +45,9 @@ impl Agent {
             Action::ListEvents(list) => self.list_events(caller, list).await,
             Action::PlanDeployment(create) => self.plan(caller, create).await,
             Action::Measure => Ok(Reply::Measurements(Box::new(self.measure(caller)?))),
-            Action::CreateToken(create) => self.create_token(caller, &create),
+            Action::CreateToken(create) => self.create_token(caller, create),
+            Action::ListTokens { all } => self.list_tokens(caller, all),
+            Action::RevokeToken(id) => self.revoke_token(caller, id),
             Action::Adopt { discard } => Ok(Reply::Adopted(self.adopt(caller, discard).await?)),
             Action::Reload => Ok(Reply::Reloaded(self.reload_for(caller)?)),
             Action::SetSecret(which, value) => self.set_secret(caller, &which, &value),
@@ -199,39 +200,6 @@ impl Agent {
             }
         }
     }
-
-    fn create_token(&self, caller: &Caller, create: &CreateToken) -> Result<Reply, Error> {
-        let name = create.name.trim();
-        if name.is_empty() || name.len() > MAX_TOKEN_NAME || name.chars().any(char::is_control) {
-            return Err(Error::Invalid {
-                field: "name",
-                message: format!("must be 1 to {MAX_TOKEN_NAME} printable characters"),
-            });
-        }
-        let reach = match (&create.app, &create.environment) {
-            (None, None) if caller.reach == Reach::All => Reach::All,
-            (None, None) => return Err(Error::Forbidden(Scope::Admin)),
-            (None, Some(_)) => {
-                return Err(Error::Invalid {
-                    field: "environment",
-                    message: "needs an app".into(),
-                });
-            }
-            (Some(app), Some(_)) => {
-                let place = self.place(caller, app, create.environment.as_ref())?;
-                Reach::Environment(place.app, place.environment)
-            }
-            (Some(app), None) => match caller.reach {
-                Reach::Environment(..) => return Err(Error::Forbidden(Scope::Admin)),
-                Reach::All | Reach::App(_) => Reach::App(self.visible_app(caller, app)?),
-            },
-        };
-        let made = self
-            .store
-            .create_token(name, create.scope, reach, self.ports.clock.now());
-        let (principal, secret) = made.map_err(internal)?;
-        Ok(Reply::Token { principal, secret })
-    }
 }
 
 fn needed_scope(action: &Action) -> Scope {
@@ -247,7 +215,10 @@ fn needed_scope(action: &Action) -> Scope {
         | Action::Measure
         | Action::GetChange(_) => Scope::Read,
         Action::CreateDeployment(_) | Action::CancelDeployment(_) => Scope::Write,
-        Action::CreateToken(_)
+        Action::DeleteDeployment { .. }
+        | Action::CreateToken(_)
+        | Action::ListTokens { .. }
+        | Action::RevokeToken(_)
         | Action::Reload
         | Action::Adopt { .. }
         | Action::SetSecret(..)

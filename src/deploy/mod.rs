@@ -6,6 +6,7 @@
 //! `select!` is `biased`: the same events in the same order make the same walk, so that a simulated one can be replayed.
 
 mod adopt;
+mod answered;
 mod authenticate;
 mod build;
 mod change;
@@ -14,6 +15,7 @@ mod checkout;
 mod collect;
 mod committed;
 mod create;
+mod delete;
 mod dispatch;
 mod drive;
 mod events;
@@ -21,6 +23,7 @@ mod failures;
 mod history;
 mod interrupt;
 mod journal;
+mod limits;
 mod measure;
 mod patience;
 mod permits;
@@ -31,6 +34,7 @@ mod reload;
 mod rollout;
 mod secrets;
 mod settle;
+mod tokens;
 mod uphold;
 mod walk;
 mod watch;
@@ -96,6 +100,7 @@ pub struct Agent {
     store: Arc<Store>,
     ports: Ports,
     settings: RwLock<Arc<Settings>>,
+    limits: limits::Limits,
     /// Counts checkouts, builds and rollouts.
     permits: permits::Permits,
     /// Operations that were at work when this process began and were not resumed yet.
@@ -118,6 +123,7 @@ impl Agent {
     #[must_use]
     pub fn new(store: Arc<Store>, ports: Ports, settings: Settings) -> Self {
         let agent = Self {
+            limits: limits::Limits::new(ports.clock.clone()),
             store,
             ports,
             permits: permits::Permits::new(settings.max_concurrent),

@@ -9,7 +9,7 @@ use crate::core::admission::admit;
 use crate::core::deployment::Wanted;
 use crate::core::drift::drift;
 use crate::core::error::Error;
-use crate::core::plan::{Interruption, Outcome, Plan, PlannedVersion, waits_for};
+use crate::core::planned::{Interruption, Outcome, Planned, PlannedVersion, waits_for};
 use crate::core::spec::Spec;
 use crate::store::Place;
 
@@ -22,10 +22,10 @@ impl Agent {
         let environment = create.environment.as_ref();
         let place = self.place(caller, &create.app, environment).map_err(|missing| {
             match self.begins_anew(caller, &create.app, environment) {
-                true => Error::Refused(
+                Some(_) => Error::Refused(
                     "the environment was removed and begins anew with its next deployment: before that there is nothing to plan with".into(),
                 ),
-                false => missing,
+                None => missing,
             }
         })?;
         let trigger = create.trigger;
@@ -37,7 +37,7 @@ impl Agent {
             Some(why) => Outcome::Refused(why),
             None => Outcome::of(&verdict, &standing),
         };
-        Ok(Reply::Plan(Box::new(Plan {
+        Ok(Reply::Plan(Box::new(Planned {
             steps: wanted.steps().to_vec(),
             strategy: spec.rollout.strategy,
             interruption: Interruption::of(spec.rollout.strategy, &standing, live.is_some()),

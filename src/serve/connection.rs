@@ -101,12 +101,17 @@ impl Progress {
         self.place.idle();
     }
 
+    /// What hyper says next without a request is a refusal again.
+    fn begin_anew(&self) {
+        self.served.store(false, Relaxed);
+    }
+
     /// A request's body was not read to its end.
     pub(super) fn left_unread(&self) {
         self.unread.store(true, Relaxed);
     }
 
-    /// Whether a request was ever handed over.
+    /// Whether a request was handed over since hyper began.
     pub(super) fn has_served(&self) -> bool {
         self.served.load(Relaxed)
     }
@@ -125,6 +130,10 @@ impl Progress {
 enum End {
     /// Either side closed it, or hyper did.
     Over,
+    /// What came is no HTTP.
+    Nonsense,
+    /// Nothing came for a moment: what is held for the next request is given up until it comes.
+    Resting,
     /// A head that never ended.
     SlowHead,
     /// It was idle too long, had to make room, or the daemon stops.
@@ -143,29 +152,45 @@ pub(super) async fn serve<S>(
     let limits = serving.limits;
     let progress = Arc::new(Progress::new(place));
     let mut stream = Watched::new(stream, limits.stall, Arc::clone(&progress));
-    let begins = tokio::select! {
-        biased;
-        begins = stream.begins() => begins.unwrap_or(false),
-        () = progress.place.closed() => false,
-        () = tokio::time::sleep(limits.idle) => false,
-        _ = serving.stopped.wait_for(|stopped| *stopped) => false,
+    let mut peer_of = Some(peer);
+    let mut known = None;
+    let end = loop {
+        let begins = tokio::select! {
+            biased;
+            begins = stream.begins() => begins.unwrap_or(false),
+            () = progress.place.closed() => false,
+            () = tokio::time::sleep(limits.idle) => false,
+            _ = serving.stopped.wait_for(|stopped| *stopped) => false,
+        };
+        if !begins {
+            return;
+        }
+        if let Some(ask) = peer_of.take() {
+            known = Some(ask(stream.get()));
+        }
+        let Some(peer) = known.clone() else { return };
+        // Boxed, so that a connection that says nothing has no room for what it would need.
+        let speaking = Box::pin(speak(stream, peer, &mut serving, &progress));
+        let end;
+        (end, stream) = speaking.await;
+        match end {
+            End::Resting => progress.begin_anew(),
+            End::Over | End::Nonsense | End::SlowHead | End::Unused => break end,
+        }
     };
-    if !begins {
-        return;
-    }
-    let peer = peer(stream.get());
-    let (end, stream) = speak(stream, peer, &mut serving, &progress).await;
     let refused = stream.refused();
     let mut stream = stream.into_stream();
     let answer = match (end, refused) {
-        (End::Over, Some(status)) => Some(bare_refusal(status)),
+        (End::Nonsense, refused) if !progress.has_served() => {
+            Some(bare_refusal(refused.unwrap_or(400)))
+        }
         (End::SlowHead, _) if !progress.has_served() => Some(refusal(
             408,
             "request_timeout",
             "The request's headers did not come in time",
             "",
         )),
-        (End::Over | End::SlowHead | End::Unused, _) => None,
+        (End::Over | End::Nonsense | End::SlowHead | End::Resting | End::Unused, _) => None,
     };
     let has_more = answer.is_some() || progress.unread.load(Relaxed);
     progress.waiting();
@@ -225,8 +250,13 @@ where
         let mut timer = pin!(None);
         let (mut timed, mut is_stopping) = (None, false);
         poll_fn(|context| {
-            if connection.poll_without_shutdown(context).is_ready() {
-                return Poll::Ready(End::Over);
+            if let Poll::Ready(over) = connection.poll_without_shutdown(context) {
+                let is_nonsense = over.is_err_and(|error| error.is_parse());
+                return Poll::Ready(if is_nonsense {
+                    End::Nonsense
+                } else {
+                    End::Over
+                });
             }
             let stage = progress.look();
             if closed.as_mut().poll(context).is_ready() {
@@ -243,7 +273,7 @@ where
             if timed != Some(changes) {
                 timed = Some(changes);
                 timer.set(match stage {
-                    Stage::Waiting => Some(tokio::time::sleep(limits.idle)),
+                    Stage::Waiting => Some(tokio::time::sleep(limits.rest)),
                     Stage::Head => Some(tokio::time::sleep(limits.head)),
                     Stage::Busy | Stage::Sending => None,
                 });
@@ -255,12 +285,15 @@ where
             match (over, stage) {
                 (false, _) => Poll::Pending,
                 (true, Stage::Head) => Poll::Ready(End::SlowHead),
-                (true, Stage::Waiting | Stage::Busy | Stage::Sending) => Poll::Ready(End::Unused),
+                (true, Stage::Waiting | Stage::Busy | Stage::Sending) => Poll::Ready(End::Resting),
             }
         })
         .await
     };
-    (end, connection.into_parts().io.into_inner())
+    let parts = connection.into_parts();
+    let mut stream = parts.io.into_inner();
+    stream.give_back(&parts.read_buf);
+    (end, stream)
 }
 
 async fn answer(
@@ -298,7 +331,8 @@ async fn answer(
 /// hands.
 pub(super) async fn linger<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> io::Result<()> {
     stream.shutdown().await?;
-    let mut thrown_away = [0; 4096];
+    // Not an array: every connection would carry it, also those that never come here.
+    let mut thrown_away = vec![0; 4096];
     while stream.read(&mut thrown_away).await? > 0 {}
     Ok(())
 }

@@ -16,6 +16,7 @@ mod table;
 use crate::api::Peer;
 use axum::Router;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use table::Table;
@@ -23,6 +24,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Sleep;
 
 /// How long and how much, how many. Tests use smaller ones.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +35,8 @@ pub struct Limits {
     pub body: Duration,
     /// Between requests, and before the first.
     pub idle: Duration,
+    /// How long after a request a connection keeps its buffers for the next.
+    pub rest: Duration,
     /// Without the client taking a single byte of an answer.
     pub stall: Duration,
     /// How long what a client still sends is thrown away, so that it can read why nobody wants it.
@@ -49,13 +53,15 @@ const HEAD: Duration = Duration::from_secs(10);
 const BODY: Duration = Duration::from_secs(60);
 /// Longer than the 50 s that usual clients and proxies keep a connection they may use again.
 const IDLE: Duration = Duration::from_secs(75);
+/// The requests of one command follow each other faster.
+const REST: Duration = Duration::from_secs(1);
 /// A log's reader may be a person's pager that stands still; it then goes on where it was by asking again.
 const STALL: Duration = Duration::from_secs(60);
 const LINGER: Duration = Duration::from_secs(5);
 /// Twice what a head may be for the routes, so that too large a head is usually refused in the shape of its path.
 const BUFFER: usize = 64 * 1024;
-/// Ten thousand runners that keep a connection each, and room. A silent connection costs about 2 KiB, one that waits
-/// between requests about 13 KiB.
+/// Ten thousand runners that keep a connection each, and room. One that waits costs about 2 KiB, one that asked a moment
+/// ago about 18 KiB.
 const CONNECTIONS: usize = 16_384;
 /// Files that are not connections: the database, logs, git, Docker.
 const OTHER_FILES: u64 = 1024;
@@ -64,6 +70,8 @@ const TURNED_AWAY_AT_ONCE: usize = 64;
 /// How long is waited when no connection can be accepted: files may be closed meanwhile.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Without a failure for so long, the next one is told again.
+const QUIET: Duration = Duration::from_secs(10);
 
 impl Limits {
     /// The daemon's, on a system that lets a process have this many files open.
@@ -74,6 +82,7 @@ impl Limits {
             head: HEAD,
             body: BODY,
             idle: IDLE,
+            rest: REST,
             stall: STALL,
             linger: LINGER,
             buffer: BUFFER,
@@ -146,37 +155,60 @@ async fn accept_all(socket: Socket, serving: Serving) {
     let mut stopped = serving.stopped.clone();
     let mut connections = JoinSet::new();
     let too_many = Arc::new(Semaphore::new(TURNED_AWAY_AT_ONCE));
-    let mut pause = None;
+    let mut trouble = None;
     loop {
         let accepted = tokio::select! {
             biased;
             // A sender that is gone is a reason to stop, too.
             _ = stopped.wait_for(|stopped| *stopped) => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+            () = Trouble::over(&mut trouble) => continue,
             accepted = socket.accept() => accepted,
         };
         match accepted {
-            Ok(stream) => {
-                if pause.take().is_some() {
-                    tracing::info!("connections are accepted again");
-                }
-                take_in(stream, &serving, &too_many, &mut connections);
-            }
+            Ok(stream) => take_in(stream, &serving, &too_many, &mut connections),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                if pause.is_none() {
-                    tracing::error!(%error, "no connection can be accepted; the oldest idle ones are closed until one can");
-                }
                 serving.table.close_oldest();
-                let length =
-                    pause.map_or(FIRST_PAUSE, |last: Duration| (last * 2).min(LONGEST_PAUSE));
-                pause = Some(length);
-                tokio::time::sleep(length).await;
+                let pause = Trouble::again(&mut trouble, &error);
+                tokio::time::sleep(pause).await;
             }
         }
     }
     drop(socket);
     while connections.join_next().await.is_some() {}
+}
+
+/// No connection could be accepted, not long ago.
+struct Trouble {
+    pause: Duration,
+    quiet: Pin<Box<Sleep>>,
+}
+
+impl Trouble {
+    /// Notes one more failure, tells of the first, and returns how long to wait.
+    fn again(trouble: &mut Option<Self>, error: &io::Error) -> Duration {
+        let pause = match trouble {
+            Some(before) => (before.pause * 2).min(LONGEST_PAUSE),
+            None => {
+                tracing::error!(%error, "no connection can be accepted; the oldest idle ones are closed until one can");
+                FIRST_PAUSE
+            }
+        };
+        let quiet = Box::pin(tokio::time::sleep(QUIET));
+        *trouble = Some(Self { pause, quiet });
+        pause
+    }
+
+    /// Returns when there has been none for a while, which it tells.
+    async fn over(trouble: &mut Option<Self>) {
+        match trouble {
+            Some(Self { quiet, .. }) => quiet.await,
+            None => std::future::pending().await,
+        }
+        *trouble = None;
+        tracing::info!("connections are accepted again");
+    }
 }
 
 fn take_in(

@@ -2,6 +2,7 @@
 //! a client that takes nothing is given up, and hyper's own bare refusals are kept back.
 
 use super::connection::Progress;
+use bytes::Bytes;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,8 +13,8 @@ use tokio::time::Sleep;
 
 pub(super) struct Watched<S> {
     stream: S,
-    /// What was read to see that there is something to read.
-    first: Option<u8>,
+    /// What was read already: to see that there is something, or with the request before.
+    first: Bytes,
     stall: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
     progress: Arc<Progress>,
@@ -25,7 +26,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
     pub(super) fn new(stream: S, stall: Duration, progress: Arc<Progress>) -> Self {
         Self {
             stream,
-            first: None,
+            first: Bytes::new(),
             stall,
             stalled: None,
             progress,
@@ -35,17 +36,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
 
     /// Waits for the client to say anything: until then no buffers are needed. `false` if it closed.
     pub(super) async fn begins(&mut self) -> io::Result<bool> {
-        let mut byte = [0];
-        let read = self.stream.read(&mut byte).await?;
-        if read == 1 {
-            self.first = Some(byte[0]);
+        if self.first.is_empty() {
+            let mut byte = [0];
+            let read = self.stream.read(&mut byte).await?;
+            self.first = Bytes::copy_from_slice(&byte[..read]);
+        }
+        let begins = !self.first.is_empty();
+        if begins {
             self.progress.reading();
         }
-        Ok(read == 1)
+        Ok(begins)
     }
 
-    /// The status hyper refused with. After the first request nobody can tell its refusals from the end of an answer, and they go out as
-    /// they are.
+    /// Takes back what was read and not used.
+    pub(super) fn give_back(&mut self, bytes: &[u8]) {
+        // Copied, because it is a part of the buffer that is to be given up.
+        self.first = Bytes::copy_from_slice(bytes);
+    }
+
+    /// The status hyper refused with. Right after a request nobody can tell its refusals from the end of an answer, and
+    /// they go out as they are.
     pub(super) fn refused(&self) -> Option<u16> {
         self.refused
     }
@@ -99,8 +109,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if let Some(first) = self.first.take() {
-            buffer.put_slice(&[first]);
+        if !self.first.is_empty() {
+            let length = self.first.len().min(buffer.remaining());
+            buffer.put_slice(&self.first.split_to(length));
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();

@@ -3,11 +3,12 @@
 use super::apps::Place;
 use super::deployments::end_in;
 use super::events::change_event;
+use super::keys::Answered;
 use super::operations::{millis_of, write_settlements};
 use super::rows::{PRINCIPAL, from_json, inconsistent, json, principal};
 use super::standing::standing;
 use super::{Store, StoreError};
-use crate::core::action::ChangeView;
+use crate::core::action::{ChangeView, RequestKey};
 use crate::core::admission::{DeniedReason, Entry, admit_change};
 use crate::core::change::{Change, ChangePhase, EnvironmentChange};
 use crate::core::deployment::Phase;
@@ -26,8 +27,10 @@ use std::collections::BTreeSet;
 /// What became of a request for changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChangeAccepted {
-    /// Each is in its environment's queue.
-    New(Vec<OperationSerial>),
+    /// Each is in its environment's queue; or was put there by the same request before.
+    Accepted(Vec<OperationSerial>),
+    /// The key was used before for another request.
+    KeyReused,
     /// One may not, and so none of them is.
     Denied(EnvironmentName, DeniedReason),
 }
@@ -48,11 +51,19 @@ impl Store {
         change: Change,
         by: PrincipalSerial,
         cancels: bool,
+        key: Option<&RequestKey>,
         now: Timestamp,
     ) -> Result<ChangeAccepted, StoreError> {
         let removes = matches!(change, Change::Remove { .. });
         let cancels = cancels || removes;
         self.write("accept_change", |tx| {
+            match self.answered_in(tx, by, key, now)? {
+                None => {}
+                Some(Answered::Changes(known)) => return Ok(ChangeAccepted::Accepted(known)),
+                Some(Answered::Deployment(_) | Answered::Token(..) | Answered::Another) => {
+                    return Ok(ChangeAccepted::KeyReused);
+                }
+            }
             for place in places {
                 let mut standing = standing(tx, place.environment)?;
                 if cancels {
@@ -84,7 +95,8 @@ impl Store {
                 change_event(tx, serial, &ChangePhase::Queued, now)?;
                 accepted.push(serial);
             }
-            Ok(ChangeAccepted::New(accepted))
+            self.remember(tx, by, key, &Answered::Changes(accepted.clone()), now)?;
+            Ok(ChangeAccepted::Accepted(accepted))
         })
     }
 

@@ -1,5 +1,6 @@
 //! Deployments: creating, looking, and moving them from phase to phase.
 
+use super::keys::Answered;
 use super::operations::write_settlements;
 use super::phases::{StepResult, begin_step, end_step, status_event, still, transition};
 use super::releases::is_collected;
@@ -7,7 +8,7 @@ use super::rows::{DEPLOYMENT, from_json, inconsistent, json, trigger_word, varia
 use super::standing::{note_head, standing};
 use super::{Store, StoreError};
 use crate::core::action::RequestKey;
-use crate::core::admission::{self, DeniedReason, IgnoredReason, Verdict};
+use crate::core::admission::{self, DeniedReason, Desired, IgnoredReason, Verdict};
 use crate::core::deployment::{Deployment, Phase, Request, Wanted};
 use crate::core::id::{
     AppSerial, ContainerSerial, DeploymentSerial, EnvironmentSerial, PrincipalSerial,
@@ -17,12 +18,9 @@ use crate::core::operation::leftovers;
 use crate::core::release::Image;
 use crate::core::spec::Spec;
 use crate::core::time::Timestamp;
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{Transaction, params};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
-
-/// How long a request's key is remembered (git.dev's contract: 24 hours).
-const KEY_LIFE_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// A deployment that is asked for.
 #[derive(Clone, Debug)]
@@ -56,6 +54,19 @@ pub enum Created {
     Denied(DeniedReason),
 }
 
+/// What became of hiding a deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hidden {
+    /// Nobody sees it any more.
+    Done,
+    /// Nobody saw it any more before.
+    Already,
+    /// It has not ended.
+    Unfinished(Phase),
+    /// It is live.
+    Live,
+}
+
 impl Store {
     /// Decides over a deployment and writes it, its operation and what it supersedes, all at once.
     ///
@@ -67,10 +78,14 @@ impl Store {
         now: Timestamp,
     ) -> Result<Created, StoreError> {
         self.write_sparing("create_deployment", |tx| {
-            if let Some(key) = &new.key
-                && let Some(known) = self.known_key(tx, new.request.by, key, now)?
-            {
-                return Ok(known);
+            match self.answered_in(tx, new.request.by, new.key.as_ref(), now)? {
+                None => {}
+                Some(Answered::Deployment(known)) => {
+                    return Ok(Created::Known(self.deployment_in(tx, known)?));
+                }
+                Some(Answered::Changes(_) | Answered::Token(..) | Answered::Another) => {
+                    return Ok(Created::KeyReused);
+                }
             }
             self.disk.room()?;
             if let Wanted::Release(release) = new.request.wanted
@@ -80,7 +95,9 @@ impl Store {
             }
             let standing = standing(tx, new.environment)?;
             let verdict = admission::admit(&standing, new.request.trigger, &new.request.wanted);
-            if let (Some(head), Verdict::Accepted { .. } | Verdict::Ignored(_)) = (&new.head, &verdict) {
+            if let (Some(head), Verdict::Accepted { .. } | Verdict::Ignored(_)) =
+                (&new.head, &verdict)
+            {
                 note_head(tx, new.environment, head)?;
             }
             let supersedes = match verdict {
@@ -95,48 +112,10 @@ impl Store {
                 let superseded = older.supersede(created.serial, now)?;
                 transition(tx, &from, &superseded, now)?;
             }
-            if let Some(key) = &new.key {
-                tx.execute(
-                    "INSERT INTO idempotency (principal, key, digest, deployment, created_at) VALUES (?1, ?2, ?3, ?4, ?5)
-                     ON CONFLICT (principal, key) DO UPDATE SET digest = excluded.digest, deployment = excluded.deployment, created_at = excluded.created_at",
-                    params![new.request.by.0, key.key, key.digest, created.serial.0, now.0],
-                )?;
-            }
+            let answer = Answered::Deployment(created.serial);
+            self.remember(tx, new.request.by, new.key.as_ref(), &answer, now)?;
             Ok(Created::New(created))
         })
-    }
-
-    /// What a request's key made when it was used before; `None` if it was not.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub fn known(
-        &self,
-        by: PrincipalSerial,
-        key: &RequestKey,
-        now: Timestamp,
-    ) -> Result<Option<Created>, StoreError> {
-        self.read(|tx| self.known_key(tx, by, key, now))
-    }
-
-    fn known_key(
-        &self,
-        tx: &Transaction<'_>,
-        by: PrincipalSerial,
-        key: &RequestKey,
-        now: Timestamp,
-    ) -> Result<Option<Created>, StoreError> {
-        let known: Option<(Vec<u8>, i64)> = tx
-            .prepare_cached("SELECT digest, deployment FROM idempotency WHERE principal = ?1 AND key = ?2 AND created_at > ?3")?
-            .query_row(params![by.0, key.key, now.0 - KEY_LIFE_MS], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        match known {
-            Some((digest, deployment)) if digest == key.digest => Ok(Some(Created::Known(
-                self.deployment_in(tx, DeploymentSerial(deployment))?,
-            ))),
-            Some(_) => Ok(Some(Created::KeyReused)),
-            None => Ok(None),
-        }
     }
 
     pub(super) fn insert(
@@ -228,6 +207,43 @@ impl Store {
             Some(row) => self.deployment_row(row),
             None => Err(inconsistent("deployment", serial, "is missing")),
         }
+    }
+
+    /// Hides a deployment that has ended from everybody who asks. The one that is live is hidden only where `stopped`
+    /// says so, and the environment is still meant to be.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn hide_deployment(
+        &self,
+        serial: DeploymentSerial,
+        stopped: bool,
+        by: PrincipalSerial,
+        now: Timestamp,
+    ) -> Result<Hidden, StoreError> {
+        self.write("hide_deployment", |tx| {
+            let (is_hidden, is_live, desired): (bool, bool, String) = tx.query_row(
+                "SELECT d.hidden_at IS NOT NULL, e.live_deployment IS d.serial, e.desired FROM deployment d
+                 JOIN environment e ON e.serial = d.environment WHERE d.serial = ?1",
+                [serial.0],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            )?;
+            if is_hidden {
+                return Ok(Hidden::Already);
+            }
+            let phase = self.deployment_in(tx, serial)?.phase;
+            if phase.ended_at().is_none() {
+                return Ok(Hidden::Unfinished(phase));
+            }
+            if is_live && !(stopped && desired == Desired::Stopped.as_str()) {
+                return Ok(Hidden::Live);
+            }
+            tx.execute(
+                "UPDATE deployment SET hidden_at = ?2, hidden_by = ?3 WHERE serial = ?1",
+                params![serial.0, now.0, by.0],
+            )?;
+            Ok(Hidden::Done)
+        })
     }
 
     /// Queued → Running: with the spec and the variables it will run with, and its first step's budget. Without a

@@ -10,6 +10,7 @@ mod events;
 mod files;
 mod kept;
 mod key;
+mod keys;
 mod ledger;
 mod logs;
 mod operations;
@@ -25,13 +26,15 @@ mod schema;
 mod seal;
 mod secrets;
 mod standing;
+mod tokens;
 mod views;
 
 pub use adopt::{Adoptee, Adopting, Discarded, GivenUp, Mode};
 pub use apps::{Place, PlaceError};
 pub use changes::ChangeAccepted;
-pub use deployments::{Created, NewDeployment};
+pub use deployments::{Created, Hidden, NewDeployment};
 pub use events::Progressed;
+pub use keys::Answered;
 pub use ledger::Home;
 pub use logs::DeploymentLog;
 pub use operations::{StepRow, Task, Unfinished};
@@ -42,6 +45,7 @@ pub use retention::{Holding, KnownProject};
 pub use rollouts::{Committing, Live};
 pub use running::Running;
 pub use secrets::{ContainerEnv, SecretError};
+pub use tokens::{NewToken, Token, TokenMade};
 
 use crate::core::deployment::InvalidTransition;
 use crate::core::ports::Random;
@@ -154,6 +158,7 @@ pub struct Store {
     data_dir: PathBuf,
     disk: disk::Disk,
     lost: Arc<logs::Lost>,
+    tokens: tokens::Remembered,
     credentials_directory: Option<PathBuf>,
     /// Held for as long as the store is open; the kernel lets go of it when the process ends, however it ends.
     _lock: std::fs::File,
@@ -193,6 +198,7 @@ impl Store {
             data_dir: data_dir.to_owned(),
             disk,
             lost: Arc::default(),
+            tokens: tokens::Remembered::default(),
             credentials_directory: with.credentials_directory,
             _lock: lock,
         })

@@ -19,7 +19,9 @@ impl Bound {
         for (name, value) in &self.0 {
             filled = filled.replace(&format!("{{{name}}}"), value);
         }
-        assert!(!filled.contains("{dep:"), "nothing is known of {filled}");
+        for kind in ["{dep:", "{token:", "{user:", "{proj:"] {
+            assert!(!filled.contains(kind), "nothing is known of {filled}");
+        }
         filled
     }
 
@@ -90,6 +92,7 @@ impl Bound {
 fn kind(word: &str) -> &'static str {
     match word {
         "dep" => "dep_[0-9a-z]{10,}",
+        "token" => "lsh_[A-Za-z0-9_-]{40}",
         "user" => "user_[0-9a-z]{10,}",
         "time" => r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ",
         "moment" => r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z",

@@ -1,14 +1,15 @@
 //! A daemon without sockets: the router over a real agent and a real store, the world around it in memory.
 
 use super::golden::Bound;
-use super::world::{Behaviour, Bench, Fake, Process, git_app, image_of, sha};
+use super::schema::Schemas;
+use super::world::{Behaviour, Bench, Fake, Process, git_app, image_app, image_of, sha};
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
 use longshore::api::{Api, Peer, routes};
-use longshore::core::name::{Branch, Sha};
+use longshore::core::name::{Branch, EnvironmentName, Sha};
 use longshore::core::ports::*;
 use longshore::deploy::{Agent, Ports, Settings};
 use serde_json::{Value, json};
@@ -97,13 +98,18 @@ pub struct Stage {
     repository: Arc<Repository>,
     router: Router,
     bound: Bound,
+    schemas: Schemas,
 }
 
 impl Stage {
-    /// Two apps, `web` and `other`, with tokens: `{token:web-read}`, `{token:web-write}`, `{token:other-write}`, `{token:other-admin}`; their
+    /// Three apps, `web`, `other` and `shop`, which runs an image in `production` and `staging`, with tokens: `{token:web-read}`, `{token:web-write}`, `{token:other-write}`, `{token:other-admin}`; their
     /// owners are `{user:web-write}` and so on, the projects `{proj:web}` and `{proj:other}`.
     pub async fn set() -> Self {
-        let bench = Bench::new(vec![git_app("web"), git_app("other")]);
+        let mut shop = image_app("shop", "nginx:1.27");
+        let staging = EnvironmentName::parse("staging").unwrap();
+        let spec = shop.environments.values().next().unwrap().clone();
+        shop.environments.insert(staging, spec);
+        let bench = Bench::new(vec![git_app("web"), git_app("other"), shop]);
         let process = bench.start();
         let fake = || Arc::new(Fake(bench.world.clone()));
         let repository = Arc::new(Repository {
@@ -139,6 +145,7 @@ impl Stage {
             repository,
             router,
             bound: Bound::default(),
+            schemas: Schemas::gitdev(),
         };
         stage.issue_tokens().await;
         stage
@@ -211,11 +218,28 @@ impl Stage {
             }
             "the repository is away" => self.repository.reachable.store(false, Ordering::Relaxed),
             "a second passes" => tokio::time::advance(Duration::from_secs(1)).await,
+            "a minute passes" => tokio::time::advance(Duration::from_secs(60)).await,
+            "an hour passes" => tokio::time::advance(Duration::from_secs(3600)).await,
+            "a day passes" => tokio::time::advance(Duration::from_secs(24 * 3600)).await,
+            "the database is damaged" => self.damage("ALTER TABLE release RENAME TO lost"),
+            "tokens are damaged" => self.damage("ALTER TABLE token RENAME COLUMN scope TO lost"),
+            "tokens are mended" => self.damage("ALTER TABLE token RENAME COLUMN lost TO scope"),
+            "the database is mended" => self.damage("ALTER TABLE lost RENAME TO release"),
             _ => match event.strip_prefix("the newest is ") {
                 Some(status) => self.drive_until(status).await,
                 None => panic!("nobody knows how '{event}' happens"),
             },
         }
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the test does what no part of the program may"
+    )]
+    fn damage(&self, sql: &str) {
+        let file = self.bench.data_dir.join("longshore.db");
+        let connection = rusqlite::Connection::open(file).unwrap();
+        connection.execute_batch(sql).unwrap();
     }
 
     fn behave(&self, behaviour: Behaviour) {
@@ -246,8 +270,14 @@ impl Stage {
     /// One request and its answer, compared with what the contract says.
     pub async fn exchange(&mut self, at: &str, scene: &Value) {
         let request = &scene["request"];
+        for _ in 1..scene["times"].as_u64().unwrap_or(1) {
+            self.send(request).await;
+        }
         let at = format!("{at} ({} {})", request["method"], request["path"]);
-        let (status, headers, body) = self.send(request).await;
+        let (status, headers, body) = match scene["driven"] == true {
+            true => self.send_driven(request).await,
+            false => self.send(request).await,
+        };
         let expected = &scene["response"];
         let shown = format!("{at}: {status} {headers:?} {body}");
         assert_eq!(
@@ -259,6 +289,16 @@ impl Stage {
             headers.get("x-request-id").is_some_and(|id| !id.is_empty()),
             "{shown}: X-Request-Id is on every answer"
         );
+        if request["path"].as_str().unwrap().starts_with("/v1") {
+            for name in ["limit", "remaining", "reset"] {
+                let told = headers.get_all(format!("x-ratelimit-{name}"));
+                let told: Vec<&str> = told.iter().map(|value| value.to_str().unwrap()).collect();
+                assert!(
+                    told.len() == 1 && told[0].parse::<i64>().is_ok_and(|number| number >= 0),
+                    "{shown}: X-RateLimit-{name} is on every answer, once, a number"
+                );
+            }
+        }
         for (name, value) in expected["headers"].as_object().into_iter().flatten() {
             let found = headers.get(name).map(|value| value.to_str().unwrap());
             let fits = match (value.as_str(), found) {
@@ -281,10 +321,24 @@ impl Stage {
                     found.to_string(),
                     "keys stand in the order of the alphabet"
                 );
-                self.bound.compare("body", wanted, &found)
+                let method = request["method"].as_str().unwrap_or("GET");
+                let path = request["path"].as_str().unwrap();
+                let documented = match Schemas::of_answer(method, path, status.as_u16()) {
+                    Some(schema) => self.schemas.check(&schema, &found),
+                    None => Ok(()),
+                };
+                documented.and_then(|()| self.bound.compare("body", wanted, &found))
             }
         };
         fits.unwrap_or_else(|fault| panic!("{shown}: {fault}"));
+    }
+
+    /// A request that is answered only when work was done for it.
+    async fn send_driven(&self, request: &Value) -> (StatusCode, HeaderMap, String) {
+        let mut answer = None;
+        let answered = async { answer = Some(self.send(request).await) };
+        self.agent.drive(answered).await.unwrap();
+        answer.unwrap()
     }
 
     async fn send(&self, request: &Value) -> (StatusCode, HeaderMap, String) {
@@ -294,14 +348,16 @@ impl Stage {
         for (name, value) in request["headers"].as_object().into_iter().flatten() {
             built = built.header(name, self.bound.fill(value.as_str().unwrap()));
         }
+        let elsewhere = request["from"].as_str();
+        let elsewhere = elsewhere.map_or(REMOTE, |address| address.parse().unwrap());
         let peer = match request["as"].as_str() {
             Some("ann") => Peer::Local("ann".into()),
             Some(token) => {
                 let value = self.bound.fill(&format!("Bearer {{token:{token}}}"));
                 built = built.header("authorization", value);
-                Peer::Remote(REMOTE)
+                Peer::Remote(elsewhere)
             }
-            None => Peer::Remote(REMOTE),
+            None => Peer::Remote(elsewhere),
         };
         let body = match (&request["body"], &request["text"], &request["bytes"]) {
             (Value::Null, Value::String(text), _) => text.clone(),

@@ -214,6 +214,56 @@ async fn a_follower_hears_what_happens_while_it_listens_and_after_it_comes_back(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_follower_whose_token_was_revoked_hears_nothing_more() {
+    let stage = Stage::set(vec![git_app("web")]);
+    let body = json!({ "name": "reader", "scope": "deploy:read" });
+    let made = stage.post("/v1/tokens", body).await.ok();
+    let reader = As::Token(made["token"].as_str().unwrap().to_owned());
+    let mut followed = stage.follow("/v1/events", &reader, None).await;
+    stage.deploy("web").await;
+    assert_eq!(followed.next().await.unwrap().json()["phase"], "queued");
+    let path = format!("/v1/tokens/{}", made["id"].as_str().unwrap());
+    let request = Stage::request("DELETE", &path, &As::Ann, Value::Null);
+    assert_eq!(stage.send(request).await.status, StatusCode::NO_CONTENT);
+    stage.drive().await;
+    let heard = followed.rest().await;
+    assert!(
+        heard.len() < 6,
+        "it heard of the deployment's end: {heard:?}"
+    );
+    let after: Vec<_> = heard
+        .iter()
+        .filter(|message| message.data.contains("succeeded"))
+        .collect();
+    assert!(after.is_empty(), "{heard:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_deployment_is_told_of_no_more() {
+    let stage = Stage::set(vec![git_app("web")]);
+    let id = stage.deploy("web").await;
+    stage.drive().await;
+    stage.deploy("web").await;
+    stage.drive().await;
+    let request = Stage::request(
+        "DELETE",
+        &format!("/v1/deployments/{id}"),
+        &As::Ann,
+        Value::Null,
+    );
+    assert_eq!(stage.send(request).await.status, StatusCode::NO_CONTENT);
+    let page = stage.get("/v1/events").await.ok();
+    let data = page["data"].as_array().unwrap();
+    assert_eq!(data.len(), 6);
+    assert!(
+        data.iter().all(|event| event["deployment"] != id.as_str()),
+        "{page}"
+    );
+    let answer = stage.get(&format!("/v1/events?deployment={id}")).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(start_paused = true)]
 async fn there_is_a_limit_to_how_many_follow_and_a_place_that_was_left_is_free() {
     let stage = Stage::set(vec![git_app("web")]);
     let mut followers = Vec::new();

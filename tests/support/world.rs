@@ -982,6 +982,7 @@ impl Process {
             environments: Environments::Default,
             change,
             now,
+            key: None,
         };
         match self.ask(Action::Change(asked)).await? {
             Reply::Changes(mut views) => Ok(views.remove(0)),

@@ -102,3 +102,30 @@ fn unread(error: &(dyn Error + 'static), max: usize) -> Refusal {
         json!({}),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::RequestId;
+    use crate::api::gitdev::error::with_request_id;
+    use axum::Router;
+    use axum::middleware::from_fn;
+    use axum::routing::get;
+    use tower::ServiceExt as _;
+
+    #[tokio::test]
+    async fn a_panic_is_answered_in_the_contracts_shape() {
+        let broken = get(async || -> StatusCode { panic!("this is what the test is about") });
+        let router: Router = Router::new().route("/", broken).layer(from_fn(panics));
+        let asked = Request::get("/").body(Body::empty()).unwrap();
+        let answer = router.oneshot(asked).await.unwrap();
+        let answer = with_request_id(answer, Some(RequestId("7".into())));
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = axum::body::to_bytes(answer.into_body(), 1 << 20)
+            .await
+            .unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["error"]["code"], "internal_error");
+        assert_eq!(body["error"]["details"]["request_id"], "7");
+    }
+}

@@ -7,6 +7,7 @@ use super::path::Named;
 use super::wire::PageMeta;
 use super::wire::deployment::{Cancelled, Created, Deployment, DeploymentPage};
 use super::wire::log::{LogLine, LogLines};
+use super::wire::name::{EnvironmentName, EventId};
 use super::wire::problem::Problem;
 use super::wire::request::NewDeployment;
 use super::wire::word::Status;
@@ -18,15 +19,15 @@ use crate::core::action::{Action, ReadLog, Reply};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, Uri};
-use axum::response::Response;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 use utoipa_axum::routes;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
         routes!(list, create),
-        routes!(show),
+        routes!(show, delete),
         routes!(cancel),
         routes!(logs),
     ]
@@ -55,7 +56,9 @@ async fn create(
     body: Body,
 ) -> Result<Response, Refusal> {
     let body = parse::object(body, MAX_BODY).await?;
-    let create = parse::create(&body, &headers)?;
+    let create = parse::create(&body, &headers, |app, environment| {
+        api.agent.runs_image(&caller, app, environment)
+    })?;
     let asked = body.get("project_id").and_then(Value::as_str);
     match api
         .agent
@@ -74,10 +77,10 @@ async fn create(
     get, path = "/deployments", tag = "deployments", operation_id = "listDeployments",
     params(
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "20 if absent"),
-        ("offset" = Option<u32>, Query, minimum = 0, description = "How many to skip"),
+        ("offset" = Option<i64>, Query, minimum = 0, description = "How many to skip"),
         ("status" = Option<Status>, Query, description = "Only those in this state"),
         ("project_id" = Option<String>, Query, description = "Only this app's, by id or name"),
-        ("environment" = Option<String>, Query, description = "Only those of environments of this name"),
+        ("environment" = inline(Option<EnvironmentName>), Query, description = "Only those of environments of this name"),
     ),
     responses(
         (status = 200, body = DeploymentPage),
@@ -172,6 +175,44 @@ async fn cancel(
     }
 }
 
+/// Deletes a deployment that has ended: nothing shows it any more
+///
+/// The live one only with `force`, which stops its environment first and waits until that is done. What is live and
+/// what can be gone back to stays as it is.
+#[utoipa::path(
+    delete, path = "/deployments/{id}", tag = "deployments", operation_id = "deleteDeployment",
+    params(
+        ("id" = String, Path, description = "The deployment's id"),
+        ("force" = Option<bool>, Query, description = "The live one, too: its environment is stopped"),
+    ),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 400, body = Problem, description = "A parameter breaks a rule"),
+        (status = 404, body = Problem, description = "There is no such deployment"),
+        (status = 409, body = Problem, description = "It has not ended, or it is live"),
+    ),
+)]
+async fn delete(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    named: Named,
+    Query(params): Params,
+) -> Result<Response, Refusal> {
+    let delete = Action::DeleteDeployment {
+        id: named.deployment,
+        force: parse::flag_of_query(&params, "force")?,
+    };
+    match api
+        .agent
+        .dispatch(&caller, delete)
+        .await
+        .map_err(|error| error::about(error, &named.text))?
+    {
+        Reply::Gone => Ok(StatusCode::NO_CONTENT.into_response()),
+        other => Err(Refusal::unexpected(&other)),
+    }
+}
+
 /// Reads a deployment's log
 ///
 /// As text; as JSON where `Accept` names it; with `from` whole lines from that byte on, and in `X-Longshore-Next` where
@@ -182,9 +223,9 @@ async fn cancel(
     params(
         ("id" = String, Path, description = "The deployment's id"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many lines as JSON; 100 if absent"),
-        ("offset" = Option<u32>, Query, minimum = 0, description = "How many lines to skip"),
+        ("offset" = Option<i64>, Query, minimum = 0, description = "How many lines to skip"),
         ("from" = Option<i64>, Query, minimum = 0, description = "The byte to begin at"),
-        ("Last-Event-ID" = Option<String>, Header, pattern = "^[0-9]{1,18}$",
+        ("Last-Event-ID" = inline(Option<EventId>), Header,
             description = "Where a client that was cut off goes on following; counts more than `from`"),
         ("wait" = Option<bool>, Query, description = "With `from`: whether to wait for a line if there is none yet"),
     ),

@@ -7,8 +7,9 @@ use axum::body::Bytes;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::path::{Operation, Parameter, PathItem};
 use utoipa::openapi::response::{Response as Answer, ResponseBuilder};
+use utoipa::openapi::schema::{Schema, SchemaType};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
     ContentBuilder, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
@@ -20,10 +21,28 @@ use utoipa_axum::routes;
 const BEARER: &str = "bearer";
 
 /// What every answer carries, beside its own headers.
-const HEADERS: [(&str, &str); 1] = [(
-    "x-request-id",
-    "The id of the request, by which its cause is found in the daemon's log",
-)];
+const HEADERS: [(&str, Type, &str); 4] = [
+    (
+        "x-request-id",
+        Type::String,
+        "The id of the request, by which its cause is found in the daemon's log",
+    ),
+    (
+        "x-ratelimit-limit",
+        Type::Integer,
+        "How many requests a minute the caller may send",
+    ),
+    (
+        "x-ratelimit-remaining",
+        Type::Integer,
+        "How many may follow at once",
+    ),
+    (
+        "x-ratelimit-reset",
+        Type::Integer,
+        "The Unix second at which as many as ever may follow at once",
+    ),
+];
 
 /// What authentication and the daemon's own state can answer to every request.
 const EVERYWHERE: [(&str, &str); 8] = [
@@ -110,6 +129,9 @@ fn finish(mut description: OpenApi) -> OpenApi {
                 let answer = answers.entry(status.to_owned());
                 answer.or_insert_with(|| RefOr::T(problem(why)));
             }
+            for parameter in operation.parameters.iter_mut().flatten() {
+                without_null(parameter);
+            }
             for answer in answers.values_mut() {
                 if let RefOr::T(answer) = answer {
                     add_headers(answer);
@@ -142,13 +164,32 @@ fn problem(why: &str) -> Answer {
 }
 
 fn add_headers(answer: &mut Answer) {
-    for (name, why) in HEADERS {
-        let text = ObjectBuilder::new().schema_type(Type::String).build();
+    for (name, kind, why) in HEADERS {
+        let text = ObjectBuilder::new().schema_type(kind).build();
         let header = HeaderBuilder::new()
             .schema(Some(text))
             .description(Some(why));
         answer
             .headers
             .insert(name.to_owned(), RefOr::T(header.build()));
+    }
+}
+
+/// What is part of a line of text can be absent, but not null.
+fn without_null(parameter: &mut RefOr<Parameter>) {
+    let RefOr::T(parameter) = parameter else {
+        return;
+    };
+    match &mut parameter.schema {
+        Some(RefOr::T(Schema::Object(object))) => {
+            if let SchemaType::Array(types) = &mut object.schema_type {
+                types.retain(|one| *one != Type::Null);
+            }
+        }
+        Some(RefOr::T(Schema::OneOf(either))) => {
+            let is_null = |one: &RefOr<Schema>| matches!(one, RefOr::T(Schema::Object(object)) if object.schema_type == SchemaType::new(Type::Null));
+            either.items.retain(|one| !is_null(one));
+        }
+        Some(RefOr::T(_) | RefOr::Ref(_)) | None => {}
     }
 }

@@ -1,11 +1,13 @@
 //! Errors in git.dev's shape: `{"error":{"code","message","details"}}`. All validation is 400.
 
 use super::wire::problem::{Problem, ProblemCause};
+use super::wire::word::Status;
 use crate::api::RequestId;
 use crate::core::action::Reply;
 use crate::core::admission::IgnoredReason;
 use crate::core::error::{Ended, Error};
-use axum::http::{HeaderValue, Method, StatusCode};
+use crate::core::rate::Exceeded;
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
@@ -16,7 +18,41 @@ pub(super) struct Refusal {
     code: &'static str,
     message: String,
     details: Value,
-    header: Option<(&'static str, &'static str)>,
+    header: Option<Said>,
+}
+
+/// What a header says besides.
+#[derive(Debug)]
+enum Said {
+    /// How to say who is asking.
+    Challenge,
+    /// In how many seconds to ask again.
+    RetryAfter(u64),
+}
+
+/// What a refusal repeats of a request, in characters: enough to see what was meant.
+const MAX_SHOWN: usize = 255;
+/// A message: ours, with something of the request in it.
+const MAX_MESSAGE: usize = 1000;
+
+/// A text cut to its beginning.
+fn shown(text: String, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// The same for the fields of details. Lists are ours.
+fn shown_in(details: Value) -> Value {
+    let Value::Object(fields) = details else {
+        return details;
+    };
+    let cut = |(name, value)| match value {
+        Value::String(text) => (name, Value::String(shown(text, MAX_SHOWN))),
+        other => (name, other),
+    };
+    Value::Object(fields.into_iter().map(cut).collect())
 }
 
 impl Refusal {
@@ -29,8 +65,8 @@ impl Refusal {
         Self {
             status,
             code,
-            message: message.into(),
-            details,
+            message: shown(message.into(), MAX_MESSAGE),
+            details: shown_in(details),
             header: None,
         }
     }
@@ -92,9 +128,8 @@ impl Refusal {
     }
 
     pub(super) fn too_many_followers(most: usize) -> Self {
-        let wait = Some(("retry-after", "30"));
         Self {
-            header: wait,
+            header: Some(Said::RetryAfter(30)),
             ..Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too_many_followers",
@@ -139,10 +174,31 @@ impl Refusal {
         )
     }
 
-    fn unauthorized(code: &'static str, message: &str) -> Self {
-        let challenge = Some(("www-authenticate", "Bearer"));
+    pub(super) fn expired_token() -> Self {
+        Self::unauthorized("expired_token", "The token's time is over")
+    }
+
+    pub(super) fn too_many(exceeded: &Exceeded) -> Self {
+        let Exceeded {
+            plan,
+            limit,
+            retry_after,
+        } = *exceeded;
+        let details = json!({ "limit": limit, "retry_after": retry_after, "plan": plan.as_str() });
         Self {
-            header: challenge,
+            header: Some(Said::RetryAfter(retry_after)),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limit_exceeded",
+                format!("Rate limit of {limit} requests per minute exceeded"),
+                details,
+            )
+        }
+    }
+
+    fn unauthorized(code: &'static str, message: &str) -> Self {
+        Self {
+            header: Some(Said::Challenge),
             ..Self::new(StatusCode::UNAUTHORIZED, code, message, json!({}))
         }
     }
@@ -184,10 +240,12 @@ impl IntoResponse for Refusal {
             },
         };
         let mut response = (self.status, super::render::json(&body)).into_response();
-        if let Some((name, value)) = self.header {
-            response
-                .headers_mut()
-                .insert(name, HeaderValue::from_static(value));
+        let header = self.header.map(|said| match said {
+            Said::Challenge => (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            Said::RetryAfter(seconds) => (header::RETRY_AFTER, seconds.into()),
+        });
+        if let Some((name, value)) = header {
+            response.headers_mut().insert(name, value);
         }
         if is_ours {
             response.extensions_mut().insert(OurFault(body));
@@ -244,6 +302,12 @@ fn refusal(error: Error, subject: &str) -> Refusal {
             format!("There is no operation '{subject}'"),
             json!({ "id": subject }),
         ),
+        Error::TokenNotFound => Refusal::new(
+            StatusCode::NOT_FOUND,
+            "token_not_found",
+            format!("There is no token '{subject}'"),
+            json!({ "id": subject }),
+        ),
         Error::Forbidden(needed) => Refusal::new(
             StatusCode::FORBIDDEN,
             "insufficient_scope",
@@ -277,6 +341,19 @@ fn refusal(error: Error, subject: &str) -> Refusal {
                 details,
             )
         }
+        Error::InProgress(phase) => Refusal::new(
+            StatusCode::CONFLICT,
+            "deployment_in_progress",
+            message,
+            json!({ "id": subject, "status": Status::from(&*phase) }),
+        ),
+        // Nothing is live before it succeeded.
+        Error::Live => Refusal::new(
+            StatusCode::CONFLICT,
+            "deployment_active",
+            message,
+            json!({ "id": subject, "status": "success" }),
+        ),
         Error::Refused(_) => Refusal::new(
             StatusCode::CONFLICT,
             "environment_refused",
@@ -296,30 +373,24 @@ fn refusal(error: Error, subject: &str) -> Refusal {
             json!({}),
         ),
         Error::Unsupported(_) => Refusal::bad("unsupported", message, json!({})),
-        Error::Unavailable(_) => {
-            let wait = Some(("retry-after", "5"));
-            Refusal {
-                header: wait,
-                ..Refusal::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "unavailable",
-                    message,
-                    json!({}),
-                )
-            }
-        }
-        Error::DiskFull(_) => {
-            let wait = Some(("retry-after", "60"));
-            Refusal {
-                header: wait,
-                ..Refusal::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "disk_full",
-                    message,
-                    json!({}),
-                )
-            }
-        }
+        Error::Unavailable(_) => Refusal {
+            header: Some(Said::RetryAfter(5)),
+            ..Refusal::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                message,
+                json!({}),
+            )
+        },
+        Error::DiskFull(_) => Refusal {
+            header: Some(Said::RetryAfter(60)),
+            ..Refusal::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "disk_full",
+                message,
+                json!({}),
+            )
+        },
         Error::Internal(_) => Refusal::internal(message),
     }
 }

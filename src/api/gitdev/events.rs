@@ -3,6 +3,7 @@
 use super::error::{self, Refusal};
 use super::follow::{self, Follower};
 use super::wire::event::{Event, Events};
+use super::wire::name::{EnvironmentName, EventId};
 use super::wire::problem::Problem;
 use super::{Params, Route, parse, render};
 use crate::api::Api;
@@ -32,9 +33,9 @@ pub(super) fn routes() -> Vec<Route> {
             description = "The event after which to begin, or `latest` for what happens from now on; the first of all if absent"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "100 if absent"),
         ("app" = Option<String>, Query, description = "Only this app's, by id or name"),
-        ("environment" = Option<String>, Query, description = "Only those of environments of this name"),
+        ("environment" = inline(Option<EnvironmentName>), Query, description = "Only those of environments of this name"),
         ("deployment" = Option<String>, Query, description = "Only this deployment's"),
-        ("Last-Event-ID" = Option<String>, Header, pattern = "^[0-9]{1,18}$",
+        ("Last-Event-ID" = inline(Option<EventId>), Header,
             description = "Where a client that was cut off goes on following; counts more than `after`"),
     ),
     responses(

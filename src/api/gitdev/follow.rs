@@ -58,7 +58,7 @@ impl Follower {
         }
         // It may have been revoked, or have expired.
         if let Some(token) = &self.token {
-            self.caller = agent.token_caller(token).ok()??;
+            self.caller = agent.token_caller(token).ok()?;
         }
         agent.dispatch(&self.caller, action).await.ok()
     }

@@ -5,6 +5,7 @@ mod apps;
 mod bounds;
 mod deployments;
 mod describe;
+mod door;
 mod error;
 mod events;
 mod follow;
@@ -21,21 +22,17 @@ mod upkeep;
 mod wire;
 mod words;
 
-use super::{Api, RequestId, auth, auth::Peer};
+use super::Api;
 use axum::Router;
-use axum::extract::{ConnectInfo, Query, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, Uri};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::Response;
+use axum::extract::Query;
+use axum::http::{Method, Uri};
+use axum::middleware::{from_fn, from_fn_with_state};
 use error::Refusal;
 use std::collections::HashMap;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 /// The largest request body, in bytes: a hundred variables of 32 KiB do not fit, and no real request has them.
 const MAX_BODY: usize = 1024 * 1024;
-
-/// What everybody who asks for anything should know; an addition.
-const WARNING: HeaderName = HeaderName::from_static("x-longshore-warning");
 
 type Params = Query<HashMap<String, String>>;
 
@@ -64,7 +61,7 @@ pub(super) fn routes(api: &Api) -> Router<Api> {
         .layer(describe::layer(description))
         .layer(from_fn(bounds::panics))
         .layer(from_fn(bounds::head))
-        .layer(from_fn_with_state(api.clone(), authenticate))
+        .layer(from_fn_with_state(api.clone(), door::pass))
 }
 
 /// The one place where a path is served, so that what is described is served and the other way round. Lenient: each is
@@ -75,32 +72,6 @@ fn serve(router: OpenApiRouter<Api>, (schemas, paths, methods): Route) -> OpenAp
     slashed.into_iter().fold(described, |router, path| {
         router.route(&path, methods.clone())
     })
-}
-
-/// 401 comes before everything else. A user of the unix socket needs no token.
-async fn authenticate(
-    State(api): State<Api>,
-    ConnectInfo(peer): ConnectInfo<Peer>,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, Refusal> {
-    let caller = match (peer, auth::bearer(request.headers())) {
-        (_, Some(token)) => api
-            .agent
-            .token_caller(&token)?
-            .ok_or_else(Refusal::invalid_token)?,
-        (Peer::Local(user), None) => api.agent.local_caller(&user)?,
-        (Peer::Remote(_), None) => return Err(Refusal::missing_token()),
-    };
-    request.extensions_mut().insert(caller);
-    let id = request.extensions().get::<RequestId>().cloned();
-    let response = next.run(request).await;
-    let mut response = error::with_request_id(response, id);
-    let warning = api.agent.warning();
-    if let Some(warning) = warning.and_then(|text| HeaderValue::from_str(&text).ok()) {
-        response.headers_mut().insert(WARNING, warning);
-    }
-    Ok(response)
 }
 
 async fn method_not_allowed(method: Method, uri: Uri) -> Refusal {

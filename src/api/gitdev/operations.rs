@@ -2,8 +2,9 @@
 //! restart, rollback.
 
 use super::error::{self, Refusal};
-use super::path::{NamedApp, NamedId};
+use super::path::{Keyed, NamedApp, NamedId};
 use super::wire::deployment::Created;
+use super::wire::name::EnvironmentName;
 use super::wire::operation::Operations;
 use super::wire::problem::Problem;
 use super::wire::request::{ChangeRequest, RestartRequest, RollbackRequest};
@@ -36,7 +37,11 @@ pub(super) fn routes() -> Vec<Route> {
 /// Stops an environment
 #[utoipa::path(
     post, path = "/apps/{app}/stop", tag = "operations", operation_id = "stopEnvironment",
-    params(("app" = String, Path, description = "The app's id or name")),
+    params(
+        ("app" = String, Path, description = "The app's id or name"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+            description = "The same key with the same request within 24 hours gives the first answer again"),
+    ),
     request_body = inline(Option<ChangeRequest>),
     responses(
         (status = 202, body = Operations),
@@ -48,16 +53,21 @@ pub(super) fn routes() -> Vec<Route> {
 async fn stop(
     state: State<Api>,
     caller: Extension<Caller>,
+    keyed: Keyed,
     app: NamedApp,
     body: Body,
 ) -> Result<Response, Refusal> {
-    ask(state, caller, app, body, Change::Stop).await
+    ask(state, caller, keyed, app, body, Change::Stop).await
 }
 
 /// Starts an environment that was stopped
 #[utoipa::path(
     post, path = "/apps/{app}/start", tag = "operations", operation_id = "startEnvironment",
-    params(("app" = String, Path, description = "The app's id or name")),
+    params(
+        ("app" = String, Path, description = "The app's id or name"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+            description = "The same key with the same request within 24 hours gives the first answer again"),
+    ),
     request_body = inline(Option<ChangeRequest>),
     responses(
         (status = 202, body = Operations),
@@ -69,16 +79,21 @@ async fn stop(
 async fn start(
     state: State<Api>,
     caller: Extension<Caller>,
+    keyed: Keyed,
     app: NamedApp,
     body: Body,
 ) -> Result<Response, Refusal> {
-    ask(state, caller, app, body, Change::Start).await
+    ask(state, caller, keyed, app, body, Change::Start).await
 }
 
 /// Suspends an environment: nothing runs, and nothing can be deployed until it is activated
 #[utoipa::path(
     post, path = "/apps/{app}/suspend", tag = "operations", operation_id = "suspendEnvironment",
-    params(("app" = String, Path, description = "The app's id or name")),
+    params(
+        ("app" = String, Path, description = "The app's id or name"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+            description = "The same key with the same request within 24 hours gives the first answer again"),
+    ),
     request_body = inline(Option<ChangeRequest>),
     responses(
         (status = 202, body = Operations),
@@ -90,16 +105,21 @@ async fn start(
 async fn suspend(
     state: State<Api>,
     caller: Extension<Caller>,
+    keyed: Keyed,
     app: NamedApp,
     body: Body,
 ) -> Result<Response, Refusal> {
-    ask(state, caller, app, body, Change::Suspend).await
+    ask(state, caller, keyed, app, body, Change::Suspend).await
 }
 
 /// Ends a suspension
 #[utoipa::path(
     post, path = "/apps/{app}/activate", tag = "operations", operation_id = "activateEnvironment",
-    params(("app" = String, Path, description = "The app's id or name")),
+    params(
+        ("app" = String, Path, description = "The app's id or name"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+            description = "The same key with the same request within 24 hours gives the first answer again"),
+    ),
     request_body = inline(Option<ChangeRequest>),
     responses(
         (status = 202, body = Operations),
@@ -111,15 +131,17 @@ async fn suspend(
 async fn activate(
     state: State<Api>,
     caller: Extension<Caller>,
+    keyed: Keyed,
     app: NamedApp,
     body: Body,
 ) -> Result<Response, Refusal> {
-    ask(state, caller, app, body, Change::Activate).await
+    ask(state, caller, keyed, app, body, Change::Activate).await
 }
 
 async fn ask(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
+    keyed: Keyed,
     app: NamedApp,
     body: Body,
     change: Change,
@@ -130,6 +152,7 @@ async fn ask(
         environments: parse::environments(&body)?,
         change,
         now: parse::flag(&body, "now")?,
+        key: keyed.key(&body)?,
     };
     carry_out(&api, &caller, &app.text, asked).await
 }
@@ -141,8 +164,10 @@ async fn ask(
     delete, path = "/apps/{app}", tag = "operations", operation_id = "removeApp",
     params(
         ("app" = String, Path, description = "The app's id or name"),
-        ("environment" = Option<String>, Query, description = "Only this one; all of them if absent"),
+        ("environment" = inline(Option<EnvironmentName>), Query, description = "Only this one; all of them if absent"),
         ("volumes" = Option<bool>, Query, description = "Whether the volumes go, too"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+            description = "The same key with the same request within 24 hours gives the first answer again"),
     ),
     responses(
         (status = 202, body = Operations),
@@ -153,6 +178,7 @@ async fn ask(
 async fn remove(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
+    keyed: Keyed,
     app: NamedApp,
     Query(params): Params,
 ) -> Result<Response, Refusal> {
@@ -163,6 +189,7 @@ async fn remove(
             volumes: parse::flag_of_query(&params, "volumes")?,
         },
         now: true,
+        key: keyed.key(&parse::Object::new())?,
     };
     carry_out(&api, &caller, &app.text, asked).await
 }
@@ -236,7 +263,7 @@ async fn restart(
     body: Body,
 ) -> Result<Response, Refusal> {
     let body = parse::optional_object(body, MAX_BODY).await?;
-    let create = parse::create_again(app.app, uri.path(), &body, &headers, Target::Restart)?;
+    let create = parse::create_again(app.app, &uri, &body, &headers, Target::Restart)?;
     created(state, caller, uri, headers, &app.text, create).await
 }
 
@@ -268,7 +295,7 @@ async fn rollback(
 ) -> Result<Response, Refusal> {
     let body = parse::optional_object(body, MAX_BODY).await?;
     let target = Target::Release(parse::release(&body)?);
-    let create = parse::create_again(app.app, uri.path(), &body, &headers, target)?;
+    let create = parse::create_again(app.app, &uri, &body, &headers, target)?;
     created(state, caller, uri, headers, &app.text, create).await
 }
 

@@ -2,17 +2,15 @@
 
 use super::error::Refusal;
 use super::{bounds, id, words};
-use crate::core::access::Scope;
 use crate::core::action::{
-    AppRef, CreateDeployment, CreateToken, Environments, ListDeployments, ListEvents, RequestKey,
-    Target,
+    AppRef, CreateDeployment, Environments, ListDeployments, ListEvents, RequestKey, Target,
 };
 use crate::core::deployment::Trigger;
 use crate::core::event::After;
 use crate::core::name::{AppName, Branch, EnvironmentName, ImageReference, VariableName};
 use crate::core::secret::Secret;
 use axum::body::Body;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Uri, header};
 use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -56,10 +54,10 @@ pub(super) async fn object(body: Body, max: usize) -> Result<Object, Refusal> {
     }
 }
 
-/// A body that may be empty: what it could say has a default.
+/// A body that may be empty or `null`: what it could say has a default.
 pub(super) async fn optional_object(body: Body, max: usize) -> Result<Object, Refusal> {
     let bytes = bounds::whole(body, max).await?;
-    if bytes.is_empty() {
+    if matches!(bytes.trim_ascii(), b"" | b"null") {
         return Ok(Object::new());
     }
     object(Body::from(bytes), max).await
@@ -68,21 +66,18 @@ pub(super) async fn optional_object(body: Body, max: usize) -> Result<Object, Re
 /// A deployment of what was there: a restart or a rollback.
 pub(super) fn create_again(
     app: AppRef,
-    path: &str,
+    uri: &Uri,
     body: &Object,
     headers: &HeaderMap,
     target: Target,
 ) -> Result<CreateDeployment, Refusal> {
-    // The key's digest must tell a restart of one app from a rollback of another: all of it stands in the path.
-    let mut asked = body.clone();
-    asked.insert("path".into(), path.into());
     Ok(CreateDeployment {
         app,
         environment: environment(body)?,
         target,
         variables: BTreeMap::new(),
         trigger: Trigger::Manual,
-        key: key(&asked, headers)?,
+        key: key_at(uri, body, headers)?,
     })
 }
 
@@ -127,9 +122,14 @@ pub(super) fn flag_of_query(params: &HashMap<String, String>, name: &str) -> Res
     }
 }
 
-pub(super) fn create(body: &Object, headers: &HeaderMap) -> Result<CreateDeployment, Refusal> {
+/// A create. `runs_image` says whether an app, in that environment or its default, needs no branch.
+pub(super) fn create(
+    body: &Object,
+    headers: &HeaderMap,
+    runs_image: impl FnOnce(&AppRef, Option<&EnvironmentName>) -> bool,
+) -> Result<CreateDeployment, Refusal> {
     let app = required(body, "project_id")?;
-    let create = wanted(&app, body)?;
+    let create = wanted(&app, body, runs_image)?;
     let key = key(body, headers)?;
     Ok(CreateDeployment { key, ..create })
 }
@@ -137,7 +137,8 @@ pub(super) fn create(body: &Object, headers: &HeaderMap) -> Result<CreateDeploym
 /// What would be asked for: the body of a create, or a release to go back to.
 pub(super) fn plan(app: &str, body: &Object) -> Result<CreateDeployment, Refusal> {
     let release = release(body)?;
-    let create = wanted(app, body)?;
+    // Whether a branch is missing is found out with the rest.
+    let create = wanted(app, body, |_, _| true)?;
     let target = match (release, create.target) {
         (None, target) => target,
         (Some(number), Target::Unnamed) => Target::Release(Some(number)),
@@ -151,8 +152,23 @@ pub(super) fn plan(app: &str, body: &Object) -> Result<CreateDeployment, Refusal
     Ok(CreateDeployment { target, ..create })
 }
 
-fn wanted(asked: &str, body: &Object) -> Result<CreateDeployment, Refusal> {
-    let branch = match text(body, "branch")? {
+fn wanted(
+    asked: &str,
+    body: &Object,
+    runs_image: impl FnOnce(&AppRef, Option<&EnvironmentName>) -> bool,
+) -> Result<CreateDeployment, Refusal> {
+    let app = app(asked);
+    // Additions that stand in for a branch; what is wrong with them is said in their turn.
+    let given = |field: &str| body.get(field).is_some_and(|value| !value.is_null());
+    let needs_branch = || {
+        let is_asked = given("image") || body.get("from_config") == Some(&Value::Bool(true));
+        let named = environment(body).ok();
+        !is_asked
+            && (given("commit_sha")
+                || !named.is_some_and(|environment| runs_image(&app, environment.as_ref())))
+    };
+    let branch = match text(body, "branch")?.filter(|branch| !branch.is_empty()) {
+        None if needs_branch() => return Err(Refusal::missing("branch")),
         Some(branch) => Some(Branch::parse(&branch).map_err(|fault| {
             Refusal::bad(
                 "invalid_branch",
@@ -185,7 +201,7 @@ fn wanted(asked: &str, body: &Object) -> Result<CreateDeployment, Refusal> {
         (None, None, None, false) => Target::Unnamed,
     };
     Ok(CreateDeployment {
-        app: app(asked),
+        app,
         environment,
         target,
         variables,
@@ -196,7 +212,7 @@ fn wanted(asked: &str, body: &Object) -> Result<CreateDeployment, Refusal> {
 
 pub(super) fn list(params: &HashMap<String, String>) -> Result<ListDeployments, Refusal> {
     let limit = number(params, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)?;
-    let offset = number(params, "offset", 0, 0, u64::from(u32::MAX))?;
+    let offset = number(params, "offset", 0, 0, MAX_PLACE)?;
     let states = match params.get("status") {
         None => Vec::new(),
         Some(word) => words::filter(word)
@@ -238,9 +254,10 @@ pub(super) fn log(
     let from = number(params, "from", 0, 0, MAX_PLACE)?;
     let wait = flag_of_query(params, "wait")?;
     let limit = number(params, "limit", DEFAULT_LOG_LINES, 1, MAX_LOG_LINES)?;
-    let offset = number(params, "offset", 0, 0, u64::from(u32::MAX))?;
+    let offset = number(params, "offset", 0, 0, MAX_PLACE)?;
+    let seen = last_event(headers)?;
     if accepts(headers, "text/event-stream") {
-        let from = last_event(headers)?.unwrap_or(from);
+        let from = seen.unwrap_or(from);
         return Ok(LogForm::Followed { from });
     }
     if params.contains_key("from") {
@@ -271,11 +288,12 @@ pub(super) fn events(
         deployment: deployment.map(|text| id::parse("dep_", text).unwrap_or(NOTHING)),
         wait: false,
     };
+    let seen = last_event(headers)?;
     if !accepts(headers, "text/event-stream") {
         return Ok((list, false));
     }
     // What a client has seen counts more than where it began.
-    let after = last_event(headers)?.map_or(list.after, |seen| After::Serial(place(seen)));
+    let after = seen.map_or(list.after, |seen| After::Serial(place(seen)));
     Ok((ListEvents { after, ..list }, true))
 }
 
@@ -308,21 +326,6 @@ fn environment_of_query(
     parsed.map_err(|fault| Refusal::parameter("environment", &fault.to_string()))
 }
 
-pub(super) fn token(body: &Object) -> Result<CreateToken, Refusal> {
-    let name = required(body, "name")?;
-    let scope = required(body, "scope")?;
-    let scope = Scope::parse(&scope).ok_or_else(|| {
-        Refusal::field("scope", "must be deploy:read, deploy:write or deploy:admin")
-    })?;
-    let app = text(body, "app")?.map(|text| app(&text));
-    Ok(CreateToken {
-        name,
-        scope,
-        app,
-        environment: environment(body)?,
-    })
-}
-
 /// An app by git.dev's id or, as an addition, by its name: a name holds no underscore, so the two cannot be confused.
 /// What can be neither is an app there is not: a 404, after everything that is checked before.
 pub(super) fn app(text: &str) -> AppRef {
@@ -332,7 +335,7 @@ pub(super) fn app(text: &str) -> AppRef {
         .unwrap_or(AppRef::Id(NOTHING))
 }
 
-fn environment(body: &Object) -> Result<Option<EnvironmentName>, Refusal> {
+pub(super) fn environment(body: &Object) -> Result<Option<EnvironmentName>, Refusal> {
     let name = text(body, "environment")?;
     name.map(|name| {
         EnvironmentName::parse(&name).map_err(|fault| Refusal::field("environment", fault))
@@ -392,6 +395,21 @@ fn variables(value: Option<&Value>) -> Result<BTreeMap<VariableName, Secret>, Re
     object.iter().map(read).collect()
 }
 
+/// A request's key where the body is not all of it: the digest must tell a restart of one app from a rollback of
+/// another, and all of that stands in the path and the query.
+pub(super) fn key_at(
+    uri: &Uri,
+    body: &Object,
+    headers: &HeaderMap,
+) -> Result<Option<RequestKey>, Refusal> {
+    let mut asked = body.clone();
+    asked.insert("path".into(), uri.path().trim_end_matches('/').into());
+    if let Some(query) = uri.query() {
+        asked.insert("query".into(), query.into());
+    }
+    key(&asked, headers)
+}
+
 fn key(body: &Object, headers: &HeaderMap) -> Result<Option<RequestKey>, Refusal> {
     let Some(value) = headers.get("idempotency-key") else {
         return Ok(None);
@@ -411,17 +429,17 @@ fn key(body: &Object, headers: &HeaderMap) -> Result<Option<RequestKey>, Refusal
 }
 
 /// A string; `null` is absent.
-fn text(body: &Object, field: &str) -> Result<Option<String>, Refusal> {
+pub(super) fn text(body: &Object, field: &str) -> Result<Option<String>, Refusal> {
     match body.get(field) {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if text.is_empty() => Err(Refusal::missing(field)),
         Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(_) => Err(Refusal::field(field, "must be a string")),
     }
 }
 
 pub(super) fn required(body: &Object, field: &str) -> Result<String, Refusal> {
-    text(body, field)?.ok_or_else(|| Refusal::missing(field))
+    let given = text(body, field)?.filter(|text| !text.is_empty());
+    given.ok_or_else(|| Refusal::missing(field))
 }
 
 fn number(
@@ -434,10 +452,9 @@ fn number(
     let Some(text) = params.get(name) else {
         return Ok(default);
     };
-    let value = text
-        .parse()
-        .ok()
-        .filter(|value| (least..=most).contains(value));
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let value = text.parse().ok();
+    let value = value.filter(|value| is_number && (least..=most).contains(value));
     value.ok_or_else(|| {
         Refusal::parameter(name, &format!("must be a number from {least} to {most}"))
     })

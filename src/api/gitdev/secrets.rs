@@ -1,6 +1,7 @@
 //! An addition: the secrets an environment's variables are taken from. An answer never holds a value.
 
 use super::error::{self, Refusal};
+use super::wire::name;
 use super::wire::problem::Problem;
 use super::wire::request::SecretValue;
 use super::wire::secret::{Secret as Answer, Secrets};
@@ -112,7 +113,7 @@ async fn list(
 /// Keeps a secret of the token's own environment, else the app's default
 #[utoipa::path(
     put, path = "/apps/{app}/secrets/{name}", tag = "secrets", operation_id = "setSecretOfDefault",
-    params(("app" = String, Path, description = "The app's id or name"), ("name" = String, Path, description = "The secret's name, which is its variable's")),
+    params(("app" = String, Path, description = "The app's id or name"), ("name" = inline(name::VariableName), Path, description = "The secret's name, which is its variable's")),
     request_body = SecretValue,
     responses(
         (status = 200, body = Answer),
@@ -132,7 +133,7 @@ async fn set_default(
 /// Keeps a secret of an environment
 #[utoipa::path(
     put, path = "/apps/{app}/environments/{environment}/secrets/{name}", tag = "secrets", operation_id = "setSecret",
-    params(("app" = String, Path, description = "The app's id or name"), ("environment" = String, Path, description = "The environment's name"), ("name" = String, Path, description = "The secret's name, which is its variable's")),
+    params(("app" = String, Path, description = "The app's id or name"), ("environment" = String, Path, description = "The environment's name"), ("name" = inline(name::VariableName), Path, description = "The secret's name, which is its variable's")),
     request_body = SecretValue,
     responses(
         (status = 200, body = Answer),
@@ -155,7 +156,7 @@ async fn set(
 /// Forgets a secret of the token's own environment, else the app's default
 #[utoipa::path(
     delete, path = "/apps/{app}/secrets/{name}", tag = "secrets", operation_id = "removeSecretOfDefault",
-    params(("app" = String, Path, description = "The app's id or name"), ("name" = String, Path, description = "The secret's name, which is its variable's")),
+    params(("app" = String, Path, description = "The app's id or name"), ("name" = inline(name::VariableName), Path, description = "The secret's name, which is its variable's")),
     responses(
         (status = 200, body = Answer),
         (status = 400, body = Problem, description = "The name or the body breaks a rule"),
@@ -173,7 +174,7 @@ async fn remove_default(
 /// Forgets a secret of an environment
 #[utoipa::path(
     delete, path = "/apps/{app}/environments/{environment}/secrets/{name}", tag = "secrets", operation_id = "removeSecret",
-    params(("app" = String, Path, description = "The app's id or name"), ("environment" = String, Path, description = "The environment's name"), ("name" = String, Path, description = "The secret's name, which is its variable's")),
+    params(("app" = String, Path, description = "The app's id or name"), ("environment" = String, Path, description = "The environment's name"), ("name" = inline(name::VariableName), Path, description = "The secret's name, which is its variable's")),
     responses(
         (status = 200, body = Answer),
         (status = 400, body = Problem, description = "The name or the body breaks a rule"),

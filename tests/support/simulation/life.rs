@@ -195,6 +195,7 @@ async fn follow(
                     environments: Environments::Default,
                     change,
                     now,
+                    key: None,
                 };
                 requests.push(ask_change(sim, process, asked).boxed_local());
             }

@@ -7,6 +7,7 @@ pub(super) mod deployment;
 pub(super) mod event;
 pub(super) mod gc;
 pub(super) mod log;
+pub(super) mod name;
 pub(super) mod operation;
 pub(super) mod plan;
 pub(super) mod problem;

@@ -1,7 +1,7 @@
 //! Plans in answers.
 
 use super::word::Step;
-use crate::core::plan::{Outcome as CoreOutcome, Plan as CorePlan};
+use crate::core::planned::{Outcome as CoreOutcome, Planned};
 use crate::core::spec::Strategy as CoreStrategy;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -56,8 +56,8 @@ enum Outcome {
     Refused,
 }
 
-impl From<&CorePlan> for Plan {
-    fn from(plan: &CorePlan) -> Self {
+impl From<&Planned> for Plan {
+    fn from(plan: &Planned) -> Self {
         let (would, refused) = match &plan.outcome {
             CoreOutcome::Deploy => (Outcome::Deploy, None),
             CoreOutcome::Start => (Outcome::Start, None),

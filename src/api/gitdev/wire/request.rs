@@ -1,6 +1,7 @@
 //! Bodies of requests, as they are described. They are read by hand in `parse`, because the contract says in which
 //! order faults are told and in which words.
 
+use super::name::{EnvironmentName, VariableName};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
@@ -17,11 +18,10 @@ pub(in crate::api::gitdev) struct NewDeployment {
     /// A commit of the branch; its head if absent.
     #[schema(pattern = "^[0-9a-fA-F]{7,40}$")]
     commit_sha: Option<String>,
-    /// Variables of this one deployment, over the configured ones. They are never shown again.
-    env_vars: Option<BTreeMap<String, String>>,
+    /// At most 100 variables of this one deployment, over the configured ones. They are never shown again.
+    env_vars: Option<BTreeMap<VariableName, String>>,
     /// The token's own, else the app's default, if absent.
-    #[schema(min_length = 1)]
-    environment: Option<String>,
+    environment: Option<EnvironmentName>,
     /// An image to run, for an app that is not built.
     #[schema(min_length = 1)]
     image: Option<String>,
@@ -39,10 +39,9 @@ pub(in crate::api::gitdev) struct PlanRequest {
     /// A commit of the branch; its head if absent.
     #[schema(pattern = "^[0-9a-fA-F]{7,40}$")]
     commit_sha: Option<String>,
-    env_vars: Option<BTreeMap<String, String>>,
+    env_vars: Option<BTreeMap<VariableName, String>>,
     /// The token's own, else the app's default, if absent.
-    #[schema(min_length = 1)]
-    environment: Option<String>,
+    environment: Option<EnvironmentName>,
     /// An image to run, for an app that is not built.
     #[schema(min_length = 1)]
     image: Option<String>,
@@ -58,8 +57,7 @@ pub(in crate::api::gitdev) struct PlanRequest {
 #[expect(dead_code, reason = "it describes what is read by hand")]
 pub(in crate::api::gitdev) struct ChangeRequest {
     /// The token's own, else the app's default, if absent.
-    #[schema(min_length = 1)]
-    environment: Option<String>,
+    environment: Option<EnvironmentName>,
     /// Whether deployments that run or wait are cancelled instead of being waited for.
     now: Option<bool>,
 }
@@ -69,8 +67,7 @@ pub(in crate::api::gitdev) struct ChangeRequest {
 #[expect(dead_code, reason = "it describes what is read by hand")]
 pub(in crate::api::gitdev) struct RestartRequest {
     /// The token's own, else the app's default, if absent.
-    #[schema(min_length = 1)]
-    environment: Option<String>,
+    environment: Option<EnvironmentName>,
 }
 
 /// Which release is to be live again.
@@ -78,8 +75,7 @@ pub(in crate::api::gitdev) struct RestartRequest {
 #[expect(dead_code, reason = "it describes what is read by hand")]
 pub(in crate::api::gitdev) struct RollbackRequest {
     /// The token's own, else the app's default, if absent.
-    #[schema(min_length = 1)]
-    environment: Option<String>,
+    environment: Option<EnvironmentName>,
     /// Its number; the one before the live one if absent.
     #[schema(minimum = 1)]
     release: Option<i64>,
@@ -113,6 +109,17 @@ pub(in crate::api::gitdev) struct TokenRequest {
     #[schema(min_length = 1)]
     app: Option<String>,
     /// The only environment it is for; needs an app.
-    #[schema(min_length = 1)]
-    environment: Option<String>,
+    environment: Option<EnvironmentName>,
+    /// How often it may ask; `pro` if absent, or what the token that makes it has where that is less.
+    #[schema(value_type = Option<super::word::RatePlan>)]
+    plan: Option<String>,
+    /// Instead of a plan: how many requests a minute. Needs `burst`.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    rate: Option<u32>,
+    /// Instead of a plan: how many requests at once. Needs `rate`.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    burst: Option<u32>,
+    /// When it ends; at the end of the token that makes it if absent.
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
 }

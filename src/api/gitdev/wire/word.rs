@@ -4,6 +4,7 @@ use crate::core::access::Scope as CoreScope;
 use crate::core::admission::Desired as CoreDesired;
 use crate::core::change::{Change, ChangePhase};
 use crate::core::deployment::{Phase, Step as CoreStep, Trigger as CoreTrigger};
+use crate::core::rate::RatePlan as CoreRatePlan;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -99,6 +100,31 @@ impl From<CoreScope> for Scope {
             CoreScope::Read => Self::Read,
             CoreScope::Write => Self::Write,
             CoreScope::Admin => Self::Admin,
+        }
+    }
+}
+
+/// How often a token may ask.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::api::gitdev) enum RatePlan {
+    /// 100 requests a minute, 20 at once.
+    Starter,
+    /// 1000 requests a minute, 200 at once.
+    Pro,
+    /// Without a limit.
+    Enterprise,
+    /// With figures of its own.
+    Custom,
+}
+
+impl From<CoreRatePlan> for RatePlan {
+    fn from(plan: CoreRatePlan) -> Self {
+        match plan {
+            CoreRatePlan::Starter => Self::Starter,
+            CoreRatePlan::Pro => Self::Pro,
+            CoreRatePlan::Enterprise => Self::Enterprise,
+            CoreRatePlan::Custom(_) => Self::Custom,
         }
     }
 }

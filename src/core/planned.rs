@@ -7,7 +7,7 @@ use super::spec::Strategy;
 
 /// What would happen if it were asked for now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub struct Planned {
     /// The app.
     pub app: AppName,
     /// The environment.

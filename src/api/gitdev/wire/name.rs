@@ -1,0 +1,21 @@
+//! Names in requests, as they are described.
+
+use utoipa::ToSchema;
+
+/// An environment's name.
+#[derive(ToSchema)]
+#[schema(value_type = String, pattern = "^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$", examples("production"))]
+#[expect(dead_code, reason = "it describes what is read by hand")]
+pub(in crate::api::gitdev) struct EnvironmentName(String);
+
+/// A variable's name, which is its secret's.
+#[derive(ToSchema)]
+#[schema(value_type = String, pattern = "^[A-Za-z_][A-Za-z0-9_]{0,254}$", examples("DATABASE_URL"))]
+#[expect(dead_code, reason = "it describes what is read by hand")]
+pub(in crate::api::gitdev) struct VariableName(String);
+
+/// The id that an event had; an empty one is none.
+#[derive(ToSchema)]
+#[schema(value_type = String, pattern = "^[0-9]{0,18}$", examples("817"))]
+#[expect(dead_code, reason = "it describes what is read by hand")]
+pub(in crate::api::gitdev) struct EventId(String);

@@ -1,0 +1,168 @@
+//! The documented answers as JSON schemas, and the part of JSON Schema they are written in. A word it does not know is a
+//! fault of the schema, not something to pass over.
+
+use regex::Regex;
+use serde_json::{Map, Value, json};
+
+pub struct Schemas(Value);
+
+impl Schemas {
+    /// git.dev's.
+    pub fn gitdev() -> Self {
+        Self(serde_json::from_str(include_str!("gitdev.schema.json")).unwrap())
+    }
+
+    /// The schema of the answer to a request, if the contract documents it.
+    pub fn of_answer(method: &str, path: &str, status: u16) -> Option<String> {
+        let path = path.split('?').next().unwrap().trim_end_matches('/');
+        let below = path.strip_prefix("/v1/deployments")?;
+        let parts: Vec<&str> = below.split('/').skip(1).collect();
+        let name = match (method, parts.as_slice(), status) {
+            (_, _, 400..) => return Some(format!("error_{status}")),
+            ("POST", [], 201) => "created",
+            ("GET", [], 200) => "list",
+            ("GET", [_], 200) => "deployment",
+            ("GET", [_, "logs"], 200) => "lines",
+            ("POST", [_, "cancel"], 200) => "cancelled",
+            _ => return None,
+        };
+        Some(name.to_owned())
+    }
+
+    pub fn check(&self, name: &str, found: &Value) -> Result<(), String> {
+        let schema = self.0["$defs"].get(name);
+        let schema = schema.ok_or(format!("there is no schema {name}"))?;
+        self.fits(name, schema, found)
+    }
+
+    /// Every schema that has examples, with them.
+    pub fn examples(&self) -> Vec<(&String, &Value)> {
+        let all = self.0["$defs"].as_object().unwrap().iter();
+        all.filter_map(|(name, schema)| Some((name, schema.get("examples")?.as_array()?)))
+            .flat_map(|(name, examples)| examples.iter().map(move |example| (name, example)))
+            .collect()
+    }
+
+    fn fits(&self, at: &str, schema: &Value, found: &Value) -> Result<(), String> {
+        for (word, rule) in schema.as_object().unwrap() {
+            let holds = match word.as_str() {
+                "$ref" => {
+                    let name = rule.as_str().unwrap().strip_prefix("#/$defs/").unwrap();
+                    self.check(name, found)?;
+                    true
+                }
+                "anyOf" => {
+                    let tried = rule.as_array().unwrap().iter();
+                    let tried = tried.map(|schema| self.fits(at, schema, found));
+                    tried.into_iter().any(|fits| fits.is_ok())
+                }
+                "type" => {
+                    let kinds = rule
+                        .as_array()
+                        .map_or(vec![rule], |all| all.iter().collect());
+                    kinds.iter().any(|kind| is_a(kind.as_str().unwrap(), found))
+                }
+                "enum" => rule.as_array().unwrap().contains(found),
+                "minimum" => !found.is_number() || found.as_f64() >= rule.as_f64(),
+                "pattern" => match found.as_str() {
+                    Some(text) => Regex::new(rule.as_str().unwrap()).unwrap().is_match(text),
+                    None => true,
+                },
+                "required" => {
+                    let mut keys = rule.as_array().unwrap().iter();
+                    keys.all(|key| found.get(key.as_str().unwrap()).is_some())
+                }
+                "properties" => {
+                    for (key, value) in found.as_object().into_iter().flatten() {
+                        if let Some(schema) = rule.get(key) {
+                            self.fits(&format!("{at}.{key}"), schema, value)?;
+                        }
+                    }
+                    true
+                }
+                "additionalProperties" => {
+                    assert_eq!(rule, false);
+                    let known = &schema["properties"];
+                    let mut keys = found.as_object().into_iter().flat_map(Map::keys);
+                    keys.all(|key| known.get(key).is_some())
+                }
+                "items" => {
+                    for (index, item) in found.as_array().into_iter().flatten().enumerate() {
+                        self.fits(&format!("{at}[{index}]"), rule, item)?;
+                    }
+                    true
+                }
+                "examples" => true,
+                unknown => panic!("{at}: nobody knows what {unknown} means"),
+            };
+            if !holds {
+                return Err(format!("{at}: {found} breaks {word}: {rule}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_a(kind: &str, found: &Value) -> bool {
+    match kind {
+        "object" => found.is_object(),
+        "array" => found.is_array(),
+        "string" => found.is_string(),
+        "integer" => found.is_i64() || found.is_u64(),
+        "boolean" => found.is_boolean(),
+        "null" => found.is_null(),
+        unknown => panic!("nobody knows what a {unknown} is"),
+    }
+}
+
+/// Everything that can be wrong with an answer in one place: each value gone, of another type, out of its form; at each
+/// closed object a key more. Values that stand in no schema are not touched.
+pub fn mutations(answer: &Value) -> Vec<(String, Value)> {
+    let mut places = vec![String::new()];
+    collect("", answer, &mut places);
+    let mut mutated = Vec::new();
+    for place in &places {
+        let value = answer.pointer(place).unwrap();
+        let others: &[Value] = match value {
+            Value::Object(_) => &[json!([]), json!("x"), Value::Null],
+            Value::Array(_) => &[json!({}), Value::Null],
+            Value::String(_) => &[json!(7), json!(["x"])],
+            Value::Number(_) => &[json!("7"), json!(-1), json!(0.5)],
+            Value::Bool(_) => &[json!("true"), json!(1)],
+            Value::Null => &[json!(false), json!(["x"])],
+        };
+        for other in others {
+            let mut bad = answer.clone();
+            *bad.pointer_mut(place).unwrap() = other.clone();
+            mutated.push((format!("{place} is {other}"), bad));
+        }
+        let (parent, key) = place.rsplit_once('/').unwrap_or_default();
+        let mut bad = answer.clone();
+        if let Some(Value::Object(object)) = bad.pointer_mut(parent)
+            && object.remove(key).is_some()
+        {
+            mutated.push((format!("{place} is absent"), bad));
+        }
+    }
+    mutated
+}
+
+fn collect(at: &str, value: &Value, places: &mut Vec<String>) {
+    let below: Vec<(String, &Value)> = match value {
+        Value::Object(object) => object
+            .iter()
+            .map(|(key, value)| (key.clone(), value))
+            .collect(),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| (index.to_string(), item))
+            .collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    };
+    for (key, value) in below {
+        let at = format!("{at}/{key}");
+        places.push(at.clone());
+        collect(&at, value, places);
+    }
+}
