@@ -110,7 +110,9 @@ pub(super) async fn show(
     headers: HeaderMap,
 ) -> Response {
     // Counted like everything else, so that nobody can try out tokens here.
-    let (_, caller) = api.agent.let_in(&peer.into(), auth::bearer(&headers).as_ref());
+    let (_, caller) = api
+        .agent
+        .let_in(&peer.into(), auth::bearer(&headers).as_ref());
     let measured = match caller {
         Ok(caller) => api.agent.dispatch(&caller, Action::Measure).await,
         Err(turned_away) => return turned_back(turned_away),
