@@ -231,6 +231,30 @@ async fn a_deployment_is_followed_to_its_success() {
 }
 
 #[tokio::test]
+async fn asked_to_be_quiet_a_deployment_tells_only_how_it_ended() {
+    for (end, status) in [(success(), 0), (failure(), 1)] {
+        let daemon = Daemon::start(&[
+            (CREATE, &[created()]),
+            (
+                LOGS,
+                &[Answer::Log(line("build", "agent", "building"), true)],
+            ),
+            (GET, &[Answer::HangUp, ok(end)]),
+            (APPS, &[ok(apps())]),
+        ]);
+        let output = run(&daemon, &["deploy", "web", "-q"]).await;
+        assert_exit(&output, status);
+        if status == 0 {
+            assert!(stdout(&output).starts_with("success: release 12 is live"));
+            assert_eq!(stderr(&output), "");
+        } else {
+            assert_eq!(stdout(&output), "");
+            assert!(stderr(&output).starts_with("failed: production of web"));
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_failed_deployment_exits_1_and_says_why_and_what_to_do() {
     let daemon = Daemon::start(&[
         (CREATE, &[created()]),
@@ -508,6 +532,10 @@ async fn arguments_that_make_no_sense_exit_2_ask_nothing_and_repeat_no_value_of_
         (
             &["logs", "web", "staging"],
             "next: an environment is named with --environment staging",
+        ),
+        (
+            &["ls", "--patience", "soon"],
+            "write numbers with units, like 30s",
         ),
         (&["deplyo", "web"], "a similar subcommand exists: 'deploy'"),
         (&["explain", "not-redy"], "did you mean not_ready?"),

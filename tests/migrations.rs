@@ -153,6 +153,7 @@ fn what_schema_1_wrote_can_still_be_read() {
         states: Vec::new(),
         limit: 100,
         offset: 0,
+        steps: true,
     };
     let (views, total) = store.list(&filter).unwrap();
     assert_eq!((views.len(), total), (4, 4));

@@ -81,7 +81,7 @@ pub struct Connection {
     pub ca: Option<PathBuf>,
     /// How long to wait for a daemon that went away, or wants to be asked less often
     #[arg(long, global = true, value_name = "TIME", default_value = DEFAULT_PATIENCE, hide_short_help = true,
-          value_parser = humantime::parse_duration)]
+          value_parser = patience)]
     pub patience: Duration,
 }
 
@@ -105,6 +105,11 @@ pub struct Manner {
         help = "Use colours: auto (at a terminal), always or never"
     )]
     pub color: Color,
+}
+
+fn patience(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|_| "it is no time: write numbers with units, like 30s or 2m".to_owned())
 }
 
 impl Connection {

@@ -321,22 +321,22 @@ impl Store {
     /// One look at the database as it was at one moment.
     fn read<T>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let pooled = self
             .readers
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .pop();
-        let mut connection = match pooled {
+        let connection = match pooled {
             Some(connection) => connection,
             None => schema::connect(&self.data_dir.join("longshore.db"))?,
         };
-        let value = {
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
-            work(&transaction)
-        };
+        // Prepared once: rusqlite's own transactions have theirs parsed anew each time, which is felt in short reads.
+        connection.prepare_cached("BEGIN DEFERRED")?.execute([])?;
+        let value = work(&connection);
+        // One whose transaction is stuck is not used again.
+        connection.prepare_cached("COMMIT")?.execute([])?;
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         if readers.len() < READERS {
             readers.push(connection);

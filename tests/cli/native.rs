@@ -262,6 +262,25 @@ async fn the_last_events_are_printed_page_by_page() {
 }
 
 #[tokio::test]
+async fn what_is_followed_can_begin_with_the_last_that_were() {
+    let pages = [
+        latest(1600),
+        ok(
+            json!({"data": [event(700, "queued", "queued"), event(800, "building", "build")], "meta": {"next": 1600}}),
+        ),
+        Answer::OpenEvents(sent(&event(1601, "success", "succeeded"))),
+    ];
+    let daemon = Daemon::start(&[(EVENTS, &pages)]);
+    let mut child = start(&daemon, &["events", "-f", "-n", "1"]);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    for expected in ["building (build)", "success"] {
+        let line = lines.next_line().await.unwrap().unwrap();
+        assert!(line.ends_with(expected), "{line}");
+    }
+    assert_eq!(daemon.lines()[2], "GET /v1/events?after=1600");
+}
+
+#[tokio::test]
 async fn events_are_followed_past_a_restart_of_the_daemon_without_a_gap() {
     let (one, two, three) = (
         event(101, "building", "checkout"),

@@ -174,6 +174,7 @@ async fn ask(
         (status = 202, body = Operations),
         (status = 400, body = Problem, description = "A parameter breaks a rule, or names an environment there is not"),
         (status = 404, body = Problem, description = "There is no such app"),
+        (status = 409, body = Problem, description = "The key was used for another request"),
     ),
 )]
 async fn remove(

@@ -230,6 +230,7 @@ pub(super) fn list(params: &HashMap<String, String>) -> Result<ListDeployments, 
         states,
         limit: u32::try_from(limit).unwrap_or(u32::MAX),
         offset,
+        steps: false,
     })
 }
 
