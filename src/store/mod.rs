@@ -18,6 +18,7 @@ mod pages;
 mod phases;
 mod principals;
 mod releases;
+mod remembered;
 mod retention;
 mod rollouts;
 mod rows;
@@ -158,7 +159,7 @@ pub struct Store {
     data_dir: PathBuf,
     disk: disk::Disk,
     lost: Arc<logs::Lost>,
-    tokens: tokens::Remembered,
+    tokens: remembered::Remembered,
     credentials_directory: Option<PathBuf>,
     /// Held for as long as the store is open; the kernel lets go of it when the process ends, however it ends.
     _lock: std::fs::File,
@@ -198,7 +199,7 @@ impl Store {
             data_dir: data_dir.to_owned(),
             disk,
             lost: Arc::default(),
-            tokens: tokens::Remembered::default(),
+            tokens: remembered::Remembered::default(),
             credentials_directory: with.credentials_directory,
             _lock: lock,
         })

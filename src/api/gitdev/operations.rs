@@ -2,7 +2,8 @@
 //! restart, rollback.
 
 use super::error::{self, Refusal};
-use super::path::{Keyed, NamedApp, NamedId};
+use super::key::Keyed;
+use super::path::{NamedApp, NamedId};
 use super::wire::deployment::Created;
 use super::wire::name::EnvironmentName;
 use super::wire::operation::Operations;
