@@ -5,6 +5,7 @@ use super::{APPS, apps, assert_exit, assert_says, longshore, ok, refusal, stderr
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use std::path::PathBuf;
 use std::process::Output;
+use std::time::Duration;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
@@ -319,7 +320,9 @@ async fn too_many_requests_are_waited_out_as_long_as_patience_lasts() {
 
     let mut daemon = Daemon::start(&[(APPS, &[limit(30)])]);
     let url = format!("http://127.0.0.1:{}", daemon.listen_on_tcp().await);
-    let output = ask(&url, &[]).await;
+    // Longer than its patience: one that waited for the daemon's 30 s would be seen.
+    let asking = tokio::time::timeout(Duration::from_secs(25), ask(&url, &[]));
+    let output = asking.await.expect("it waits beyond its patience");
     assert_exit(&output, 5);
     assert_says(stderr(&output), "(rate_limit_exceeded)");
     assert_eq!(daemon.asked().len(), 1);
