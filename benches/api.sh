@@ -15,6 +15,8 @@ source "$root/scripts/daemon.bash"
 # So many environments that no queue comes near its limit, and still what one host may have.
 apps=20
 environments=5
+# How many requests the token may make at once, and a minute: the most there can be, and more than there will be.
+rate=1000000
 
 die() {
     printf '%s: %s\n' "$(basename "$0")" "$@" >&2
@@ -91,7 +93,7 @@ for size in "${sizes[@]}"; do
     listen=$(sed -n 's/^listen = "\(.*\)"$/\1/p' "$directory/config.toml")
     # The first start makes the key, the instance and the rows of what is configured.
     daemon_start "$binary" "$directory" "$directory/api.sock"
-    token=$("$binary" --socket "$directory/api.sock" token create bench --scope deploy:admin 2>/dev/null)
+    token=$("$binary" --socket "$directory/api.sock" token create bench --scope deploy:admin --rate "$rate" --burst "$rate" 2>/dev/null)
     daemon_stop "$directory"
     "$bench" fill "$directory/data" "$size"
     mkdir "$directory/minimal"

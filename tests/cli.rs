@@ -7,6 +7,14 @@
 
 #[path = "cli/daemon.rs"]
 mod daemon;
+#[path = "cli/documents.rs"]
+mod documents;
+#[path = "cli/native.rs"]
+mod native;
+#[path = "cli/remote.rs"]
+mod remote;
+#[path = "cli/terminal.rs"]
+mod terminal;
 
 use daemon::{Answer, Daemon};
 use serde_json::{Value, json};
@@ -220,6 +228,30 @@ async fn a_deployment_is_followed_to_its_success() {
     );
     assert!(asked.headers.contains_key("idempotency-key"));
     assert!(asked.headers.contains_key("host"));
+}
+
+#[tokio::test]
+async fn asked_to_be_quiet_a_deployment_tells_only_how_it_ended() {
+    for (end, status) in [(success(), 0), (failure(), 1)] {
+        let daemon = Daemon::start(&[
+            (CREATE, &[created()]),
+            (
+                LOGS,
+                &[Answer::Log(line("build", "agent", "building"), true)],
+            ),
+            (GET, &[Answer::HangUp, ok(end)]),
+            (APPS, &[ok(apps())]),
+        ]);
+        let output = run(&daemon, &["deploy", "web", "-q"]).await;
+        assert_exit(&output, status);
+        if status == 0 {
+            assert!(stdout(&output).starts_with("success: release 12 is live"));
+            assert_eq!(stderr(&output), "");
+        } else {
+            assert_eq!(stdout(&output), "");
+            assert!(stderr(&output).starts_with("failed: production of web"));
+        }
+    }
 }
 
 #[tokio::test]
@@ -491,11 +523,49 @@ async fn arguments_that_make_no_sense_exit_2_ask_nothing_and_repeat_no_value_of_
             ],
             "--app",
         ),
-        (
-            &["ls", "--url", "https://box"],
-            "https is not supported yet",
-        ),
+        (&["ls", "--url", "ftp://box"], "https:// or http://"),
         (&["ls", "--url", "box:7470"], "http://host:port"),
+        (
+            &["web", "deploy"],
+            "next: the command goes first: longshore deploy web",
+        ),
+        (
+            &["logs", "web", "staging"],
+            "next: an environment is named with --environment staging",
+        ),
+        (
+            &["ls", "--patience", "soon"],
+            "write numbers with units, like 30s",
+        ),
+        (&["deplyo", "web"], "a similar subcommand exists: 'deploy'"),
+        (&["explain", "not-redy"], "did you mean not_ready?"),
+        (&["explain", "x"], "`longshore explain` lists all"),
+        (
+            &["deploy", "web", "--plan", "--no-wait"],
+            "cannot be used with",
+        ),
+        (
+            &["token", "create", "ci", "--scope", "read", "--burst", "5"],
+            "--rate",
+        ),
+        (
+            &[
+                "token", "create", "ci", "--scope", "read", "--plan", "pro", "--rate", "5",
+            ],
+            "cannot be used with",
+        ),
+        (
+            &[
+                "token",
+                "create",
+                "ci",
+                "--scope",
+                "read",
+                "--expires",
+                "2001-01-01",
+            ],
+            "past",
+        ),
         (&["serve", "--socket", "/x"], "talks to no daemon"),
         (&["check", "--url", "http://x"], "talks to no daemon"),
         (&["frobnicate"], "unrecognized subcommand"),
@@ -793,7 +863,7 @@ async fn a_log_is_printed_whole_by_id_and_by_app_and_followed_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_log_as_json_is_one_document() {
+async fn a_log_as_json_is_one_document_and_one_that_is_followed_an_object_a_line() {
     let log = line("build", "stdout", "one") + "cut sho\n";
     let daemon = Daemon::start(&[(GET, &[ok(success())]), (LOGS, &[Answer::Log(log, true)])]);
     let output = run(&daemon, &["logs", "dep_9x2m4p", "--json"]).await;
@@ -805,6 +875,14 @@ async fn a_log_as_json_is_one_document() {
             {"message": "cut sho"},
         ]})
     );
+    let output = run(&daemon, &["logs", "dep_9x2m4p", "-f", "--json"]).await;
+    assert_exit(&output, 0);
+    let lines: Vec<Value> = stdout(&output)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines[0]["message"], "one");
+    assert_eq!(lines[1], json!({"message": "cut sho"}));
 }
 
 #[tokio::test]
@@ -979,13 +1057,51 @@ async fn a_configuration_is_checked_without_a_daemon() {
 #[tokio::test]
 async fn every_command_explains_itself() {
     for command in [
-        "deploy", "ls", "show", "logs", "cancel", "apps", "token", "check", "serve",
+        "deploy",
+        "ls",
+        "show",
+        "logs",
+        "cancel",
+        "rm",
+        "events",
+        "restart",
+        "rollback",
+        "stop",
+        "start",
+        "suspend",
+        "activate",
+        "apps",
+        "app show",
+        "app rm",
+        "gc",
+        "adopt",
+        "reload",
+        "status",
+        "token create",
+        "token ls",
+        "token revoke",
+        "secret set",
+        "secret ls",
+        "secret rm",
+        "check",
+        "explain",
+        "serve",
+        "completions",
+        "man",
     ] {
-        let output = longshore(&[command, "--help"]).output().await.unwrap();
-        assert_exit(&output, 0);
-        assert_says(stdout(&output), "Usage: longshore");
+        let words: Vec<&str> = command.split(' ').collect();
+        let help = longshore(&words).arg("--help").output().await.unwrap();
+        assert_exit(&help, 0);
+        assert_says(stdout(&help), &format!("Usage: longshore {command}"));
+        assert_says(stdout(&help), "Example");
+        let short = longshore(&words).arg("-h").output().await.unwrap();
+        assert_exit(&short, 0);
+        assert!(stdout(&short).len() < stdout(&help).len(), "{command}");
     }
-    let mut child = longshore(&["-h"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = longshore(&["--help"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut text = String::new();
     child
         .stdout

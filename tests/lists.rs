@@ -120,6 +120,7 @@ fn question() -> impl Strategy<Value = (ListFilter, f64)> {
             states,
             limit,
             offset: 0,
+            steps: limit % 2 == 0,
         };
         (filter, part)
     })
@@ -348,6 +349,7 @@ fn a_page_across_the_edges_of_blocks_leaves_nothing_out_and_tells_nothing_twice(
         states: Vec::new(),
         limit: 100,
         offset: 0,
+        steps: true,
     };
     let production = EnvironmentName::parse("production").ok();
     let filters = [

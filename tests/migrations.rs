@@ -136,6 +136,18 @@ fn every_older_database_becomes_a_new_one_and_keeps_its_rows() {
     }
 }
 
+fn everything() -> ListFilter {
+    ListFilter {
+        reach: Reach::All,
+        app: None,
+        environment: None,
+        states: Vec::new(),
+        limit: 100,
+        offset: 0,
+        steps: true,
+    }
+}
+
 /// Schema 1's database: web succeeded, db succeeded, web failed in its rollout, web waits.
 #[test]
 fn what_schema_1_wrote_can_still_be_read() {
@@ -146,15 +158,7 @@ fn what_schema_1_wrote_can_still_be_read() {
     assert!(matches!(phase(2), Phase::Succeeded { .. }));
     assert!(matches!(phase(3), Phase::Failed { .. }));
     assert_eq!(phase(4), Phase::Queued);
-    let filter = ListFilter {
-        reach: Reach::All,
-        app: None,
-        environment: None,
-        states: Vec::new(),
-        limit: 100,
-        offset: 0,
-    };
-    let (views, total) = store.list(&filter).unwrap();
+    let (views, total) = store.list(&everything()).unwrap();
     assert_eq!((views.len(), total), (4, 4));
     let live = store.live(EnvironmentSerial(1)).unwrap().unwrap();
     assert_eq!(live.release.number, 1);
@@ -192,4 +196,33 @@ fn what_schema_2_wrote_can_still_be_read() {
     assert_eq!(phase(10), None);
     assert_eq!(store.unfinished().unwrap().len(), 2);
     assert_eq!(store.apps(Reach::All).unwrap().len(), 2);
+}
+
+/// Schema 3's database: web was rolled back and suspended, db was stopped; a deployment was deleted, a token revoked.
+#[test]
+fn what_schema_3_wrote_can_still_be_read() {
+    let dir = begin_from(3);
+    let store = open(dir.path());
+    assert_eq!(
+        store
+            .live(EnvironmentSerial(1))
+            .unwrap()
+            .unwrap()
+            .release
+            .number,
+        2
+    );
+    let (views, total) = store.list(&everything()).unwrap();
+    assert_eq!((views.len(), total), (5, 5), "one of six was deleted");
+    let now = Timestamp(1_795_529_920_000);
+    let names = |all| -> Vec<String> {
+        let tokens = store.tokens(Reach::All, all, now).unwrap();
+        tokens
+            .into_iter()
+            .map(|token| token.principal.name)
+            .collect()
+    };
+    assert_eq!(names(false), ["keyed", "ci", "user"]);
+    assert_eq!(names(true), ["keyed", "ci", "old", "user"]);
+    assert_eq!(store.unfinished().unwrap().len(), 0);
 }

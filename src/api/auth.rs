@@ -1,5 +1,6 @@
 //! Who is on the other side of a connection, and the bearer token of a request.
 
+use crate::core::access::Origin;
 use crate::core::secret::Secret;
 use axum::http::{HeaderMap, header};
 use std::net::IpAddr;
@@ -12,6 +13,15 @@ pub enum Peer {
     Local(String),
     /// Anybody, over TCP, by address.
     Remote(IpAddr),
+}
+
+impl From<Peer> for Origin {
+    fn from(peer: Peer) -> Self {
+        match peer {
+            Peer::Local(user) => Self::Local(user),
+            Peer::Remote(address) => Self::Remote(address),
+        }
+    }
 }
 
 impl Peer {

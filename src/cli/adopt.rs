@@ -9,17 +9,22 @@ use clap::Args;
 /// Arguments of `longshore adopt`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-After a backup of the database was put back, containers may run that it knows nothing of. longshore notices that, starts
-and removes nothing, and waits for one of these two:
+After a backup of the database was put back, containers may run that it knows nothing of. longshore
+notices that, starts and removes nothing, and waits for one of these two:
 
-  longshore adopt            what runs stays and becomes live: a new release of each environment, whose commit is not
-                             known; what was unfinished in the backup is given up
-  longshore adopt --discard  what the database says becomes live again; containers it does not know are stopped and
-                             removed, and what was unfinished goes on
+  longshore adopt            what runs stays and becomes live, as a new release of each
+                             environment; what was unfinished in the backup is given up
+  longshore adopt --discard  what the database says becomes live again; containers it does not
+                             know are stopped and removed, and what was unfinished goes on
 
 Containers that belong to no environment are listed and left alone.
 
-Exit status: 0 it is done, 5 there is nothing to adopt")]
+With --json: {\"live\": [...], \"failed\": [...], \"removed\": [...], \"unknown\": [...]}
+
+Exit status: 0 it is done, 5 there is nothing to adopt
+
+Example:
+  longshore adopt --yes")]
 pub struct AdoptArgs {
     /// Make live what the database says, and remove the containers it does not know
     #[arg(long)]

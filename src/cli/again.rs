@@ -27,7 +27,7 @@ pub struct Again {
 The image that is live runs again, in a new container, with what the configuration and the secrets
 say today; nothing is built. It is a deployment and makes a new release.
 
-Exit statuses are those of `longshore deploy`.
+Exit statuses and --json are those of `longshore deploy`.
 
 Example:
   longshore restart web --environment staging")]
@@ -43,7 +43,7 @@ An earlier release is live again as it was: its image, environment and limits, w
 It keeps its number. Without --to it is the highest below the live one that no rollback has left.
 Events and timers then deploy nothing until there is a new commit or somebody deploys.
 
-Exit statuses are those of `longshore deploy`.
+Exit statuses and --json are those of `longshore deploy`.
 
 Examples:
   longshore rollback web

@@ -39,8 +39,9 @@ Environment:
   LONGSHORE_TOKEN       the token sent to a URL; the socket needs none
   LONGSHORE_TOKEN_FILE  a file with that token, like --token-file
   LONGSHORE_CA          authorities to trust instead of the system's, like --ca
-  NO_COLOR              no colours
-  CLICOLOR, CLICOLOR_FORCE  0 for none, 1 for colours also in pipes
+  NO_COLOR              anything: no colours
+  CLICOLOR              0: no colours
+  CLICOLOR_FORCE        1: colours also where nobody looks
 
 Exit status:
   0    it worked
@@ -73,14 +74,14 @@ pub struct Connection {
     #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
     pub url: Option<String>,
     /// A file with the token for a URL [env: LONGSHORE_TOKEN_FILE, or the token in LONGSHORE_TOKEN]
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub token_file: Option<PathBuf>,
     /// A PEM file of authorities to trust instead of the system's [env: LONGSHORE_CA]
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub ca: Option<PathBuf>,
     /// How long to wait for a daemon that went away, or wants to be asked less often
-    #[arg(long, global = true, value_name = "TIME", default_value = DEFAULT_PATIENCE,
-          value_parser = humantime::parse_duration)]
+    #[arg(long, global = true, value_name = "TIME", default_value = DEFAULT_PATIENCE, hide_short_help = true,
+          value_parser = patience)]
     pub patience: Duration,
 }
 
@@ -104,6 +105,11 @@ pub struct Manner {
         help = "Use colours: auto (at a terminal), always or never"
     )]
     pub color: Color,
+}
+
+fn patience(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|_| "it is no time: write numbers with units, like 30s or 2m".to_owned())
 }
 
 impl Connection {
@@ -271,5 +277,19 @@ mod tests {
     fn the_arguments_fit_together() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_line_at_the_end_of_a_help_text_is_broken() {
+        fn check(command: &clap::Command) {
+            let after = command.get_after_long_help();
+            for line in after.map(ToString::to_string).unwrap_or_default().lines() {
+                let name = command.get_name();
+                assert!(line.chars().count() <= 100, "{name}: {line}");
+            }
+            command.get_subcommands().for_each(check);
+        }
+        use clap::CommandFactory;
+        check(&Cli::command());
     }
 }

@@ -9,6 +9,8 @@ use clap::Args;
 #[command(after_long_help = "\
 A deployment can be cancelled until its release is live; what ran before goes on running.
 
+With --json: {\"id\", \"status\", \"cancelled_by\", \"cancelled_at\"}
+
 Example:
   longshore cancel dep_9x2m4p")]
 pub struct CancelArgs {

@@ -79,6 +79,8 @@ Deployments that run or wait are cancelled. Containers, images and networks go; 
 and volumes too unless --volumes is given. If the configuration still names the app, its next
 deployment makes a new, empty environment.
 
+With --json: {\"data\": [operation]}
+
 Examples:
   longshore app rm old-shop
   longshore app rm web --environment review-12 --volumes --yes")]

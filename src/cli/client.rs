@@ -406,7 +406,9 @@ fn strange(parts: &Parts, body: &[u8]) -> String {
     if is_page(&parts.headers, body) {
         return format!("{status}: {PAGE}");
     }
-    format!("it answered {status} without longshore's error document")
+    format!(
+        "it answered {status} without longshore's error document; is the URL the daemon's, up to but without /v1?"
+    )
 }
 
 const PAGE: &str = "it answered with a web page; is the URL the daemon's, up to but without /v1?";

@@ -12,6 +12,9 @@ use clap::Args;
 Without --branch, --commit or --image it deploys what the configuration says: the head of the
 app's branch, or its image.
 
+With --json: the deployment as it ended, as `longshore show --json` prints it (with --no-wait as it
+was taken in, with --plan the plan); the log goes to standard error.
+
 Exit status:
   0    success: the release is live
   1    the deployment failed; what ran before still runs

@@ -14,6 +14,9 @@ use std::cell::RefCell;
 /// How far back events are looked at where nobody says from where: a filter may leave few of them.
 const LOOK_BACK: i64 = 1000;
 
+/// How many events are shown where nobody says how many.
+const LAST: usize = 50;
+
 /// How many events are asked for at a time.
 const PAGE: &str = "1000";
 
@@ -21,14 +24,14 @@ const PAGE: &str = "1000";
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Without -f it prints the last events of the newest 1,000, with --after what came after that one.
-With -f it prints what happens from now on (or after --after) until Ctrl-C, also past a restart of
-the daemon, without a gap.
+With -f it prints what happens from now on (or after --after, or after the last -n events) until
+Ctrl-C, also past a restart of the daemon, without a gap.
 
 With --json: {\"data\": [...], \"meta\": {\"next\": id}}; with -f one JSON object a line.
 
 Examples:
   longshore events
-  longshore events -f --app web
+  longshore events -f -n 20 --app web
   longshore events -f --json | jq -r 'select(.status == \"failed\") | .deployment'")]
 pub struct EventsArgs {
     /// Follow what happens
@@ -46,15 +49,9 @@ pub struct EventsArgs {
     /// Begin after the event of this number; 0 for the first of all
     #[arg(long, value_name = "EVENT", value_parser = clap::value_parser!(i64).range(0..))]
     after: Option<i64>,
-    /// How many at most, where nothing is followed
-    #[arg(
-        short = 'n',
-        long,
-        value_name = "LIMIT",
-        default_value_t = 50,
-        conflicts_with = "follow"
-    )]
-    limit: usize,
+    /// How many at most; with -f how many of the last come first [default: 50, with -f 0]
+    #[arg(short = 'n', long, value_name = "LIMIT")]
+    limit: Option<usize>,
 }
 
 /// What happened.
@@ -114,17 +111,21 @@ fn path(args: &EventsArgs, more: &[(&str, Option<&str>)]) -> String {
     format!("/v1/events{}", query(&parts))
 }
 
-async fn list(session: &Session, args: &EventsArgs) -> Result<Exit, Error> {
+/// Events that were, and after which one to go on.
+async fn past(
+    session: &Session,
+    args: &EventsArgs,
+    limit: usize,
+) -> Result<(Vec<Event>, i64), Error> {
     let newest = page(session, args, "latest").await?.meta.next;
     // One deployment's events are found without looking through the others'.
-    let begin = if args.deployment.is_some() {
-        0
-    } else {
-        newest - LOOK_BACK
+    let begin = match args.deployment {
+        Some(_) => 0,
+        None => newest - LOOK_BACK,
     };
     let mut after = args.after.unwrap_or(begin.max(0));
     let mut events = Vec::new();
-    while after < newest && (args.after.is_none() || events.len() < args.limit) {
+    while after < newest && (args.after.is_none() || events.len() < limit) {
         let page = page(session, args, &after.to_string()).await?;
         if page.meta.next <= after {
             break;
@@ -133,36 +134,52 @@ async fn list(session: &Session, args: &EventsArgs) -> Result<Exit, Error> {
         events.extend(page.data);
     }
     // From a place on it is the first ones, else the last.
-    let shown = match args.after {
-        Some(_) => &events[..events.len().min(args.limit)],
-        None => &events[events.len().saturating_sub(args.limit)..],
-    };
+    if args.after.is_some() {
+        if events.len() > limit {
+            events.truncate(limit);
+            after = events.last().map_or(after, |last| last.id);
+        }
+    } else {
+        events.drain(..events.len().saturating_sub(limit));
+    }
+    Ok((events, after.max(args.after.unwrap_or(newest))))
+}
+
+async fn list(session: &Session, args: &EventsArgs) -> Result<Exit, Error> {
+    let (events, next) = past(session, args, args.limit.unwrap_or(LAST)).await?;
     let output = session.output;
     if session.json {
-        let next = match shown.last() {
-            Some(last) if shown.len() < events.len() => last.id,
-            Some(_) | None => after,
-        };
-        let document = serde_json::json!({ "data": shown, "meta": { "next": next } });
+        let document = serde_json::json!({ "data": events, "meta": { "next": next } });
         output.print(&document.to_string())?;
-    } else if shown.is_empty() {
+    } else if events.is_empty() {
         output.note("no events");
     } else {
         let look = Look::of(session);
-        let lines: Vec<String> = shown.iter().map(|event| look.line(event)).collect();
+        let lines: Vec<String> = events.iter().map(|event| look.line(event)).collect();
         output.print(&lines.join("\n"))?;
     }
     Ok(Exit::Success)
 }
 
 async fn follow(session: &Session, args: &EventsArgs) -> Result<Exit, Error> {
+    let look = Look::of(session);
     // Where it begins is known before anything is waited for: what happens while a connection is lost is not missed.
-    let begin = match args.after {
-        Some(after) => after,
-        None => page(session, args, "latest").await?.meta.next,
+    let begin = match (args.limit, args.after) {
+        (None, Some(after)) => after,
+        (None, None) => page(session, args, "latest").await?.meta.next,
+        (Some(limit), _) => {
+            let (events, next) = past(session, args, limit).await?;
+            for event in &events {
+                let text = serde_json::to_string(event);
+                session.output.print(&match (session.json, text) {
+                    (true, Ok(text)) => text,
+                    (true, Err(_)) | (false, _) => look.line(event),
+                })?;
+            }
+            next
+        }
     };
     let last = RefCell::new(begin.to_string());
-    let look = Look::of(session);
     loop {
         let mut events = patiently(session.patience, &session.output, async || {
             let last = last.borrow().clone();

@@ -54,7 +54,7 @@ pub fn run(args: &ExplainArgs, output: Output, json: bool) -> Result<Exit, Error
     output.print(&if json {
         document(found).to_string()
     } else {
-        text(found, output.paint(Side::Stdout))
+        text(found, output.paint(Side::Stdout), output.width())
     })?;
     Ok(Exit::Success)
 }
@@ -66,7 +66,8 @@ fn list(output: Output) -> String {
     table::render(&["CODE", "MEANING"], rows, &[], output)
 }
 
-fn text(explanation: &Explanation, paint: Paint) -> String {
+fn text(explanation: &Explanation, paint: Paint, width: Option<u16>) -> String {
+    let width = width.map(|width| usize::from(width).clamp(30, 100));
     let of: Vec<&str> = explanation
         .of
         .iter()
@@ -80,11 +81,38 @@ fn text(explanation: &Explanation, paint: Paint) -> String {
         format!("{}: {}", paint.bold(explanation.code), explanation.meaning),
         format!("  {}", paint.dim(&format!("told of {}", of.join(", ")))),
         String::new(),
-        format!("  {}", explanation.why),
+        wrapped("  ", explanation.why, width),
         String::new(),
     ];
-    lines.extend(explanation.next.iter().map(|next| format!("  - {next}")));
+    lines.extend(
+        explanation
+            .next
+            .iter()
+            .map(|next| wrapped("  - ", next, width)),
+    );
     lines.join("\n")
+}
+
+/// A sentence in lines of that width, the later ones set in as far as the first; as it is without one.
+fn wrapped(begin: &str, sentence: &str, width: Option<usize>) -> String {
+    let mut text = begin.to_owned();
+    let mut column = begin.chars().count();
+    let set_in = column;
+    for word in sentence.split(' ') {
+        let length = word.chars().count();
+        let is_first = column == set_in;
+        if !is_first && width.is_some_and(|width| column + 1 + length > width) {
+            text.push('\n');
+            text.push_str(&" ".repeat(set_in));
+            column = set_in;
+        } else if !is_first {
+            text.push(' ');
+            column += 1;
+        }
+        text.push_str(word);
+        column += length;
+    }
+    text
 }
 
 fn document(explanation: &Explanation) -> Value {
@@ -93,4 +121,19 @@ fn document(explanation: &Explanation) -> Value {
         "code": explanation.code, "of": of, "meaning": explanation.meaning,
         "why": explanation.why, "next": explanation.next,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_is_broken_between_words_at_a_terminal_only() {
+        let sentence = "Give it time, and a_word_that_is_longer_than_a_line too.";
+        assert_eq!(wrapped("- ", sentence, None), format!("- {sentence}"));
+        assert_eq!(
+            wrapped("- ", sentence, Some(16)),
+            "- Give it time,\n  and\n  a_word_that_is_longer_than_a_line\n  too."
+        );
+    }
 }

@@ -10,7 +10,10 @@ use serde::Deserialize;
 /// Arguments of `longshore gc`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-The daemon does the same by itself after its start and once a day. [retention] in the configuration says what is kept.
+The daemon does the same by itself after its start and once a day. [retention] in the configuration
+says what is kept.
+
+With --json: {\"data\": [{\"kind\", \"object\", \"bytes\", \"verdict\", \"reason\"}], \"engine_away\"}
 
 Examples:
   longshore gc --explain

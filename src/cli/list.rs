@@ -10,6 +10,10 @@ use clap::Args;
 /// Arguments of `longshore ls`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
+At a narrow terminal columns are left out and texts shortened, never ids; in a pipe all is whole.
+
+With --json: {\"data\": [deployment], \"meta\": {\"total\", \"limit\", \"offset\"}}
+
 Examples:
   longshore ls
   longshore ls --app web --environment staging -n 5

@@ -11,6 +11,9 @@ use std::time::Duration;
 /// Arguments of `longshore logs`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
+With --json: {\"id\", \"data\": [{\"timestamp\", \"step\", \"stream\", \"message\"}]}; with -f one such line
+after the other, an object a line.
+
 Examples:
   longshore logs web              the newest deployment of web
   longshore logs web -f           as it comes, until the deployment ends
@@ -35,7 +38,7 @@ pub async fn run(session: &Session, args: &LogsArgs) -> Result<Exit, Error> {
     } else {
         find::newest_of(session, &args.of, environment).await?.id
     };
-    let mut printer = Printer::new(session);
+    let mut printer = Printer::new(session, args.follow);
     let mut from = 0;
     loop {
         let ask = async || session.client.log(&id, from, args.follow).await;
@@ -70,19 +73,22 @@ impl Waiting for Output {
     }
 }
 
-/// Prints lines as they are in the file, in columns for a person, or gathers them for one JSON document.
+/// Prints lines as they are in the file, in columns for a person, or as JSON.
 struct Printer {
     output: Output,
     to_a_person: bool,
+    json: bool,
+    /// What is printed at the end; what is followed is printed as it comes.
     gathered: Option<Vec<serde_json::Value>>,
 }
 
 impl Printer {
-    fn new(session: &Session) -> Self {
+    fn new(session: &Session, follow: bool) -> Self {
         Self {
             output: session.output,
             to_a_person: session.output.is_terminal(Side::Stdout),
-            gathered: session.json.then(Vec::new),
+            json: session.json,
+            gathered: (session.json && !follow).then(Vec::new),
         }
     }
 
@@ -95,7 +101,9 @@ impl Printer {
         let lines: Vec<String> = text
             .lines()
             .map(|line| {
-                if self.to_a_person {
+                if self.json {
+                    json(line).to_string()
+                } else if self.to_a_person {
                     for_a_person(line, paint)
                 } else {
                     clean(line)

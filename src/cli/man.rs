@@ -56,7 +56,9 @@ fn shown(command: &Command) -> impl Iterator<Item = &Command> {
 }
 
 fn page(command: &Command) -> io::Result<String> {
-    let man = Man::new(command.clone()).manual("longshore");
+    let man = Man::new(command.clone())
+        .source(concat!("longshore ", env!("CARGO_PKG_VERSION")))
+        .manual("longshore");
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;

@@ -77,11 +77,7 @@ fn text(plan: &Plan, paint: Paint) -> String {
         why => format!(": {}", clean(why)),
     };
     row("downtime", Some(format!("{downtime}{why}")));
-    let changes = match plan.changes.is_empty() {
-        true => "nothing of the configuration since the live release".to_owned(),
-        false => clean(&plan.changes.join(", ")),
-    };
-    row("changes", Some(changes));
+    row("changes", Some(clean(&plan.changes.join(", "))));
     row(
         "queue",
         Some(match plan.waits_for {

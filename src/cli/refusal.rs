@@ -88,7 +88,15 @@ impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let clean = |text: &str| crate::core::log::clean(text.as_bytes());
         write!(f, "{} ({})", clean(&self.message), clean(&self.code))?;
-        if let Some(next) = next_step(&self.code) {
+        if self.status == StatusCode::TOO_MANY_REQUESTS
+            && let Some(seconds) = self.details["retry_after"].as_u64()
+        {
+            write!(
+                f,
+                "\nnext: ask again in {seconds} s, or wait longer with --patience; `longshore explain {}` says more",
+                clean(&self.code)
+            )?;
+        } else if let Some(next) = next_step(&self.code) {
             write!(f, "\nnext: {next}")?;
         } else if !PLAIN.contains(&self.code.as_str()) && explain::find(&self.code).is_some() {
             write!(f, "\nnext: `longshore explain {}` says more", self.code)?;

@@ -10,9 +10,13 @@ use clap::Args;
 /// Arguments of `longshore reload`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-The daemon reads the file it was started with. A file with faults is refused, all faults are listed, and the
-configuration before it goes on. What changes in an app takes effect with the app's next deployment; until then
-`longshore apps` shows the difference. An app that is gone from the file keeps serving. SIGHUP does the same.
+The daemon reads the file it was started with. A file with faults is refused, all faults are listed,
+and the configuration before it goes on. What changes in an app takes effect with the app's next
+deployment; until then `longshore apps` shows the difference. An app that is gone from the file
+keeps serving. SIGHUP does the same.
+
+With --json: {\"file\", \"added\", \"removed\", \"renamed\", \"changed\", \"settings\", \"needs_restart\",
+\"notes\"}, or {\"ok\": false, \"faults\": [...]}
 
 Exit status: 0 it is in force, 1 it has faults
 

@@ -17,6 +17,8 @@ The app's configuration takes it with secrets = { NAME = \"store\" }. What runs 
 the value is read when a container is made, so deploy the app to apply it.
 One line end at the end of the value is left out, as with a file.
 
+With --json: {\"name\", \"app\", \"environment\", \"set_at\", \"set_by\", \"used\"}
+
 Examples:
   longshore secret set web DATABASE_URL                    asks for the value and does not show it
   openssl rand -hex 32 | longshore secret set web COOKIE_KEY --environment staging
@@ -37,6 +39,8 @@ pub struct SetArgs {
 #[command(after_long_help = "\
 A secret that the configuration does not take (USED no) reaches no container.
 
+With --json: {\"app\", \"environment\", \"data\": [{\"name\", \"set_at\", \"set_by\", \"used\"}]}
+
 Example:
   longshore secret ls web --environment staging")]
 pub struct ListArgs {
@@ -48,6 +52,8 @@ pub struct ListArgs {
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 What runs keeps what it has. A deployment that needs the secret will fail.
+
+With --json: {\"name\", \"app\", \"environment\", \"used\"}
 
 Example:
   longshore secret rm web DATABASE_URL")]

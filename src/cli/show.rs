@@ -11,6 +11,8 @@ use clap::Args;
 /// Arguments of `longshore show`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
+With --json: the API's own document of a deployment.
+
 Examples:
   longshore show dep_9x2m4p
   longshore show dep_9x2m4p --json | jq -r .error.code")]

@@ -13,8 +13,8 @@ use serde_json::json;
 /// Arguments of `longshore status`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-With --json: {\"place\", \"client\", \"version\", \"status\": \"ok\"|\"unavailable\", \"reasons\": [...], \"queued\", \"running\"};
-the two numbers are null where the token may not see deployments.
+With --json: {\"place\", \"client\", \"version\", \"status\": \"ok\"|\"unavailable\", \"reasons\": [...],
+\"queued\", \"running\"}; the two numbers are null where the token may not see deployments.
 
 Exit status: 0 it is well, 1 it is not, 4 it cannot be reached
 

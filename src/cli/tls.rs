@@ -141,6 +141,11 @@ fn certificate(fault: &CertificateError, host: &str) -> String {
              certificate with --ca FILE or LONGSHORE_CA"
                 .to_owned()
         }
+        CertificateError::BadSignature => {
+            "its certificate was not signed by the authority that has the signer's name here — is the file of --ca that \
+             authority's own, and its newest?"
+                .to_owned()
+        }
         other => format!("its certificate cannot be accepted: {other}"),
     }
 }

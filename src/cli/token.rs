@@ -72,8 +72,8 @@ impl Plan {
 /// Arguments of `longshore token ls`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-With --json: {\"data\": [{\"id\", \"name\", \"scope\", \"app\", \"environment\", \"plan\", \"rate\", \"burst\", \"created_at\",
-\"created_by\", \"expires_at\", \"last_used_at\", \"revoked_at\"}]}
+With --json: {\"data\": [{\"id\", \"name\", \"scope\", \"app\", \"environment\", \"plan\", \"rate\", \"burst\",
+\"created_at\", \"created_by\", \"expires_at\", \"last_used_at\", \"revoked_at\"}]}
 
 Examples:
   longshore token ls

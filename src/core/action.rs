@@ -200,6 +200,9 @@ pub struct ListDeployments {
     pub limit: u32,
     /// How many to skip.
     pub offset: u64,
+    /// Whether their steps, and what could not be started again, are wanted: looking them up takes as long as all the
+    /// rest. If not, both are empty.
+    pub steps: bool,
 }
 
 /// A group of states a list can be narrowed to.

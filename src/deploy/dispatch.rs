@@ -30,32 +30,40 @@ impl Agent {
         if needed > Scope::Read && !matches!(action, Action::Adopt { .. }) {
             self.must_be_whole()?;
         }
+        // What waits has a future of its own: the small ones would carry the largest one's room through every layer.
         match action {
-            Action::CreateDeployment(create) => self.create(caller, create).await,
+            Action::CreateDeployment(create) => Box::pin(self.create(caller, create)).await,
             Action::GetDeployment(id) => self.show(caller, id),
             Action::ListDeployments(list) => self.list(caller, list),
             Action::CancelDeployment(id) => self.cancel(caller, id),
-            Action::DeleteDeployment { id, force } => self.delete(caller, id, force).await,
-            Action::ReadLog(read) => self.read_log(caller, read).await,
+            Action::DeleteDeployment { id, force } => {
+                Box::pin(self.delete(caller, id, force)).await
+            }
+            Action::ReadLog(read) => Box::pin(self.read_log(caller, read)).await,
             Action::ListApps => {
                 let apps = self.store.apps(caller.reach).map_err(internal)?;
                 Ok(Reply::Apps(self.with_drift(apps)?))
             }
             Action::GetApp(app) => self.show_app(caller, &app),
-            Action::ListEvents(list) => self.list_events(caller, list).await,
-            Action::PlanDeployment(create) => self.plan(caller, create).await,
+            Action::ListEvents(list) => Box::pin(self.list_events(caller, list)).await,
+            Action::PlanDeployment(create) => Box::pin(self.plan(caller, create)).await,
             Action::Measure => Ok(Reply::Measurements(Box::new(self.measure(caller)?))),
             Action::CreateToken(create) => self.create_token(caller, create),
             Action::ListTokens { all } => self.list_tokens(caller, all),
             Action::RevokeToken(id) => self.revoke_token(caller, id),
-            Action::Adopt { discard } => Ok(Reply::Adopted(self.adopt(caller, discard).await?)),
+            Action::Adopt { discard } => {
+                let adopted = Box::pin(self.adopt(caller, discard)).await?;
+                Ok(Reply::Adopted(adopted))
+            }
             Action::Reload => Ok(Reply::Reloaded(self.reload_for(caller)?)),
             Action::SetSecret(which, value) => self.set_secret(caller, &which, &value),
             Action::RemoveSecret(which) => self.remove_secret(caller, &which),
             Action::ListSecrets(app, environment) => {
                 self.list_secrets(caller, &app, environment.as_ref())
             }
-            Action::CollectGarbage { explain } => self.collect_garbage(caller, explain).await,
+            Action::CollectGarbage { explain } => {
+                Box::pin(self.collect_garbage(caller, explain)).await
+            }
             Action::Change(change) => self.change(caller, &change),
             Action::GetChange(serial) => self.show_change(caller, serial),
         }
@@ -104,6 +112,7 @@ impl Agent {
             states: list.states,
             limit: list.limit,
             offset: list.offset,
+            steps: list.steps,
         };
         let (items, total) = self.store.list(&filter).map_err(internal)?;
         Ok(Reply::Deployments { items, total })

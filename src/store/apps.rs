@@ -11,7 +11,7 @@ use crate::core::id::{AppSerial, EnvironmentSerial};
 use crate::core::name::{AppName, EnvironmentName, ProjectPath};
 use crate::core::time::Timestamp;
 use ipnet::Ipv4Net;
-use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use std::net::Ipv4Addr;
 use uuid::Uuid;
 
@@ -311,10 +311,7 @@ fn upsert_app(tx: &Transaction<'_>, app: &App, now: Timestamp) -> Result<i64, St
     Ok(serial)
 }
 
-fn find_app(
-    tx: &Transaction<'_>,
-    app: &AppRef,
-) -> Result<Option<(AppSerial, AppName)>, StoreError> {
+fn find_app(tx: &Connection, app: &AppRef) -> Result<Option<(AppSerial, AppName)>, StoreError> {
     let (by, value) = match app {
         AppRef::Id(id) => ("uuid", id.to_string()),
         AppRef::Name(name) => ("name", name.as_str().to_owned()),

@@ -18,7 +18,7 @@ use crate::core::operation::leftovers;
 use crate::core::release::Image;
 use crate::core::spec::Spec;
 use crate::core::time::Timestamp;
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -197,7 +197,7 @@ impl Store {
 
     pub(super) fn deployment_in(
         &self,
-        tx: &Transaction<'_>,
+        tx: &Connection,
         serial: DeploymentSerial,
     ) -> Result<Deployment, StoreError> {
         let sql = format!("SELECT {DEPLOYMENT} FROM deployment d WHERE d.serial = ?1");

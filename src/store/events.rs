@@ -10,7 +10,7 @@ use crate::core::id::OperationSerial;
 use crate::core::name::{AppName, EnvironmentName, InvalidName};
 use crate::core::time::Timestamp;
 use rusqlite::types::Value;
-use rusqlite::{OptionalExtension as _, Row, Transaction, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
 
 /// How many events are looked at in one read, fitting or not: nobody waits long for a reader of a long history.
 const BLOCK: i64 = 4096;
@@ -130,7 +130,7 @@ const EVENTS: &str = "SELECT v.serial, v.phase, v.at, d.uuid, v.operation, o.kin
      FROM status_event v LEFT JOIN deployment d ON d.serial = v.deployment LEFT JOIN operation o ON o.serial = v.operation
      JOIN environment e ON e.serial = coalesce(d.environment, o.environment) JOIN app a ON a.serial = e.app";
 
-fn last(tx: &Transaction<'_>) -> Result<i64, StoreError> {
+fn last(tx: &Connection) -> Result<i64, StoreError> {
     let last = tx
         .prepare_cached("SELECT serial FROM status_event ORDER BY serial DESC LIMIT 1")?
         .query_row([], |row| row.get(0))

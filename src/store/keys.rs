@@ -7,7 +7,7 @@ use crate::core::action::RequestKey;
 use crate::core::id::{DeploymentSerial, OperationSerial, PrincipalSerial};
 use crate::core::secret::Secret;
 use crate::core::time::Timestamp;
-use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 /// How long a request's key is remembered (git.dev's contract: 24 hours).
 const KEY_LIFE_MS: i64 = 24 * 60 * 60 * 1000;
@@ -44,7 +44,7 @@ impl Store {
 
     pub(super) fn answered_in(
         &self,
-        tx: &Transaction<'_>,
+        tx: &Connection,
         by: PrincipalSerial,
         key: Option<&RequestKey>,
         now: Timestamp,

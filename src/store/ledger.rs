@@ -8,7 +8,7 @@ use crate::core::deployment::Deployment;
 use crate::core::id::{DeploymentSerial, OperationSerial};
 use crate::core::ports::Seen;
 use crate::core::restored::{Highest, Ledger};
-use rusqlite::{OptionalExtension as _, Transaction};
+use rusqlite::{Connection, OptionalExtension as _};
 
 /// An environment that an adoption may concern.
 #[derive(Clone, Debug)]
@@ -146,7 +146,7 @@ impl Store {
 }
 
 /// How far the database came: the last serial it gave to a deployment, and the table's generation.
-pub(super) fn highest(tx: &Transaction<'_>) -> Result<Highest, StoreError> {
+pub(super) fn highest(tx: &Connection) -> Result<Highest, StoreError> {
     let deployment: Option<i64> = tx
         .query_row(
             "SELECT seq FROM sqlite_sequence WHERE name = 'deployment'",

@@ -113,9 +113,15 @@ impl Store {
             Err(error) => return Err(files::fault(&path)(error)),
         };
         let mut bytes = Vec::new();
-        file.seek(SeekFrom::Start(from))
-            .and_then(|_| file.take(limit).read_to_end(&mut bytes))
-            .map_err(|error| files::fault(&path)(error))?;
+        let mut read = |file: &mut File| {
+            // Far beyond the end the kernel refuses to read at all.
+            if from < file.metadata()?.len() {
+                file.seek(SeekFrom::Start(from))?;
+                file.take(limit).read_to_end(&mut bytes)?;
+            }
+            Ok(())
+        };
+        read(&mut file).map_err(|error| files::fault(&path)(error))?;
         bytes.truncate(
             bytes
                 .iter()

@@ -18,6 +18,7 @@ mod pages;
 mod phases;
 mod principals;
 mod releases;
+mod remembered;
 mod retention;
 mod rollouts;
 mod rows;
@@ -158,7 +159,7 @@ pub struct Store {
     data_dir: PathBuf,
     disk: disk::Disk,
     lost: Arc<logs::Lost>,
-    tokens: tokens::Remembered,
+    tokens: remembered::Remembered,
     credentials_directory: Option<PathBuf>,
     /// Held for as long as the store is open; the kernel lets go of it when the process ends, however it ends.
     _lock: std::fs::File,
@@ -198,7 +199,7 @@ impl Store {
             data_dir: data_dir.to_owned(),
             disk,
             lost: Arc::default(),
-            tokens: tokens::Remembered::default(),
+            tokens: remembered::Remembered::default(),
             credentials_directory: with.credentials_directory,
             _lock: lock,
         })
@@ -320,22 +321,22 @@ impl Store {
     /// One look at the database as it was at one moment.
     fn read<T>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let pooled = self
             .readers
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .pop();
-        let mut connection = match pooled {
+        let connection = match pooled {
             Some(connection) => connection,
             None => schema::connect(&self.data_dir.join("longshore.db"))?,
         };
-        let value = {
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
-            work(&transaction)
-        };
+        // Prepared once: rusqlite's own transactions have theirs parsed anew each time, which is felt in short reads.
+        connection.prepare_cached("BEGIN DEFERRED")?.execute([])?;
+        let value = work(&connection);
+        // One whose transaction is stuck is not used again.
+        connection.prepare_cached("COMMIT")?.execute([])?;
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         if readers.len() < READERS {
             readers.push(connection);

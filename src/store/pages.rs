@@ -13,7 +13,7 @@ use crate::core::access::Reach;
 use crate::core::action::StateFilter;
 use crate::core::id::AppSerial;
 use crate::core::name::EnvironmentName;
-use rusqlite::{Transaction, params_from_iter, types::Value};
+use rusqlite::{Connection, params_from_iter, types::Value};
 
 /// How many serials there are to a block, as a power of two; the triggers of the schema have the same number.
 const BLOCK_BITS: u32 = 14;
@@ -36,6 +36,8 @@ pub struct ListFilter {
     pub limit: u32,
     /// How many to skip.
     pub offset: u64,
+    /// Whether their steps, and what could not be started again, are looked up.
+    pub steps: bool,
 }
 
 /// Where the deployments of a filter are.
@@ -89,7 +91,7 @@ impl Span {
 }
 
 /// The serials of the deployments on a page, newest first, and how many match in all.
-pub(super) fn page(tx: &Transaction<'_>, list: &ListFilter) -> Result<(Vec<i64>, u64), StoreError> {
+pub(super) fn page(tx: &Connection, list: &ListFilter) -> Result<(Vec<i64>, u64), StoreError> {
     let filter = Filter::of(tx, list)?;
     let total = filter.total(tx)?;
     if list.offset >= total || list.limit == 0 {
@@ -107,7 +109,7 @@ pub(super) fn page(tx: &Transaction<'_>, list: &ListFilter) -> Result<(Vec<i64>,
 }
 
 impl Filter {
-    fn of(tx: &Transaction<'_>, list: &ListFilter) -> Result<Self, StoreError> {
+    fn of(tx: &Connection, list: &ListFilter) -> Result<Self, StoreError> {
         let phases = list.states.iter().flat_map(|state| phase_words(*state));
         let mut phases: Vec<&str> = phases.copied().collect();
         phases.sort_unstable();
@@ -118,7 +120,7 @@ impl Filter {
         })
     }
 
-    fn total(&self, tx: &Transaction<'_>) -> Result<u64, StoreError> {
+    fn total(&self, tx: &Connection) -> Result<u64, StoreError> {
         let (condition, values) = self.condition();
         let total: i64 = tx
             .prepare_cached(&total_sql(condition))?
@@ -129,7 +131,7 @@ impl Filter {
     /// A page that does not begin near the top.
     fn further_down(
         &self,
-        tx: &Transaction<'_>,
+        tx: &Connection,
         mut skip: u64,
         limit: u64,
     ) -> Result<Vec<i64>, StoreError> {
@@ -180,7 +182,7 @@ impl Filter {
     }
 
     /// The ranges that have something in a block: of a thousand environments of one name, most have not.
-    fn ranges_in(&self, tx: &Transaction<'_>, block: i64) -> Result<Vec<Range<'_>>, StoreError> {
+    fn ranges_in(&self, tx: &Connection, block: i64) -> Result<Vec<Range<'_>>, StoreError> {
         let all = self.ranges();
         let Places::Environments(_) = self.places else {
             return Ok(all);
@@ -303,7 +305,7 @@ impl Range<'_> {
 
     fn read(
         self,
-        tx: &Transaction<'_>,
+        tx: &Connection,
         span: Span,
         skip: u64,
         limit: u64,
@@ -322,7 +324,7 @@ impl Range<'_> {
 
 /// The deployments of all the ranges within a span, newest first.
 fn read(
-    tx: &Transaction<'_>,
+    tx: &Connection,
     ranges: &[Range<'_>],
     span: Span,
     skip: u64,
@@ -342,7 +344,7 @@ fn read(
 }
 
 /// Where the filter looks, of what the caller can see.
-fn places(tx: &Transaction<'_>, list: &ListFilter) -> Result<Places, StoreError> {
+fn places(tx: &Connection, list: &ListFilter) -> Result<Places, StoreError> {
     let seen = match list.reach {
         Reach::All => None,
         Reach::App(app) | Reach::Environment(app, _) => Some(app),
@@ -379,7 +381,7 @@ fn places(tx: &Transaction<'_>, list: &ListFilter) -> Result<Places, StoreError>
 const NAMED: &str = "SELECT serial FROM environment WHERE name = ?1";
 const NAMED_IN_APP: &str = "SELECT serial FROM environment WHERE app = ?1 AND name = ?2";
 
-fn environments(tx: &Transaction<'_>, sql: &str, values: &[Value]) -> Result<Vec<i64>, StoreError> {
+fn environments(tx: &Connection, sql: &str, values: &[Value]) -> Result<Vec<i64>, StoreError> {
     let mut statement = tx.prepare_cached(sql)?;
     let rows = statement.query_map(params_from_iter(values), |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -406,7 +408,7 @@ mod tests {
     use std::sync::Arc;
 
     /// What SQLite says that it will do, line by line.
-    fn plan(tx: &Transaction<'_>, sql: &str) -> Vec<String> {
+    fn plan(tx: &Connection, sql: &str) -> Vec<String> {
         let mut statement = tx.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let nothing = vec![Value::Null; statement.parameter_count()];
         let lines = statement.query_map(params_from_iter(nothing), |row| row.get("detail"));

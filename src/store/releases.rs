@@ -6,7 +6,7 @@ use crate::core::deployment::Deployment;
 use crate::core::id::{EnvironmentSerial, ReleaseSerial};
 use crate::core::release::{Release, ReleaseContent};
 use crate::core::time::Timestamp;
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 /// Why there is nothing to roll back to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -93,7 +93,7 @@ impl Store {
 }
 
 /// The numbers there are, from the first to the last: none is ever left out.
-fn known(tx: &Transaction<'_>, environment: EnvironmentSerial) -> Result<String, StoreError> {
+fn known(tx: &Connection, environment: EnvironmentSerial) -> Result<String, StoreError> {
     let last: i64 = tx.query_row(
         "SELECT coalesce(max(number), 0) FROM release WHERE environment = ?1",
         [environment.0],
@@ -105,10 +105,7 @@ fn known(tx: &Transaction<'_>, environment: EnvironmentSerial) -> Result<String,
     })
 }
 
-pub(super) fn is_collected(
-    tx: &Transaction<'_>,
-    release: ReleaseSerial,
-) -> Result<bool, StoreError> {
+pub(super) fn is_collected(tx: &Connection, release: ReleaseSerial) -> Result<bool, StoreError> {
     Ok(tx.query_row(
         "SELECT collected_at IS NOT NULL FROM release WHERE serial = ?1",
         [release.0],
@@ -150,10 +147,7 @@ pub(super) fn mark_left(
     Ok(())
 }
 
-pub(super) fn release_in(
-    tx: &Transaction<'_>,
-    serial: ReleaseSerial,
-) -> Result<Release, StoreError> {
+pub(super) fn release_in(tx: &Connection, serial: ReleaseSerial) -> Result<Release, StoreError> {
     let sql = format!("SELECT {RELEASE} FROM release r WHERE r.serial = ?1");
     let found = tx
         .prepare_cached(&sql)?

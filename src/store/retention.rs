@@ -10,7 +10,7 @@ use crate::core::operation::Undo;
 use crate::core::release::{Image, ReleaseContent, release_tag};
 use crate::core::retention::{KnownDeployment, KnownRelease, fates};
 use crate::core::time::Timestamp;
-use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use uuid::Uuid;
@@ -274,7 +274,7 @@ impl Store {
 }
 
 fn releases(
-    tx: &Transaction<'_>,
+    tx: &Connection,
     environment: EnvironmentSerial,
 ) -> Result<Vec<KnownRelease>, StoreError> {
     // Until a deployment's operation is done, its walk may still need the release it is to make live.
@@ -306,10 +306,7 @@ fn known_release(row: &Row<'_>) -> Result<KnownRelease, StoreError> {
     })
 }
 
-fn going(
-    tx: &Transaction<'_>,
-    environment: EnvironmentSerial,
-) -> Result<BTreeSet<String>, StoreError> {
+fn going(tx: &Connection, environment: EnvironmentSerial) -> Result<BTreeSet<String>, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT object FROM settlement WHERE environment = ?1 AND settled_at IS NULL AND kind = 'retire_image'",
     )?;
@@ -323,7 +320,7 @@ fn going(
     Ok(tags)
 }
 
-fn known_deployment(tx: &Transaction<'_>, id: Uuid) -> Result<Option<KnownDeployment>, StoreError> {
+fn known_deployment(tx: &Connection, id: Uuid) -> Result<Option<KnownDeployment>, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT CASE WHEN o.done_at IS NULL THEN NULL ELSE d.ended_at END,
                 e.removed_at IS NULL AND (e.live_deployment IS d.serial OR EXISTS

@@ -13,7 +13,7 @@ use crate::core::operation::{Undo, scaffolding};
 use crate::core::release::{Release, ReleaseContent};
 use crate::core::secret::Secret;
 use crate::core::time::Timestamp;
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 /// What an environment serves.
 #[derive(Clone, Debug, PartialEq)]
@@ -398,7 +398,7 @@ pub(super) fn hidden_place(serial: ContainerSerial) -> String {
     format!("container {serial} hidden")
 }
 
-fn container_in(tx: &Transaction<'_>, serial: ContainerSerial) -> Result<ContainerRow, StoreError> {
+fn container_in(tx: &Connection, serial: ContainerSerial) -> Result<ContainerRow, StoreError> {
     let sql = format!("SELECT {CONTAINER} FROM container c WHERE c.serial = ?1");
     let found = tx
         .prepare_cached(&sql)?

@@ -33,7 +33,8 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "journal_size_limit", 4 * 1024 * 1024)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
-    connection.set_prepared_statement_cache_capacity(64);
+    // As many as there are: what falls out is parsed anew at its next use.
+    connection.set_prepared_statement_cache_capacity(128);
     Ok(connection)
 }
 

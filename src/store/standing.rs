@@ -6,7 +6,7 @@ use crate::core::admission::{Desired, Entry, Standing};
 use crate::core::change::Change;
 use crate::core::id::{DeploymentSerial, EnvironmentSerial};
 use crate::core::name::Sha;
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params};
 
 impl Store {
     /// What admission would look at now.
@@ -19,7 +19,7 @@ impl Store {
 }
 
 pub(super) fn standing(
-    tx: &Transaction<'_>,
+    tx: &Connection,
     environment: EnvironmentSerial,
 ) -> Result<Standing, StoreError> {
     let (desired, head, pinned, removed): (String, Option<String>, bool, bool) = tx

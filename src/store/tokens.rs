@@ -1,6 +1,7 @@
 //! Tokens: making, finding, listing and revoking them. A digest of each is kept, never the token.
 
 use super::keys::Answered;
+use super::remembered::{Digest, InUse};
 use super::rows::{PRINCIPAL, inconsistent, principal};
 use super::{Store, StoreError};
 use crate::core::access::{Caller, Principal, Reach, Scope};
@@ -11,10 +12,9 @@ use crate::core::rate::{Rate, RatePlan};
 use crate::core::secret::Secret;
 use crate::core::time::Timestamp;
 use ring::digest::{SHA256, digest};
-use rusqlite::{Row, Transaction, params};
-use std::collections::HashMap;
+use rusqlite::{Connection, Row, params};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use uuid::Uuid;
 
 /// How many characters of a token are random.
@@ -25,9 +25,6 @@ const TOKEN_ALPHABET: &[u8; 64] =
 
 /// How exactly the last use is known: written no more often than this, a busy token costs a write a minute.
 const USE_NOTED_EVERY_MS: i64 = 60_000;
-
-/// How many tokens in use are remembered: a few MiB at most. With more, all are looked up again.
-const MAX_REMEMBERED: usize = 10_000;
 
 /// A token that is asked for.
 #[derive(Clone, Debug)]
@@ -66,51 +63,6 @@ pub enum Token {
     Expired,
     /// None of ours, or revoked.
     Unknown,
-}
-
-/// The tokens in use, so that a request of theirs reads nothing. One that is not there is looked up; a revocation
-/// empties it after its commit, and what was looked up before that is not put in after it.
-#[derive(Default)]
-pub(super) struct Remembered(Mutex<Tokens>);
-
-#[derive(Default)]
-struct Tokens {
-    by_digest: HashMap<Digest, Arc<InUse>>,
-    /// How often it was emptied.
-    emptied: u64,
-}
-
-struct InUse {
-    caller: Caller,
-    /// The last use that is written down.
-    noted: AtomicI64,
-}
-
-type Digest = [u8; 32];
-
-impl Remembered {
-    fn find(&self, digest: &Digest) -> (Option<Arc<InUse>>, u64) {
-        let tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (tokens.by_digest.get(digest).cloned(), tokens.emptied)
-    }
-
-    /// Puts in what was looked up after [`Remembered::find`] said `emptied`.
-    fn put(&self, digest: Digest, token: Arc<InUse>, emptied: u64) {
-        let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if tokens.emptied != emptied {
-            return;
-        }
-        if tokens.by_digest.len() >= MAX_REMEMBERED {
-            tokens.by_digest.clear();
-        }
-        tokens.by_digest.insert(digest, token);
-    }
-
-    fn empty(&self) {
-        let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tokens.emptied += 1;
-        tokens.by_digest.clear();
-    }
 }
 
 impl Store {
@@ -286,11 +238,7 @@ fn token_digest(token: &Secret) -> Digest {
     bytes
 }
 
-fn made(
-    tx: &Transaction<'_>,
-    token: PrincipalSerial,
-    secret: Secret,
-) -> Result<TokenMade, StoreError> {
+fn made(tx: &Connection, token: PrincipalSerial, secret: Secret) -> Result<TokenMade, StoreError> {
     match token_in(tx, token)? {
         Some(view) => Ok(TokenMade::Made(Box::new(view), secret)),
         None => Err(inconsistent("token", token, "is missing")),
@@ -315,10 +263,7 @@ const TOKEN: &str = "p.serial, p.uuid, p.name, t.scope, a.name, e.name, t.plan, 
 const TOKEN_FROM: &str = "token t JOIN principal p ON p.serial = t.principal LEFT JOIN principal c ON c.serial = t.created_by \
     LEFT JOIN app a ON a.serial = t.app LEFT JOIN environment e ON e.serial = t.environment";
 
-fn token_in(
-    tx: &Transaction<'_>,
-    serial: PrincipalSerial,
-) -> Result<Option<TokenView>, StoreError> {
+fn token_in(tx: &Connection, serial: PrincipalSerial) -> Result<Option<TokenView>, StoreError> {
     let sql = format!("SELECT {TOKEN} FROM {TOKEN_FROM} WHERE t.principal = ?1");
     let mut statement = tx.prepare_cached(&sql)?;
     let mut rows = statement.query([serial.0])?;
@@ -351,7 +296,7 @@ fn token_view(row: &Row<'_>) -> Result<TokenView, StoreError> {
 }
 
 /// The token of a digest, unless it was revoked.
-fn in_use(tx: &Transaction<'_>, digest: &Digest) -> Result<Option<InUse>, StoreError> {
+fn in_use(tx: &Connection, digest: &Digest) -> Result<Option<InUse>, StoreError> {
     let sql = format!(
         "SELECT {PRINCIPAL}, t.scope, t.app, t.environment, t.plan, t.rate, t.burst, t.expires_at, t.last_used_at
          FROM token t JOIN principal p ON p.serial = t.principal WHERE t.digest = ?1 AND t.revoked_at IS NULL"

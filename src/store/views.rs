@@ -9,7 +9,7 @@ use crate::core::id::DeploymentSerial;
 use crate::core::name::{AppName, EnvironmentName, ProjectPath};
 use crate::core::release::ReleaseContent;
 use crate::core::time::Timestamp;
-use rusqlite::{OptionalExtension as _, Row, Transaction};
+use rusqlite::{Connection, Row, ToSql};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -21,10 +21,8 @@ impl Store {
     /// # Errors
     /// If there is none of that serial.
     pub fn view(&self, serial: DeploymentSerial) -> Result<DeploymentView, StoreError> {
-        self.read(|tx| {
-            let found = self.views(tx, &[serial.0])?.into_iter().next();
-            found.ok_or_else(|| inconsistent("deployment", serial, "is missing"))
-        })
+        let found = self.read(|tx| self.one(tx, &VIEW, serial.0))?;
+        found.ok_or_else(|| inconsistent("deployment", serial, "is missing"))
     }
 
     /// A deployment by its id, unless it was deleted, with the names and steps around it.
@@ -32,18 +30,7 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub fn find_view(&self, id: Uuid) -> Result<Option<DeploymentView>, StoreError> {
-        self.read(|tx| {
-            let serial: Option<i64> = tx
-                .prepare_cached(
-                    "SELECT serial FROM deployment WHERE uuid = ?1 AND hidden_at IS NULL",
-                )?
-                .query_row([id.to_string()], |row| row.get(0))
-                .optional()?;
-            match serial {
-                Some(serial) => Ok(self.views(tx, &[serial])?.into_iter().next()),
-                None => Ok(None),
-            }
-        })
+        self.read(|tx| self.one(tx, &VIEW_BY_ID, id.to_string()))
     }
 
     /// A page of deployments, newest first, and how many match in all.
@@ -53,22 +40,47 @@ impl Store {
     pub fn list(&self, filter: &ListFilter) -> Result<(Vec<DeploymentView>, u64), StoreError> {
         self.read(|tx| {
             let (serials, total) = page(tx, filter)?;
-            Ok((self.views(tx, &serials)?, total))
+            Ok((self.views(tx, &serials, filter.steps)?, total))
         })
+    }
+
+    fn one(
+        &self,
+        tx: &Connection,
+        sql: &str,
+        which: impl ToSql,
+    ) -> Result<Option<DeploymentView>, StoreError> {
+        let mut statement = tx.prepare_cached(sql)?;
+        let mut rows = statement.query([which])?;
+        let Some(row) = rows.next()? else {
+            return Ok(None);
+        };
+        let deployment = self.deployment_row(row)?;
+        let serial = deployment.serial.0;
+        let steps = around(tx, STEPS_OF, serial, step)?.remove(&serial);
+        let refusals = around(tx, REFUSALS_OF, serial, |row| row.get(1))?.remove(&serial);
+        let (steps, refusals) = (steps.unwrap_or_default(), refusals.unwrap_or_default());
+        view(row, deployment, &steps, refusals).map(Some)
     }
 
     /// These deployments, newest first. What is around them is asked for all of them at once.
     fn views(
         &self,
-        tx: &Transaction<'_>,
+        tx: &Connection,
         serials: &[i64],
+        with_steps: bool,
     ) -> Result<Vec<DeploymentView>, StoreError> {
         if serials.is_empty() {
             return Ok(Vec::new());
         }
         let which = json_array(serials);
-        let mut steps = steps(tx, &which)?;
-        let mut refusals = refusals(tx, &which)?;
+        let (mut steps, mut refusals) = match with_steps {
+            true => (
+                around(tx, STEPS, &which, step)?,
+                around(tx, REFUSALS, &which, |row| row.get(1))?,
+            ),
+            false => Default::default(),
+        };
         let mut statement = tx.prepare_cached(&VIEWS)?;
         let mut rows = statement.query([&which])?;
         let mut views = Vec::with_capacity(serials.len());
@@ -77,7 +89,14 @@ impl Store {
             let serial = deployment.serial.0;
             let steps = steps.remove(&serial).unwrap_or_default();
             let refusals = refusals.remove(&serial).unwrap_or_default();
-            views.push(view(row, deployment, &steps, refusals)?);
+            let view = view(row, deployment, &steps, refusals)?;
+            views.push(match with_steps {
+                true => view,
+                false => DeploymentView {
+                    steps: Vec::new(),
+                    ..view
+                },
+            });
         }
         views.sort_unstable_by_key(|view| Reverse(view.deployment.serial.0));
         Ok(views)
@@ -127,21 +146,30 @@ fn view(
     })
 }
 
-/// The columns of a [`DeploymentView`], in its order, of the deployments whose serials are in a JSON array. The joins
-/// are CROSS so that they are made in this order: what is asked for comes first.
-pub(super) static VIEWS: LazyLock<String> = LazyLock::new(|| {
+/// The columns of a [`DeploymentView`], in its order. The joins are CROSS so that they are made in this order: what is
+/// asked for comes first.
+fn views_sql(from: &str, condition: &str) -> String {
     format!(
         "SELECT {DEPLOYMENT}, a.name, a.uuid, e.name, j.path, r.number, e.live_deployment IS d.serial, t.number,
                 CASE WHEN d.wanted IN ('release', 'restart') THEN coalesce(r.content, t.content) END, {PRINCIPAL},
                 c.serial, c.uuid, c.name
-         FROM json_each(?1) s CROSS JOIN deployment d ON d.serial = s.value CROSS JOIN app a ON a.serial = d.app
-         CROSS JOIN environment e ON e.serial = d.environment CROSS JOIN project j ON j.serial = d.project
-         CROSS JOIN principal p ON p.serial = d.principal LEFT JOIN principal c ON c.serial = d.cancelled_by
-         LEFT JOIN release r ON r.serial = d.release LEFT JOIN release t ON t.serial = d.target_release"
+         FROM {from} CROSS JOIN app a ON a.serial = d.app CROSS JOIN environment e ON e.serial = d.environment
+         CROSS JOIN project j ON j.serial = d.project CROSS JOIN principal p ON p.serial = d.principal
+         LEFT JOIN principal c ON c.serial = d.cancelled_by LEFT JOIN release r ON r.serial = d.release
+         LEFT JOIN release t ON t.serial = d.target_release WHERE {condition}"
     )
-});
+}
 /// Where in them the one who cancelled begins.
 const CANCELLED_BY: usize = 35;
+
+static VIEW: LazyLock<String> = LazyLock::new(|| views_sql("deployment d", "d.serial = ?1"));
+static VIEW_BY_ID: LazyLock<String> =
+    LazyLock::new(|| views_sql("deployment d", "d.uuid = ?1 AND d.hidden_at IS NULL"));
+/// Of those whose serials are in a JSON array.
+pub(super) static VIEWS: LazyLock<String> = LazyLock::new(|| {
+    let page = "json_each(?1) s CROSS JOIN deployment d ON d.serial = s.value";
+    views_sql(page, "d.serial = s.value")
+});
 
 /// What a rollback or a restart runs, as far as it is known.
 fn version(deployment: &Deployment, row: &Row<'_>) -> Result<Option<Version>, StoreError> {
@@ -162,33 +190,51 @@ struct StepTimes {
     ended_at: Option<Timestamp>,
 }
 
-pub(super) const STEPS: &str = "SELECT deployment, name, started_at, ended_at FROM step WHERE deployment IN (SELECT value FROM json_each(?1))";
-
-/// What is known of the steps of these deployments.
-fn steps(tx: &Transaction<'_>, which: &str) -> Result<HashMap<i64, Vec<StepTimes>>, StoreError> {
-    let mut statement = tx.prepare_cached(STEPS)?;
-    let mut rows = statement.query([which])?;
-    let mut all: HashMap<i64, Vec<StepTimes>> = HashMap::new();
-    while let Some(row) = rows.next()? {
-        all.entry(row.get(0)?).or_default().push(StepTimes {
-            name: row.get(1)?,
-            started_at: Timestamp(row.get(2)?),
-            ended_at: row.get::<_, Option<i64>>(3)?.map(Timestamp),
-        });
-    }
-    Ok(all)
+macro_rules! steps {
+    ($which:literal) => {
+        concat!(
+            "SELECT deployment, name, started_at, ended_at FROM step WHERE ",
+            $which
+        )
+    };
+}
+macro_rules! refusals {
+    ($which:literal) => {
+        concat!(
+            "SELECT deployment, refused FROM settlement WHERE kind = 'restore' AND refused IS NOT NULL AND ",
+            $which,
+            " ORDER BY serial"
+        )
+    };
 }
 
-pub(super) const REFUSALS: &str = "SELECT deployment, refused FROM settlement
-    WHERE kind = 'restore' AND refused IS NOT NULL AND deployment IN (SELECT value FROM json_each(?1)) ORDER BY serial";
+/// What is known of the steps of a deployment, or of those whose serials are in a JSON array.
+const STEPS_OF: &str = steps!("deployment = ?1");
+pub(super) const STEPS: &str = steps!("deployment IN (SELECT value FROM json_each(?1))");
+/// Why what they had stopped could not be started again.
+const REFUSALS_OF: &str = refusals!("deployment = ?1");
+pub(super) const REFUSALS: &str = refusals!("deployment IN (SELECT value FROM json_each(?1))");
 
-/// Why what these deployments had stopped could not be started again.
-fn refusals(tx: &Transaction<'_>, which: &str) -> Result<HashMap<i64, Vec<String>>, StoreError> {
-    let mut statement = tx.prepare_cached(REFUSALS)?;
+fn step(row: &Row<'_>) -> rusqlite::Result<StepTimes> {
+    Ok(StepTimes {
+        name: row.get(1)?,
+        started_at: Timestamp(row.get(2)?),
+        ended_at: row.get::<_, Option<i64>>(3)?.map(Timestamp),
+    })
+}
+
+/// Rows that belong to deployments, by those.
+fn around<T>(
+    tx: &Connection,
+    sql: &str,
+    which: impl ToSql,
+    read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<HashMap<i64, Vec<T>>, StoreError> {
+    let mut statement = tx.prepare_cached(sql)?;
     let mut rows = statement.query([which])?;
-    let mut all: HashMap<i64, Vec<String>> = HashMap::new();
+    let mut all: HashMap<i64, Vec<T>> = HashMap::new();
     while let Some(row) = rows.next()? {
-        all.entry(row.get(0)?).or_default().push(row.get(1)?);
+        all.entry(row.get(0)?).or_default().push(read(row)?);
     }
     Ok(all)
 }

@@ -1,7 +1,7 @@
 //! A daemon for the command line's tests: answers from a script, over a real socket, and can go away and come back.
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -17,6 +17,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
 /// What the daemon does with a request.
 #[derive(Clone, Debug)]
@@ -25,6 +27,10 @@ pub enum Answer {
     Json(u16, Value),
     /// Text as it stands.
     Raw(u16, &'static str),
+    /// A status, headers and a text.
+    Headed(u16, &'static [(&'static str, &'static str)], String),
+    /// Server-Sent Events, after which the connection stays open.
+    OpenEvents(String),
     /// A part of a log: its text, whether nothing follows.
     Log(String, bool),
     /// A part of a log whose connection breaks in the middle.
@@ -122,6 +128,27 @@ impl Daemon {
         port
     }
 
+    /// Listens on TCP with TLS, too; the port.
+    pub async fn listen_with_tls(&mut self, config: ServerConfig) -> u16 {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let shared = self.shared.clone();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        self.serving.as_mut().unwrap().spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, shared) = (acceptor.clone(), shared.clone());
+                connections.spawn(async move {
+                    // A handshake that fails is what some tests are about.
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        serve(stream, shared).await;
+                    }
+                });
+            }
+        });
+        port
+    }
+
     /// The requests that came so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.shared.asked.lock().unwrap().clone()
@@ -207,7 +234,22 @@ async fn answer(
             Response::builder()
                 .header("x-longshore-next", from + text.len())
                 .header("x-longshore-complete", "false")
-                .body(StreamBody::new(stream::iter(frames)).boxed())
+                .body(BodyExt::boxed(StreamBody::new(stream::iter(frames))))
+        }
+        Answer::Headed(status, headers, text) => {
+            let mut response = Response::builder().status(status);
+            for (name, value) in headers {
+                response = response.header(*name, *value);
+            }
+            response.body(full(text))
+        }
+        Answer::OpenEvents(text) => {
+            let first = stream::iter([Ok(Frame::data(Bytes::from(text)))]);
+            Response::builder()
+                .header("content-type", "text/event-stream")
+                .body(BodyExt::boxed(StreamBody::new(
+                    first.chain(stream::pending()),
+                )))
         }
         Answer::HangUp => return Err(io::ErrorKind::Other.into()),
         Answer::Hold => std::future::pending().await,

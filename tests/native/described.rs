@@ -2,9 +2,12 @@
 
 use super::stage::{As, Stage};
 use super::world::git_app;
+use axum::extract::ConnectInfo;
 use axum::http::StatusCode;
+use longshore::api::Peer;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
@@ -67,6 +70,26 @@ async fn every_described_path_answers_to_the_described_methods_and_no_other() {
                 }
             }
             assert_eq!(served, described, "{asked}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_told_without_a_token_that_holds() {
+    let stage = Stage::set(vec![git_app("web")]);
+    let mut address: u32 = 0x0A00_0000;
+    for (path, methods) in paths(&description(&stage).await) {
+        for method in methods {
+            for by in [As::Nobody, As::Token("lsh_of_nobody".into())] {
+                let mut request = Stage::request(&method, &filled(&path), &by, Value::Null);
+                address += 1;
+                let peer = Peer::Remote(IpAddr::V4(Ipv4Addr::from(address)));
+                request.extensions_mut().insert(ConnectInfo(peer));
+                let answer = stage.send(request).await;
+                let at = format!("{method} {path} {by:?}: {}", answer.text);
+                assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{at}");
+                assert_eq!(answer.headers["www-authenticate"], "Bearer", "{at}");
+            }
         }
     }
 }

@@ -158,3 +158,22 @@ async fn what_cannot_be_followed_is_refused_before_the_stream_begins() {
         assert_eq!(answer.status, status, "{path} {last}: {}", answer.text);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn beyond_the_end_of_a_log_there_is_nothing_however_far() {
+    let stage = Stage::set(vec![git_app("web")]);
+    let id = stage.deploy("web").await;
+    stage.drive().await;
+    for from in ["1000000", "9223372036854775806", "9223372036854775807"] {
+        let path = format!("/v1/deployments/{id}/logs?from={from}");
+        let answer = stage.get(&path).await;
+        assert_eq!(
+            (answer.status, answer.text.as_str()),
+            (StatusCode::OK, ""),
+            "{from}"
+        );
+        assert_eq!(answer.headers["x-longshore-next"], from);
+        let followed = stage.follow(&path, &As::Ann, None).await.rest().await;
+        assert_eq!(followed.len(), 1, "{followed:?}");
+    }
+}

@@ -116,7 +116,9 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_answered_in_the_contracts_shape() {
         let broken = get(async || -> StatusCode { panic!("this is what the test is about") });
-        let router: Router = Router::new().route("/", broken).layer(from_fn(panics));
+        let router: Router = Router::new()
+            .fallback_service(broken)
+            .layer(from_fn(panics));
         let asked = Request::get("/").body(Body::empty()).unwrap();
         let answer = router.oneshot(asked).await.unwrap();
         let answer = with_request_id(answer, Some(RequestId("7".into())));

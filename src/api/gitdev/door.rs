@@ -2,7 +2,7 @@
 
 use super::error::{self, Refusal};
 use crate::api::{Api, RequestId, auth, auth::Peer};
-use crate::core::access::{Origin, TurnedAway};
+use crate::core::access::TurnedAway;
 use crate::core::rate::Allowance;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -23,13 +23,9 @@ pub(super) async fn pass(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let origin = match peer {
-        Peer::Local(user) => Origin::Local(user),
-        Peer::Remote(address) => Origin::Remote(address),
-    };
     let token = auth::bearer(request.headers());
     let id = request.extensions().get::<RequestId>().cloned();
-    let (allowance, caller) = api.agent.let_in(&origin, token.as_ref());
+    let (allowance, caller) = api.agent.let_in(&peer.into(), token.as_ref());
     let response = match caller {
         Ok(caller) => {
             request.extensions_mut().insert(caller);

@@ -11,6 +11,7 @@ mod events;
 mod follow;
 mod gc;
 mod id;
+mod key;
 mod operations;
 mod parse;
 mod path;

@@ -2,7 +2,8 @@
 //! restart, rollback.
 
 use super::error::{self, Refusal};
-use super::path::{Keyed, NamedApp, NamedId};
+use super::key::Keyed;
+use super::path::{NamedApp, NamedId};
 use super::wire::deployment::Created;
 use super::wire::name::EnvironmentName;
 use super::wire::operation::Operations;
@@ -173,6 +174,7 @@ async fn ask(
         (status = 202, body = Operations),
         (status = 400, body = Problem, description = "A parameter breaks a rule, or names an environment there is not"),
         (status = 404, body = Problem, description = "There is no such app"),
+        (status = 409, body = Problem, description = "The key was used for another request"),
     ),
 )]
 async fn remove(

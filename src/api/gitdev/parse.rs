@@ -1,9 +1,10 @@
 //! Requests to actions. With several bad fields the first in the contract's order is reported.
 
 use super::error::Refusal;
+use super::key::{key, key_at};
 use super::{bounds, id, words};
 use crate::core::action::{
-    AppRef, CreateDeployment, Environments, ListDeployments, ListEvents, RequestKey, Target,
+    AppRef, CreateDeployment, Environments, ListDeployments, ListEvents, Target,
 };
 use crate::core::deployment::Trigger;
 use crate::core::event::After;
@@ -11,7 +12,6 @@ use crate::core::name::{AppName, Branch, EnvironmentName, ImageReference, Variab
 use crate::core::secret::Secret;
 use axum::body::Body;
 use axum::http::{HeaderMap, Uri, header};
-use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
@@ -28,8 +28,6 @@ const MAX_EVENTS: u64 = 1000;
 const DEFAULT_EVENTS: u64 = 100;
 /// The largest place in a file or in the order of events.
 const MAX_PLACE: u64 = i64::MAX as u64;
-/// The longest idempotency key: a UUID or a digest fits, a document does not.
-const MAX_KEY: usize = 255;
 
 /// The id of nothing: no UUID that was made or derived is all ones.
 pub(super) const NOTHING: Uuid = Uuid::max();
@@ -232,6 +230,7 @@ pub(super) fn list(params: &HashMap<String, String>) -> Result<ListDeployments, 
         states,
         limit: u32::try_from(limit).unwrap_or(u32::MAX),
         offset,
+        steps: false,
     })
 }
 
@@ -393,39 +392,6 @@ fn variables(value: Option<&Value>) -> Result<BTreeMap<VariableName, Secret>, Re
         Ok((name, Secret::new(value.as_str())))
     };
     object.iter().map(read).collect()
-}
-
-/// A request's key where the body is not all of it: the digest must tell a restart of one app from a rollback of
-/// another, and all of that stands in the path and the query.
-pub(super) fn key_at(
-    uri: &Uri,
-    body: &Object,
-    headers: &HeaderMap,
-) -> Result<Option<RequestKey>, Refusal> {
-    let mut asked = body.clone();
-    asked.insert("path".into(), uri.path().trim_end_matches('/').into());
-    if let Some(query) = uri.query() {
-        asked.insert("query".into(), query.into());
-    }
-    key(&asked, headers)
-}
-
-fn key(body: &Object, headers: &HeaderMap) -> Result<Option<RequestKey>, Refusal> {
-    let Some(value) = headers.get("idempotency-key") else {
-        return Ok(None);
-    };
-    let key = value
-        .to_str()
-        .ok()
-        .filter(|key| !key.is_empty() && key.len() <= MAX_KEY);
-    let key = key.ok_or_else(|| {
-        Refusal::parameter("Idempotency-Key", "must be 1 to 255 visible characters")
-    })?;
-    let asked = serde_json::to_vec(body).map_err(|error| Refusal::internal(error.to_string()))?;
-    Ok(Some(RequestKey {
-        key: key.to_owned(),
-        digest: digest(&SHA256, &asked).as_ref().to_vec(),
-    }))
 }
 
 /// A string; `null` is absent.

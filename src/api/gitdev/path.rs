@@ -1,14 +1,12 @@
 //! What a path names. What is no text, or can be no name of ours, is asked for all the same and is a 404 like any other,
 //! after the scope was looked at.
 
-use super::error::Refusal;
 use super::id;
-use super::parse::{self, NOTHING, Object};
+use super::parse::{self, NOTHING};
 use crate::api::Api;
-use crate::core::action::{AppRef, RequestKey};
+use crate::core::action::AppRef;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Uri};
 use std::collections::HashMap;
 use std::convert::Infallible;
 use uuid::Uuid;
@@ -76,23 +74,5 @@ impl FromRequestParts<Api> for NamedEnvironment {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Infallible> {
         let text = holes(parts, api).await.remove("environment");
         Ok(Self(text.unwrap_or_default()))
-    }
-}
-
-/// What tells a repeated request from a new one, beside its body.
-pub(super) struct Keyed(Uri, HeaderMap);
-
-impl FromRequestParts<Api> for Keyed {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Infallible> {
-        Ok(Self(parts.uri.clone(), parts.headers.clone()))
-    }
-}
-
-impl Keyed {
-    pub(super) fn key(&self, body: &Object) -> Result<Option<RequestKey>, Refusal> {
-        let Self(uri, headers) = self;
-        parse::key_at(uri, body, headers)
     }
 }

@@ -1,7 +1,8 @@
 //! Tokens: an addition. Only the answer to a create holds one.
 
 use super::error::{self, Refusal};
-use super::path::{Keyed, NamedId};
+use super::key::Keyed;
+use super::path::NamedId;
 use super::wire::problem::Problem;
 use super::wire::request::TokenRequest;
 use super::wire::token::{NewToken, Tokens};

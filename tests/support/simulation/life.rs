@@ -199,6 +199,9 @@ async fn follow(
                 };
                 requests.push(ask_change(sim, process, asked).boxed_local());
             }
+            Event::Delete { which, force } => {
+                requests.push(delete(sim, process, which, force).boxed_local());
+            }
             Event::Collect => requests.push(collect(sim, process).boxed_local()),
             other => happen(sim, other),
         }
@@ -270,6 +273,28 @@ async fn cancel(sim: &Arc<Sim>, process: &Process, which: u64) {
     }
 }
 
+async fn delete(sim: &Arc<Sim>, process: &Process, which: u64, force: bool) {
+    let known = sim.notes().accepted.clone();
+    if known.is_empty() {
+        return;
+    }
+    let id = known[known.len() - 1 - usize::try_from(which % 4).unwrap().min(known.len() - 1)];
+    sim.trace(format!("delete {id} force={force}"));
+    sim.notes().forced |= force;
+    match process.ask(Action::DeleteDeployment { id, force }).await {
+        Ok(Reply::Gone) => {
+            sim.trace(format!("deleted: {id}"));
+            sim.notes().deleted.insert(id);
+            let again = process.ask(Action::GetDeployment(id)).await;
+            if again.is_ok() {
+                sim.against(format!("{id} was deleted and is shown"));
+            }
+        }
+        Ok(other) => sim.against(format!("a deletion was answered with {other:?}")),
+        Err(error) => sim.trace(format!("not deleted: {error}")),
+    }
+}
+
 async fn ask_change(sim: &Arc<Sim>, process: &Process, asked: ChangeEnvironment) {
     sim.trace(format!(
         "{} {} now={}",
@@ -312,6 +337,7 @@ fn happen(sim: &Arc<Sim>, event: Event) {
         Event::ClockJumps(seconds) => sim.clock_off.store(seconds * 1000, Ordering::Relaxed),
         Event::Deploy(_)
         | Event::Cancel(_)
+        | Event::Delete { .. }
         | Event::Collect
         | Event::Change { .. }
         | Event::Kill

@@ -36,6 +36,9 @@ pub struct Notes {
     /// Requests without a key, and keys: no more deployments than these may exist.
     pub attempts: usize,
     pub cancelled: BTreeSet<Uuid>,
+    pub deleted: BTreeSet<Uuid>,
+    /// Whether a deletion by force was asked for, which stops.
+    pub forced: bool,
     pub faults: BTreeMap<&'static str, u64>,
     pub crash_points: BTreeSet<String>,
     pub crashes: u64,

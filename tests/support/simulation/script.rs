@@ -41,6 +41,11 @@ pub enum Event {
     },
     /// Somebody asks for what is no longer needed to be collected.
     Collect,
+    /// Somebody deletes one of the deployments they know of; by force the live one, too.
+    Delete {
+        which: u64,
+        force: bool,
+    },
     HandRemoves(u64),
     HandStops(u64),
     /// The wall clock is now so many seconds off.
@@ -225,6 +230,12 @@ impl Script {
         }
         for _ in 0..chance.below(4) {
             at(Event::Collect);
+        }
+        for _ in 0..chance.below(4) {
+            at(Event::Delete {
+                which: chance.next(),
+                force: chance.in_thousand(300),
+            });
         }
         if self.weather.calm {
             return self.in_order();

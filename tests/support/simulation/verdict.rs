@@ -51,6 +51,7 @@ pub fn judge(sim: &Sim, bench: &Bench, process: &Process) {
         laws.extend(change_ended_well(&notes, &connection, *serial));
     }
     laws.extend(newest_is_live(&connection));
+    laws.extend(deleted_is_hidden(&notes, &connection));
     drop(notes);
     for law in laws {
         sim.against(law);
@@ -105,7 +106,7 @@ fn ended_well(
         ),
         FailureCode::CrashLoop => notes.crashes >= 4,
         FailureCode::EnvironmentStopped | FailureCode::EnvironmentSuspended => {
-            !notes.changes.is_empty()
+            !notes.changes.is_empty() || notes.forced
         }
         FailureCode::ImageGone
         | FailureCode::DockerfileMissing
@@ -204,6 +205,33 @@ fn newest_is_live(connection: &Connection) -> Option<String> {
          OR e.live_release IS NOT (SELECT d.release FROM deployment d WHERE d.serial = e.live_deployment)",
     );
     (!wrong.is_empty()).then(|| format!("environments {wrong:?} do not serve their newest release"))
+}
+
+/// What was deleted has ended and is hidden, and the totals of lists leave it out.
+fn deleted_is_hidden(notes: &Notes, connection: &Connection) -> Vec<String> {
+    let mut laws = Vec::new();
+    for id in &notes.deleted {
+        let hidden: bool = connection
+            .query_row(
+                "SELECT hidden_at IS NOT NULL AND hidden_by IS NOT NULL AND ended_at IS NOT NULL FROM deployment WHERE uuid = ?1",
+                [id.to_string()],
+                |row| row.get(0),
+            )
+            .unwrap();
+        if !hidden {
+            laws.push(format!("deployment {id} was deleted and is there"));
+        }
+    }
+    let wrong = numbers(
+        connection,
+        "SELECT e.serial FROM environment e WHERE
+             (SELECT coalesce(sum(t.deployments), 0) FROM tally t WHERE t.environment = e.serial) <>
+             (SELECT count(*) FROM deployment d WHERE d.environment = e.serial AND d.hidden_at IS NULL)",
+    );
+    if !wrong.is_empty() {
+        laws.push(format!("the totals of environments {wrong:?} are wrong"));
+    }
+    laws
 }
 
 fn numbers(connection: &Connection, sql: &str) -> Vec<i64> {
