@@ -221,12 +221,28 @@ fn image_reference(text: &str) -> Result<(), InvalidName> {
                     matches!(between, "" | "." | "_" | "__") || between.bytes().all(|b| b == b'-')
                 })
     };
+    // What names no host is a part like any other.
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
     let host = |p: &str| {
-        p.bytes()
-            .next()
-            .is_some_and(|b| b.is_ascii_alphanumeric() || b == b'[')
-            && p.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b':' | b'[' | b']'))
+        let is_port = |port: &str| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+        if let Some((address, port)) = p.strip_prefix('[').and_then(|p| p.split_once(']')) {
+            return address.parse::<std::net::Ipv6Addr>().is_ok()
+                && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port));
+        }
+        let (name, port) = match p.split_once(':') {
+            Some((name, port)) => (name, Some(port)),
+            None => (p, None),
+        };
+        (p.contains(['.', ':']) || p == "localhost")
+            && name.split('.').all(is_label)
+            && port.is_none_or(is_port)
     };
     let parts_hold = parts.is_none_or(|parts| {
         parts
@@ -328,10 +344,23 @@ mod tests {
             "a-/b",
             "a.-b",
             "a___b",
+            "a..b/c",
+            "-a.b/c",
+            "a:b/c",
+            "[1/c",
         ] {
             assert!(ImageReference::parse(bad).is_err(), "{bad}");
         }
-        for good in ["a.b", "a_b", "a__b", "a--b", "a1-b.c_d/e", "a/b:1..2"] {
+        for good in [
+            "a.b",
+            "a_b",
+            "a__b",
+            "a--b",
+            "a1-b.c_d/e",
+            "a/b:1..2",
+            "A.B:1/c",
+            "[::1]:5000/c",
+        ] {
             assert!(ImageReference::parse(good).is_ok(), "{good}");
         }
     }
