@@ -25,10 +25,10 @@ fuzz_target!(|input: (&str, &str, &str, u8)| {
         1 => STANDARD.encode(secret),
         2 => URL_SAFE_NO_PAD.encode(secret),
         3 => utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string(),
-        _ => serde_json::to_string(secret)
-            .expect("a string is JSON")
-            .trim_matches('"')
-            .to_owned(),
+        _ => {
+            let quoted = serde_json::to_string(secret).expect("a string is JSON");
+            quoted[1..quoted.len() - 1].to_owned()
+        }
     };
     let redacted =
         Redactor::new([&Secret::new(secret)]).redact(format!("{before} {written} {after}"));
