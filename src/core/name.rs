@@ -228,11 +228,13 @@ fn image_reference(text: &str) -> Result<(), InvalidName> {
             && p.bytes()
                 .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b':' | b'[' | b']'))
     };
+    // The engine takes what comes first for a registry's host only if no path could be written so.
+    let is_host =
+        |p: &str| p == "localhost" || p.contains(|c: char| ".:".contains(c) || c.is_uppercase());
+    let first = |p: &str| if is_host(p) { host(p) } else { part(p) };
     let parts_hold = parts.is_none_or(|parts| {
-        parts
-            .split('/')
-            .enumerate()
-            .all(|(i, p)| if i == 0 { host(p) || part(p) } else { part(p) })
+        let mut parts = parts.split('/');
+        parts.next().is_some_and(first) && parts.all(part)
     });
     let tag_holds = tag.is_none_or(|tag| {
         tag.len() <= 128
@@ -331,7 +333,15 @@ mod tests {
         ] {
             assert!(ImageReference::parse(bad).is_err(), "{bad}");
         }
-        for good in ["a.b", "a_b", "a__b", "a--b", "a1-b.c_d/e", "a/b:1..2"] {
+        for good in [
+            "a.b",
+            "a_b",
+            "a__b",
+            "a--b",
+            "a1-b.c_d/e",
+            "a/b:1..2",
+            "localhost/a",
+        ] {
             assert!(ImageReference::parse(good).is_ok(), "{good}");
         }
     }
