@@ -338,7 +338,7 @@ mod tests {
             "a_b",
             "a__b",
             "a--b",
-            "a1-b.c_d/e",
+            "e/a1-b.c_d",
             "a/b:1..2",
             "localhost/a",
         ] {
