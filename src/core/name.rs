@@ -221,7 +221,6 @@ fn image_reference(text: &str) -> Result<(), InvalidName> {
                     matches!(between, "" | "." | "_" | "__") || between.bytes().all(|b| b == b'-')
                 })
     };
-    // What names no host is a part like any other.
     let is_label = |label: &str| {
         !label.is_empty()
             && !label.starts_with('-')
@@ -240,15 +239,15 @@ fn image_reference(text: &str) -> Result<(), InvalidName> {
             Some((name, port)) => (name, Some(port)),
             None => (p, None),
         };
-        (p.contains(['.', ':']) || p == "localhost")
-            && name.split('.').all(is_label)
-            && port.is_none_or(is_port)
+        name.split('.').all(is_label) && port.is_none_or(is_port)
     };
+    // The engine takes what comes first for a registry's host only if no path could be written so.
+    let is_host =
+        |p: &str| p == "localhost" || p.contains(|c: char| ".:".contains(c) || c.is_uppercase());
+    let first = |p: &str| if is_host(p) { host(p) } else { part(p) };
     let parts_hold = parts.is_none_or(|parts| {
-        parts
-            .split('/')
-            .enumerate()
-            .all(|(i, p)| if i == 0 { host(p) || part(p) } else { part(p) })
+        let mut parts = parts.split('/');
+        parts.next().is_some_and(first) && parts.all(part)
     });
     let tag_holds = tag.is_none_or(|tag| {
         tag.len() <= 128
@@ -348,6 +347,7 @@ mod tests {
             "-a.b/c",
             "a:b/c",
             "[1/c",
+            "a1-b.c_d/e",
         ] {
             assert!(ImageReference::parse(bad).is_err(), "{bad}");
         }
@@ -356,8 +356,9 @@ mod tests {
             "a_b",
             "a__b",
             "a--b",
-            "a1-b.c_d/e",
+            "e/a1-b.c_d",
             "a/b:1..2",
+            "localhost/a",
             "A.B:1/c",
             "[::1]:5000/c",
         ] {
