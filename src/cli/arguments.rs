@@ -250,7 +250,7 @@ pub enum AppCommand {
 /// What can be done with tokens.
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
-    /// Make a token; its secret is printed once and kept nowhere
+    /// Make a token; its secret is printed once and not shown again
     Create(token::CreateArgs),
     /// List the tokens there are, without their secrets
     Ls(token::ListArgs),
