@@ -2,6 +2,7 @@
 
 use super::error::{self, Refusal};
 use super::follow::{self, Follower};
+use super::key::Keyed;
 use super::parse;
 use super::path::Named;
 use super::wire::PageMeta;
@@ -38,8 +39,7 @@ pub(super) fn routes() -> Vec<Route> {
 /// Branch and commit are looked up at the remote before the answer; the answer comes when the deployment is on disk.
 #[utoipa::path(
     post, path = "/deployments", tag = "deployments", operation_id = "createDeployment",
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
-            description = "The same key with the same request within 24 hours gives the first answer again")),
+    params(Keyed),
     request_body = NewDeployment,
     responses(
         (status = 201, body = Created, headers(("location" = String, description = "Where it can be looked at"))),

@@ -9,6 +9,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 use ring::digest::{SHA256, digest};
 use std::convert::Infallible;
+use utoipa::IntoParams;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 
 /// The longest idempotency key: a UUID or a digest fits, a document does not.
 const MAX_KEY: usize = 255;
@@ -21,6 +25,25 @@ impl FromRequestParts<Api> for Keyed {
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Infallible> {
         Ok(Self(parts.uri.clone(), parts.headers.clone()))
+    }
+}
+
+/// How every operation that takes a key describes it.
+impl IntoParams for Keyed {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let key = ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+            .min_length(Some(1))
+            .max_length(Some(MAX_KEY));
+        let parameter = ParameterBuilder::new()
+            .name("Idempotency-Key")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(
+                "The same key with the same request within 24 hours gives the first answer again",
+            ))
+            .schema(Some(key));
+        vec![parameter.build()]
     }
 }
 

@@ -40,8 +40,7 @@ pub(super) fn routes() -> Vec<Route> {
     post, path = "/apps/{app}/stop", tag = "operations", operation_id = "stopEnvironment",
     params(
         ("app" = String, Path, description = "The app's id or name"),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
-            description = "The same key with the same request within 24 hours gives the first answer again"),
+        Keyed,
     ),
     request_body = inline(Option<ChangeRequest>),
     responses(
@@ -66,8 +65,7 @@ async fn stop(
     post, path = "/apps/{app}/start", tag = "operations", operation_id = "startEnvironment",
     params(
         ("app" = String, Path, description = "The app's id or name"),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
-            description = "The same key with the same request within 24 hours gives the first answer again"),
+        Keyed,
     ),
     request_body = inline(Option<ChangeRequest>),
     responses(
@@ -92,8 +90,7 @@ async fn start(
     post, path = "/apps/{app}/suspend", tag = "operations", operation_id = "suspendEnvironment",
     params(
         ("app" = String, Path, description = "The app's id or name"),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
-            description = "The same key with the same request within 24 hours gives the first answer again"),
+        Keyed,
     ),
     request_body = inline(Option<ChangeRequest>),
     responses(
@@ -118,8 +115,7 @@ async fn suspend(
     post, path = "/apps/{app}/activate", tag = "operations", operation_id = "activateEnvironment",
     params(
         ("app" = String, Path, description = "The app's id or name"),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
-            description = "The same key with the same request within 24 hours gives the first answer again"),
+        Keyed,
     ),
     request_body = inline(Option<ChangeRequest>),
     responses(
@@ -167,8 +163,7 @@ async fn ask(
         ("app" = String, Path, description = "The app's id or name"),
         ("environment" = inline(Option<EnvironmentName>), Query, description = "Only this one; all of them if absent"),
         ("volumes" = Option<bool>, Query, description = "Whether the volumes go, too"),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
-            description = "The same key with the same request within 24 hours gives the first answer again"),
+        Keyed,
     ),
     responses(
         (status = 202, body = Operations),
@@ -245,8 +240,7 @@ async fn show(
     post, path = "/apps/{app}/restart", tag = "deployments", operation_id = "restart",
     params(
         ("app" = String, Path, description = "The app's id or name"),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
-            description = "The same key with the same request within 24 hours gives the first answer again"),
+        Keyed,
     ),
     request_body = inline(Option<RestartRequest>),
     responses(
@@ -276,8 +270,7 @@ async fn restart(
     post, path = "/apps/{app}/rollback", tag = "deployments", operation_id = "rollback",
     params(
         ("app" = String, Path, description = "The app's id or name"),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
-            description = "The same key with the same request within 24 hours gives the first answer again"),
+        Keyed,
     ),
     request_body = inline(Option<RollbackRequest>),
     responses(

@@ -27,8 +27,7 @@ pub(super) fn routes() -> Vec<Route> {
 /// Makes a token that can do no more than the one that makes it
 #[utoipa::path(
     post, path = "/tokens", tag = "tokens", operation_id = "createToken",
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
-            description = "The same key with the same request within 24 hours gives the first answer again")),
+    params(Keyed),
     request_body = TokenRequest,
     responses(
         (status = 201, body = NewToken),
