@@ -10,7 +10,7 @@ use crate::core::ports::{Clock as _, Random};
 use crate::deploy::{Agent, Ports};
 use crate::engine::pool::PoolError;
 use crate::engine::{Docker, pool};
-use crate::ingress::NoRoutes;
+use crate::ingress::Client;
 use crate::serve::{self, Limits};
 use crate::source::Git;
 use crate::store::{OpenWith, Store};
@@ -89,7 +89,7 @@ pub async fn run(config_file: &Path, around: Surroundings) -> anyhow::Result<()>
     let ports = Ports {
         engine: Arc::new(docker),
         source: Arc::new(Git::new(&config.data_dir).with_environment(around.environment)),
-        ingress: Arc::new(NoRoutes),
+        ingress: Arc::new(Client::new(config.ingress.socket.clone())),
         clock,
         random: random.clone(),
     };

@@ -19,6 +19,8 @@ pub(super) fn api(top: &Table<'_>) -> Api {
         socket: text(table, "socket", path::socket)
             .unwrap_or_else(|| PathBuf::from("/run/longshore/api.sock")),
         public_url: text(table, "public_url", public_url).value().cloned(),
+        domains: Vec::new(),
+        trusted_proxies: Vec::new(),
     }
 }
 

@@ -32,11 +32,13 @@ mod volume;
 pub use fault::{Fault, Faults};
 
 use crate::core::app::App;
+use crate::core::ingress::{AccessLog, IngressSettings, ProxyLimits};
 use crate::core::name::AppName;
 use crate::core::retention::Policy;
+use crate::core::route::Domain;
 use crate::core::secret::SecretRef;
 use fault::Report;
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 use reader::Table;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -51,6 +53,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where requests come in.
     pub api: Api,
+    /// How the apps' requests come in.
+    pub ingress: Ingress,
     /// How containers are run.
     pub docker: Docker,
     /// How much at a time.
@@ -70,6 +74,23 @@ pub struct Api {
     pub socket: PathBuf,
     /// What absolute URLs in answers begin with; no slash at its end.
     pub public_url: Option<String>,
+    /// Where the API is also served, through the ingress.
+    pub domains: Vec<Domain>,
+    /// The proxies whose `X-Forwarded-For` the API believes.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// How the apps' requests come in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ingress {
+    /// Whether the ingress is a part of the daemon's process.
+    pub embedded: bool,
+    /// Its TCP addresses.
+    pub listen: Vec<SocketAddr>,
+    /// The unix socket it is told its routes by.
+    pub socket: PathBuf,
+    /// How it takes requests and passes them on.
+    pub settings: IngressSettings,
 }
 
 /// How containers are run.
@@ -140,6 +161,17 @@ fn read(top: &Table<'_>, report: &Report) -> Option<Config> {
         .text("data_dir", path::data_dir)
         .unwrap_or_else(|| PathBuf::from("/var/lib/longshore"));
     let api = agent::api(top);
+    let ingress = Ingress {
+        embedded: true,
+        listen: Vec::new(),
+        socket: api.socket.with_extension("ingress.sock"),
+        settings: IngressSettings {
+            data_dir: data_dir.join("ingress"),
+            trusted_proxies: Vec::new(),
+            access_log: AccessLog::Off,
+            limits: ProxyLimits::default(),
+        },
+    };
     let docker = agent::docker(top);
     let limits = agent::limits(top);
     let retention = retention::read(top);
@@ -155,6 +187,7 @@ fn read(top: &Table<'_>, report: &Report) -> Option<Config> {
     Some(Config {
         data_dir,
         api,
+        ingress,
         docker,
         limits,
         retention,

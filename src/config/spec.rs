@@ -8,8 +8,8 @@ use super::reader::{At, Reading};
 use super::repository::{Remote, Transport};
 use crate::core::name::{Branch, ImageReference, VariableName};
 use crate::core::spec::{
-    BuildSpec, Deadlines, GitCredentials, GitSource, ImageSource, Mount, PullPolicy, Repository,
-    RolloutSpec, RunSpec, SourceSpec, Spec, Strategy,
+    BuildSpec, DRAIN_TIMEOUT, Deadlines, GitCredentials, GitSource, ImageSource, Mount, PullPolicy,
+    Repository, RolloutSpec, RunSpec, SourceSpec, Spec, Strategy,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,12 +28,14 @@ pub(super) fn build(layer: &Layer, place: &Place, report: &Report) -> Option<Spe
             .copied()
             .unwrap_or(Strategy::Recreate),
         health: health::build(&layer.health, &layer.port, report),
+        drain_timeout: DRAIN_TIMEOUT,
     };
     Some(Spec {
         source: source?,
         run: run(layer),
         rollout,
         deadlines: deadlines(layer.deadlines.value()),
+        domains: Vec::new(),
     })
 }
 

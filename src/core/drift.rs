@@ -197,12 +197,14 @@ mod tests {
                     interval: Duration::from_secs(1),
                     timeout: Duration::from_secs(60),
                 },
+                drain_timeout: Duration::from_secs(30),
             },
             deadlines: Deadlines {
                 checkout: Duration::from_secs(600),
                 build: Duration::from_secs(3600),
                 rollout: Duration::from_secs(600),
             },
+            domains: Vec::new(),
         }
     }
 

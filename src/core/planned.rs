@@ -57,6 +57,8 @@ pub enum Outcome {
 pub enum Interruption {
     /// What serves is stopped before the new container is started.
     Recreated,
+    /// The new container takes over when it is ready, in one step.
+    Swapped,
     /// Nothing is live, and nothing waits that would be.
     NothingLive,
     /// The environment does not run when its turn comes.
@@ -69,7 +71,7 @@ impl Interruption {
     pub fn is_downtime(self) -> bool {
         match self {
             Self::Recreated => true,
-            Self::NothingLive | Self::NotRunning => false,
+            Self::Swapped | Self::NothingLive | Self::NotRunning => false,
         }
     }
 
@@ -79,6 +81,9 @@ impl Interruption {
         match self {
             Self::Recreated => {
                 "with strategy \"recreate\" the running container is stopped before the new one is started; nothing serves until that is ready"
+            }
+            Self::Swapped => {
+                "with strategy \"swap\" the new container is started beside the running one, which serves until the new one is ready and then ends what it has begun"
             }
             Self::NothingLive => "nothing is live yet that could be interrupted",
             Self::NotRunning => "the environment does not run now",
@@ -94,6 +99,7 @@ impl Interruption {
         };
         match (strategy, standing.desired_after()) {
             (_, Desired::Stopped | Desired::Suspended | Desired::Removed) => Self::NotRunning,
+            (Strategy::Swap, Desired::Running) => Self::Swapped,
             (Strategy::Recreate, Desired::Running) => {
                 if is_live || standing.queue.iter().any(will_be) {
                     Self::Recreated

@@ -8,6 +8,7 @@ use super::deployment::CommitInfo;
 use super::log::Stream;
 use super::name::{Branch, ImageReference, Sha, VariableName};
 use super::release::Image;
+use super::route::Table;
 use super::secret::Secret;
 use super::spec::{BuildSpec, Logging, MountSource, Publish};
 use super::time::Timestamp;
@@ -481,15 +482,6 @@ impl EngineError {
 // ---------------------------------------------------------------------------------------------------------------
 // Ingress.
 
-/// The routes that are to hold from now on. Until there is a proxy it is empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Table {
-    /// Whose table it is.
-    pub instance: Uuid,
-    /// Grows with every change; the ingress acknowledges it.
-    pub generation: i64,
-}
-
 /// One question to a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Probe {
@@ -516,18 +508,44 @@ pub enum ProbeAnswer {
     NotReady(String),
 }
 
-/// The data path.
-#[async_trait]
-pub trait Ingress: Send + Sync {
-    /// Makes the table hold and returns the generation that holds now.
-    async fn publish(&self, table: &Table) -> Result<i64, IngressError>;
-    /// The generation of this instance's table that holds now; `None` if it holds none.
-    async fn held(&self, instance: Uuid) -> Result<Option<i64>, IngressError>;
-    /// Asks a container once, within 2 s (a connection within 200 ms).
-    async fn probe(&self, probe: &Probe) -> ProbeAnswer;
+/// Whether a table may take the place of another instance's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takeover {
+    /// Only a table of the same instance is replaced.
+    No,
+    /// Somebody said that this instance's table is to hold from now on, whosever is there.
+    Explicit,
 }
 
-/// Why a table does not hold yet.
+/// The data path. It may be a process of its own, which starts, ends and serves without this one.
+#[async_trait]
+pub trait Ingress: Send + Sync {
+    /// Makes the table hold and returns the generation that holds now: the table's own or, where a newer one of the
+    /// same instance came first, that one's. When it returns, no new request goes where only older tables lead.
+    async fn publish(&self, table: &Table, takeover: Takeover) -> Result<i64, IngressError>;
+    /// The generation of this instance's table that holds now; `None` if it holds none, or another instance's.
+    async fn held(&self, instance: Uuid) -> Result<Option<i64>, IngressError>;
+    /// Waits until no request and no upgraded connection is under way to this address, at most so long, and returns how
+    /// many still are. Can be asked again at any time; whether a route leads there is not its business.
+    async fn drain(&self, address: SocketAddrV4, limit: Duration) -> Result<u64, IngressError>;
+    /// Asks a container once, within 2 s (a connection within 200 ms).
+    async fn probe(&self, probe: &Probe) -> ProbeAnswer;
+    /// What it has counted, in Prometheus' text format.
+    async fn figures(&self) -> Result<String, IngressError>;
+}
+
+/// Why the ingress did not do it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the ingress did not take the route table: {0}")]
-pub struct IngressError(pub String);
+pub enum IngressError {
+    /// It cannot be reached or went away in the middle: nothing is known of the effect.
+    #[error("the ingress cannot be reached: {0}")]
+    Unavailable(String),
+    /// It answered, and said no.
+    #[error("the ingress refused: {0}")]
+    Refused(String),
+    /// It holds the table of another instance, which only an explicit takeover replaces.
+    #[error(
+        "the ingress serves another instance ({0}); `longshore takeover` makes it serve this one"
+    )]
+    Foreign(Uuid),
+}

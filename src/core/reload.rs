@@ -214,12 +214,14 @@ mod tests {
                     interval: Duration::ZERO,
                     timeout: Duration::ZERO,
                 },
+                drain_timeout: Duration::from_secs(30),
             },
             deadlines: Deadlines {
                 checkout: Duration::ZERO,
                 build: Duration::ZERO,
                 rollout: Duration::ZERO,
             },
+            domains: Vec::new(),
         }
     }
 

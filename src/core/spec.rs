@@ -2,6 +2,7 @@
 //! each other. A deployment keeps the spec it started with, so a reload in the middle changes nothing.
 
 use super::name::{Branch, ImageReference, VariableName};
+use super::route::Domain;
 use super::secret::{SecretRef, SecretSource};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -20,6 +21,9 @@ pub struct Spec {
     pub rollout: RolloutSpec,
     /// How long each step may take.
     pub deadlines: Deadlines,
+    /// Where its requests come from. It is no part of a release: what the configuration says holds at once.
+    #[serde(default)]
+    pub domains: Vec<Domain>,
 }
 
 /// Where the image of a deployment comes from.
@@ -188,12 +192,26 @@ pub struct RolloutSpec {
     pub strategy: Strategy,
     /// When a container counts as ready.
     pub health: Health,
+    /// How long requests under way to the container that is replaced may take to end before it is stopped.
+    #[serde(default = "default_drain_timeout")]
+    pub drain_timeout: Duration,
 }
+
+/// For specs that were kept before there was an ingress.
+fn default_drain_timeout() -> Duration {
+    DRAIN_TIMEOUT
+}
+
+/// What `drain_timeout` is if nothing is said.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// In which order old and new containers run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
+    /// Start the new container beside the old one, move the requests over in one step when it is ready, stop the old one
+    /// when those under way have ended: nothing is refused.
+    Swap,
     /// Stop the old container, then start the new one.
     Recreate,
 }

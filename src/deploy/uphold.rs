@@ -5,7 +5,7 @@ use super::Agent;
 use super::rollout::{container_spec, network};
 use crate::core::admission::Desired;
 use crate::core::name::ImageReference;
-use crate::core::ports::{ContainerState, EngineError, Progress, RestartPolicy, Table};
+use crate::core::ports::{ContainerState, EngineError, Progress, RestartPolicy, Takeover};
 use crate::core::redact::Redactor;
 use crate::core::release::Image;
 use crate::store::{Live, Place, SecretError, StoreError};
@@ -50,11 +50,8 @@ impl Agent {
 
     /// The routes of this moment hold.
     pub(super) async fn publish_table(&self) -> Result<(), NotYet> {
-        let table = Table {
-            instance: self.store.instance(),
-            generation: self.store.generation()?,
-        };
-        let held = self.ports.ingress.publish(&table).await?;
+        let table = self.store.table()?;
+        let held = self.ports.ingress.publish(&table, Takeover::No).await?;
         if held < table.generation {
             return Err(NotYet::OldTable {
                 held,

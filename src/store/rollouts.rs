@@ -11,6 +11,7 @@ use crate::core::deployment::{Deployment, Wanted};
 use crate::core::id::{ContainerSerial, DeploymentSerial, EnvironmentSerial, ReleaseSerial};
 use crate::core::operation::{Undo, scaffolding};
 use crate::core::release::{Release, ReleaseContent};
+use crate::core::route::Table;
 use crate::core::secret::Secret;
 use crate::core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -223,6 +224,18 @@ impl Store {
     /// If the database fails.
     pub fn generation(&self) -> Result<i64, StoreError> {
         self.read(|tx| Ok(tx.query_row("SELECT generation FROM instance", [], |row| row.get(0))?))
+    }
+
+    /// The route table of this moment.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn table(&self) -> Result<Table, StoreError> {
+        Ok(Table {
+            instance: self.instance,
+            generation: self.generation()?,
+            routes: Vec::new(),
+        })
     }
 
     /// What an environment serves; `None` if nothing was ever deployed to it.

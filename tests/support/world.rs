@@ -18,12 +18,13 @@ use longshore::core::name::{AppName, Branch, EnvironmentName, ImageReference, Pr
 use longshore::core::ports::*;
 use longshore::core::release::Image;
 use longshore::core::retention::Policy;
+use longshore::core::route::Table;
 use longshore::core::spec::*;
 use longshore::core::time::Timestamp;
 use longshore::deploy::{Agent, Ports, Settings};
 use longshore::store::{CommitWatch, Moment, OpenWith, Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -370,13 +371,13 @@ impl Source for Fake {
 
 #[async_trait]
 impl Ingress for Fake {
-    async fn publish(&self, table: &Table) -> Result<i64, IngressError> {
+    async fn publish(&self, table: &Table, _: Takeover) -> Result<i64, IngressError> {
         let generation = table.generation;
         self.0
             .call("ingress.publish", |state| {
                 if state.refused_tables > 0 {
                     state.refused_tables -= 1;
-                    return Err(IngressError("it is restarting".into()));
+                    return Err(IngressError::Unavailable("it is restarting".into()));
                 }
                 state.generation = state.generation.max(generation);
                 Ok(state.generation)
@@ -390,6 +391,14 @@ impl Ingress for Fake {
                 Ok(Some(state.generation).filter(|held| *held > 0))
             })
             .await
+    }
+
+    async fn drain(&self, _: SocketAddrV4, _: Duration) -> Result<u64, IngressError> {
+        self.0.call("ingress.drain", |_| Ok(0)).await
+    }
+
+    async fn figures(&self) -> Result<String, IngressError> {
+        Ok(String::new())
     }
 
     async fn probe(&self, probe: &Probe) -> ProbeAnswer {
@@ -1137,12 +1146,14 @@ fn spec(source: SourceSpec) -> Spec {
                 interval: Duration::from_secs(10),
                 timeout: Duration::from_secs(20),
             },
+            drain_timeout: Duration::from_secs(30),
         },
         deadlines: Deadlines {
             checkout: Duration::from_secs(600),
             build: Duration::from_secs(3600),
             rollout: Duration::from_secs(600),
         },
+        domains: Vec::new(),
     }
 }
 

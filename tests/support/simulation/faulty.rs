@@ -12,8 +12,9 @@ use longshore::core::log::Stream;
 use longshore::core::name::{Branch, ImageReference, Sha};
 use longshore::core::ports::*;
 use longshore::core::release::Image;
+use longshore::core::route::Table;
 use longshore::core::time::Timestamp;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -230,17 +231,17 @@ impl Source for Faulty {
 
 #[async_trait]
 impl Ingress for Faulty {
-    async fn publish(&self, table: &Table) -> Result<i64, IngressError> {
+    async fn publish(&self, table: &Table, takeover: Takeover) -> Result<i64, IngressError> {
         let (delay, fate) = self.sim.fate("", false, false);
         tokio::time::sleep(delay).await;
-        let broken = || Err(IngressError("connection reset".into()));
+        let broken = || Err(IngressError::Unavailable("connection reset".into()));
         let answer = match fate {
             Fate::Lost => broken(),
             Fate::Answerless => {
-                drop(self.inner.publish(table).await);
+                drop(self.inner.publish(table, takeover).await);
                 broken()
             }
-            Fate::Fine | Fate::Refused | Fate::Late(_) => self.inner.publish(table).await,
+            Fate::Fine | Fate::Refused | Fate::Late(_) => self.inner.publish(table, takeover).await,
         };
         self.sim
             .trace(format!("ingress.publish {}: {answer:?}", table.generation));
@@ -251,9 +252,26 @@ impl Ingress for Faulty {
         let (delay, fate) = self.sim.fate("", false, false);
         tokio::time::sleep(delay).await;
         match fate {
-            Fate::Lost | Fate::Answerless => Err(IngressError("connection reset".into())),
+            Fate::Lost | Fate::Answerless => {
+                Err(IngressError::Unavailable("connection reset".into()))
+            }
             Fate::Fine | Fate::Refused | Fate::Late(_) => self.inner.held(instance).await,
         }
+    }
+
+    async fn drain(&self, address: SocketAddrV4, limit: Duration) -> Result<u64, IngressError> {
+        let (delay, fate) = self.sim.fate("", false, false);
+        tokio::time::sleep(delay).await;
+        match fate {
+            Fate::Lost | Fate::Answerless => {
+                Err(IngressError::Unavailable("connection reset".into()))
+            }
+            Fate::Fine | Fate::Refused | Fate::Late(_) => self.inner.drain(address, limit).await,
+        }
+    }
+
+    async fn figures(&self) -> Result<String, IngressError> {
+        self.inner.figures().await
     }
 
     async fn probe(&self, probe: &Probe) -> ProbeAnswer {

@@ -40,6 +40,8 @@ pub(in crate::api::gitdev) struct Plan {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Strategy {
+    /// The new one starts beside the old one, and takes over when it is ready.
+    Swap,
     /// The old one stops, then the new one starts.
     Recreate,
 }
@@ -76,6 +78,7 @@ impl From<&Planned> for Plan {
             release: version.release,
             steps: plan.steps.iter().copied().map(Step::from).collect(),
             strategy: match plan.strategy {
+                CoreStrategy::Swap => Strategy::Swap,
                 CoreStrategy::Recreate => Strategy::Recreate,
             },
             waits_for: plan.waits_for,
