@@ -936,7 +936,17 @@ impl Bench {
             watch: Some(watch),
         };
         let store = Arc::new(Store::open(&self.data_dir, with).unwrap());
-        let synced = store.sync_apps(&self.apps, "10.213.0.0/16".parse().unwrap(), fake.now());
+        let settings = Settings {
+            apps: self.apps.clone(),
+            address_pool: "10.213.0.0/16".parse().unwrap(),
+            api_domains: Vec::new(),
+            api_address: None,
+            registries: Vec::new(),
+            max_concurrent: self.max_concurrent,
+            unavailable_timeout: Duration::from_secs(120),
+            retention: self.retention,
+        };
+        let synced = store.sync_apps(&settings.configured(), fake.now());
         if !self.world.ended() {
             synced.unwrap();
         }
@@ -947,14 +957,6 @@ impl Bench {
             clock: fake,
             random,
         });
-        let settings = Settings {
-            apps: self.apps.clone(),
-            address_pool: "10.213.0.0/16".parse().unwrap(),
-            registries: Vec::new(),
-            max_concurrent: self.max_concurrent,
-            unavailable_timeout: Duration::from_secs(120),
-            retention: self.retention,
-        };
         let agent = Agent::new(store.clone(), ports, settings);
         let caller = agent.local_caller("ann");
         (!self.world.ended()).then(|| Process {
