@@ -9,9 +9,7 @@ use crate::core::admission::admit;
 use crate::core::deployment::Wanted;
 use crate::core::drift::drift;
 use crate::core::error::Error;
-use crate::core::planned::{
-    Interruption, Outcome, Planned, PlannedVersion, TakesOver, waits_for,
-};
+use crate::core::planned::{Interruption, Outcome, Planned, PlannedVersion, TakesOver, waits_for};
 use crate::core::spec::Spec;
 use crate::store::Place;
 
@@ -46,6 +44,7 @@ impl Agent {
         };
         Ok(Reply::Plan(Box::new(Planned {
             steps: wanted.steps().to_vec(),
+            domains: spec.domains.clone(),
             strategy: takes_over.strategy(),
             instead: takes_over.instead(),
             interruption: Interruption::of(takes_over.strategy(), &standing, live.is_some()),

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
-use longshore::api::{Api, Peer, routes};
+use longshore::api::{Api, Peer, Proxies, routes};
 use longshore::core::name::{Branch, EnvironmentName, Sha};
 use longshore::core::ports::*;
 use longshore::deploy::{Agent, Ports, Settings};
@@ -138,6 +138,7 @@ impl Stage {
             agent: agent.clone(),
             random: random(),
             public_url: Some("https://deploy.example".into()),
+            proxies: Proxies::default(),
             resident_bytes: None,
         });
         let mut stage = Self {

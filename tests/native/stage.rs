@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
 use futures_util::StreamExt as _;
-use longshore::api::{Api, Peer, routes};
+use longshore::api::{Api, Peer, Proxies, routes};
 use longshore::core::app::App;
 use longshore::deploy::Agent;
 use longshore::store::Store;
@@ -99,6 +99,7 @@ impl Stage {
             agent: agent.clone(),
             random: Arc::new(|bytes: &mut [u8]| bytes.fill(7)),
             public_url: Some("https://deploy.example".into()),
+            proxies: Proxies::default(),
             resident_bytes: None,
         });
         Self {
