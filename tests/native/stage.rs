@@ -92,14 +92,17 @@ impl Stage {
         }
     }
 
-    fn on(bench: Bench, process: Process) -> Self {
+    pub fn on(bench: Bench, process: Process) -> Self {
         let Process { agent, store, .. } = process;
         let agent = Arc::new(agent);
         let router = routes(Api {
             agent: agent.clone(),
             random: Arc::new(|bytes: &mut [u8]| bytes.fill(7)),
             public_url: Some("https://deploy.example".into()),
-            proxies: Proxies::default(),
+            proxies: Proxies {
+                trusted: vec!["10.0.0.0/8".parse().unwrap()],
+                of_ingress: vec!["127.0.0.0/8".parse().unwrap()],
+            },
             resident_bytes: None,
         });
         Self {
