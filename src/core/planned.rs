@@ -86,9 +86,7 @@ impl TakesOver {
             Strategy::Recreate => Self::Recreate(Because::Configured),
             Strategy::Swap if !run.publish.is_empty() => Self::Recreate(Because::HostPorts),
             Strategy::Swap if run.port.is_none() => Self::Recreate(Because::NoPort),
-            Strategy::Swap if writes(run) && !writes(configured) => {
-                Self::Recreate(Because::Volume)
-            }
+            Strategy::Swap if writes(run) && !writes(configured) => Self::Recreate(Because::Volume),
             Strategy::Swap => Self::Swap,
         }
     }
@@ -310,31 +308,54 @@ mod tests {
             },
         };
         let mut configured = run.clone();
-        let of = |configured: &RunSpec, run: &RunSpec| TakesOver::of(Strategy::Swap, configured, run);
+        let of =
+            |configured: &RunSpec, run: &RunSpec| TakesOver::of(Strategy::Swap, configured, run);
         assert_eq!(
             TakesOver::of(Strategy::Recreate, &configured, &run),
             TakesOver::Recreate(Because::Configured)
         );
         assert_eq!(of(&configured, &run), TakesOver::Swap);
-        let portless = RunSpec { port: None, ..run.clone() };
-        assert_eq!(of(&configured, &portless), TakesOver::Recreate(Because::NoPort));
+        let portless = RunSpec {
+            port: None,
+            ..run.clone()
+        };
+        assert_eq!(
+            of(&configured, &portless),
+            TakesOver::Recreate(Because::NoPort)
+        );
         let publish = Publish {
             address: [127, 0, 0, 1].into(),
             host_port: 80,
             container_port: 80,
             protocol: Protocol::Tcp,
         };
-        let publishes = RunSpec { publish: vec![publish], ..run.clone() };
-        assert_eq!(of(&configured, &publishes), TakesOver::Recreate(Because::HostPorts));
+        let publishes = RunSpec {
+            publish: vec![publish],
+            ..run.clone()
+        };
+        assert_eq!(
+            of(&configured, &publishes),
+            TakesOver::Recreate(Because::HostPorts)
+        );
         let data = Mount {
             source: MountSource::Volume("data".into()),
             target: "/data".into(),
             read_only: false,
         };
-        let writes = RunSpec { volumes: vec![data.clone()], ..run };
-        assert_eq!(of(&configured, &writes), TakesOver::Recreate(Because::Volume));
+        let writes = RunSpec {
+            volumes: vec![data.clone()],
+            ..run
+        };
+        assert_eq!(
+            of(&configured, &writes),
+            TakesOver::Recreate(Because::Volume)
+        );
         configured.volumes = vec![data];
-        assert_eq!(of(&configured, &writes), TakesOver::Swap, "it was chosen knowing of it");
+        assert_eq!(
+            of(&configured, &writes),
+            TakesOver::Swap,
+            "it was chosen knowing of it"
+        );
     }
 
     #[test]

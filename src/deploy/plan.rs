@@ -9,9 +9,7 @@ use crate::core::admission::admit;
 use crate::core::deployment::Wanted;
 use crate::core::drift::drift;
 use crate::core::error::Error;
-use crate::core::planned::{
-    Interruption, Outcome, Planned, PlannedVersion, TakesOver, waits_for,
-};
+use crate::core::planned::{Interruption, Outcome, Planned, PlannedVersion, TakesOver, waits_for};
 use crate::core::spec::Spec;
 use crate::store::Place;
 

@@ -228,13 +228,17 @@ impl Agent {
                 Ok(0) => return,
                 Ok(under_way) if wait.is_zero() && !limit.is_zero() => {
                     let requests = many(under_way);
-                    tell(&format!("{requests} under way to {name}; waiting up to {written} for the end"));
+                    tell(&format!(
+                        "{requests} under way to {name}; waiting up to {written} for the end"
+                    ));
                     wait = limit.saturating_sub(clock.monotonic() - began);
                     continue;
                 }
                 Ok(under_way) => {
                     let requests = many(under_way);
-                    return tell(&format!("{requests} still under way to {name} after {written}: cut off"));
+                    return tell(&format!(
+                        "{requests} still under way to {name} after {written}: cut off"
+                    ));
                 }
                 Err(error) => error.to_string(),
             };
