@@ -10,9 +10,7 @@ use crate::core::container::ContainerRow;
 use crate::core::deployment::Phase;
 use crate::core::id::{ContainerSerial, DeploymentSerial};
 use crate::core::operation::{Settlement, Undo};
-use crate::core::ports::{
-    ContainerState, EngineError, IngressError, RestartPolicy, SourceError,
-};
+use crate::core::ports::{ContainerState, EngineError, IngressError, RestartPolicy, SourceError};
 use crate::core::spec::DRAIN_TIMEOUT;
 use crate::store::{Place, StoreError};
 use futures_util::StreamExt as _;
@@ -264,11 +262,16 @@ impl Agent {
         }
         let place = self.store.place_of(row.environment)?;
         let kept = self.store.spec(row.deployment)?;
-        Ok(kept.or_else(|| self.configured(&place)).and_then(|spec| spec.run.port))
+        Ok(kept
+            .or_else(|| self.configured(&place))
+            .and_then(|spec| spec.run.port))
     }
 
     /// How long requests under way may take to end, by what a deployment was told.
-    pub(super) fn drain_timeout(&self, deployment: DeploymentSerial) -> Result<Duration, StoreError> {
+    pub(super) fn drain_timeout(
+        &self,
+        deployment: DeploymentSerial,
+    ) -> Result<Duration, StoreError> {
         let spec = self.store.spec(deployment)?;
         Ok(spec.map_or(DRAIN_TIMEOUT, |spec| spec.rollout.drain_timeout))
     }

@@ -378,7 +378,14 @@ impl Store {
             [container.0],
         )?;
         let undo = [Undo::RetireContainer(container)];
-        write_settlements(tx, environment, Some(deployment), &undo, Some(generation), now)
+        write_settlements(
+            tx,
+            environment,
+            Some(deployment),
+            &undo,
+            Some(generation),
+            now,
+        )
     }
 
     fn insert_container(

@@ -41,9 +41,7 @@ fn generation(tx: &Connection) -> Result<i64, StoreError> {
 /// The routes changed, or may have: the table is another one from here on. Returns its generation.
 pub(super) fn grow(tx: &Connection) -> Result<i64, StoreError> {
     let sql = "UPDATE instance SET generation = generation + 1 RETURNING generation";
-    Ok(tx
-        .prepare_cached(sql)?
-        .query_row([], |row| row.get(0))?)
+    Ok(tx.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
 }
 
 /// All routes, by their domains. Where two want one domain, the API has it before apps, and an app that the configuration
@@ -124,7 +122,14 @@ fn api(tx: &Connection) -> Result<BTreeMap<Domain, Route>, StoreError> {
             environment: String::new(),
         };
         let target = Target::Api(address);
-        (domain.clone(), Route { domain, service, target })
+        (
+            domain.clone(),
+            Route {
+                domain,
+                service,
+                target,
+            },
+        )
     };
     Ok(domains.into_iter().map(route).collect())
 }
