@@ -10,7 +10,12 @@
 //!                                  └──────────────────────────────────────────┘
 //! ```
 
+mod figures;
+mod lookup;
 mod probe;
+mod routes;
+
+pub use routes::{Admission, Routes, admit};
 
 use crate::core::ports::{Ingress, IngressError, Probe, ProbeAnswer, Takeover};
 use crate::core::route::Table;
