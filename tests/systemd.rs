@@ -16,8 +16,17 @@ use std::time::Duration;
 
 const GET: &str = "GET /v1/apps HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
-/// What `systemd-analyze security` may say at most, in tenths: the units reach 15.
-const MOST_EXPOSURE: u32 = 15;
+/// What `systemd-analyze security` may say at most of each service, in tenths.
+const MOST_EXPOSURE: [(&str, u32); 2] =
+    [("longshore.service", 15), ("longshore-ingress.service", 12)];
+
+/// Services first, as some tests take them apart.
+const UNITS: [&str; 4] = [
+    "longshore.service",
+    "longshore-ingress.service",
+    "longshore.socket",
+    "longshore-ingress.socket",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -32,8 +41,8 @@ fn text(output: &Output) -> String {
 }
 
 /// The units, naming the program that was built for this test.
-fn units(directory: &Path) -> [PathBuf; 2] {
-    ["longshore.service", "longshore.socket"].map(|name| {
+fn units(directory: &Path) -> [PathBuf; 4] {
+    UNITS.map(|name| {
         let unit = std::fs::read_to_string(root().join("systemd").join(name)).unwrap();
         let built = env!("CARGO_BIN_EXE_longshore");
         let unit = unit.replace("/usr/local/bin/longshore", built);
@@ -54,29 +63,79 @@ fn systemd_finds_no_fault_in_the_units() {
         .unwrap();
     assert_eq!(text(&verified), "");
 
-    let faulty = std::fs::read_to_string(&units[0]).unwrap() + "[Service]\nProtectSytem=strict\n";
-    std::fs::write(&units[0], faulty).unwrap();
-    let verified = command("systemd-analyze")
-        .arg("verify")
-        .arg(&units[0])
-        .output()
-        .unwrap();
-    assert!(String::from_utf8_lossy(&verified.stderr).contains("ProtectSytem"));
+    for service in &units[..2] {
+        let faulty = std::fs::read_to_string(service).unwrap() + "[Service]\nProtectSytem=strict\n";
+        std::fs::write(service, faulty).unwrap();
+        let verified = command("systemd-analyze")
+            .arg("verify")
+            .arg(service)
+            .output()
+            .unwrap();
+        assert!(String::from_utf8_lossy(&verified.stderr).contains("ProtectSytem"));
+    }
 }
 
 #[test]
-fn the_service_may_do_little() {
+fn the_services_may_do_little() {
     let directory = tempfile::tempdir().unwrap();
-    let [service, _] = units(directory.path());
-    let security = command("systemd-analyze")
-        .args(["security", "--offline=true", "--no-pager"])
-        .arg(format!("--threshold={MOST_EXPOSURE}"))
-        .arg(service)
-        .output()
-        .unwrap();
-    let told = text(&security);
-    println!("{}", told.lines().last().unwrap());
-    assert!(told.contains("Overall exposure level"), "{told}");
+    units(directory.path());
+    for (service, most) in MOST_EXPOSURE {
+        let security = command("systemd-analyze")
+            .args(["security", "--offline=true", "--no-pager"])
+            .arg(format!("--threshold={most}"))
+            .arg(directory.path().join(service))
+            .output()
+            .unwrap();
+        let told = text(&security);
+        println!("{}", told.lines().last().unwrap());
+        assert!(told.contains("Overall exposure level"), "{told}");
+    }
+}
+
+/// The values of a key in a unit's text.
+fn values<'a>(unit: &'a str, key: &str) -> Vec<&'a str> {
+    let of_key = |line: &'a str| line.strip_prefix(key)?.strip_prefix('=');
+    unit.lines().filter_map(of_key).collect()
+}
+
+#[test]
+fn neither_service_pulls_the_other_along_and_the_ingress_is_in_no_group_of_the_daemons() {
+    let read = |name: &str| std::fs::read_to_string(root().join("systemd").join(name)).unwrap();
+    for unit in UNITS {
+        let text = read(unit);
+        for key in [
+            "Requires",
+            "Requisite",
+            "BindsTo",
+            "PartOf",
+            "Upholds",
+            "Conflicts",
+            "PropagatesStopTo",
+        ] {
+            for value in values(&text, key) {
+                assert_eq!(
+                    (unit, value),
+                    ("longshore-ingress.service", "longshore-ingress.socket")
+                );
+            }
+        }
+    }
+    let ingress = read("longshore-ingress.service");
+    assert_eq!(values(&ingress, "User"), ["longshore-ingress"]);
+    assert_eq!(values(&ingress, "SupplementaryGroups"), [""; 0]);
+    let socket = read("longshore-ingress.socket");
+    assert_eq!(values(&socket, "SocketGroup"), ["longshore"]);
+    assert_eq!(values(&socket, "SocketMode"), ["0660"]);
+    // Each has directories of its own.
+    let daemon = read("longshore.service");
+    for key in ["RuntimeDirectory", "StateDirectory"] {
+        assert_ne!(values(&daemon, key), values(&ingress, key));
+    }
+    let groups = read("longshore.sysusers");
+    assert!(
+        groups.lines().all(|line| !line.starts_with("m ")),
+        "{groups}"
+    );
 }
 
 #[test]
@@ -93,11 +152,13 @@ fn systemd_understands_the_user_and_the_directories() {
         .unwrap();
     text(&made);
     let users = std::fs::read_to_string(directory.path().join("etc/passwd")).unwrap();
-    let user = users
-        .lines()
-        .find(|line| line.starts_with("longshore:"))
-        .unwrap();
-    assert!(user.contains(":/var/lib/longshore:"), "{user}");
+    for name in ["longshore", "longshore-ingress"] {
+        let user = users
+            .lines()
+            .find(|line| line.starts_with(&format!("{name}:")))
+            .unwrap();
+        assert!(user.contains(&format!(":/var/lib/{name}:")), "{user}");
+    }
 
     let made = command("systemd-tmpfiles")
         .arg(format!("--root={}", directory.path().display()))
@@ -357,6 +418,8 @@ fn make_install_puts_everything_below_its_prefix_and_keeps_a_configuration() {
         [
             "/etc/longshore/config.toml",
             "/usr/local/bin/longshore",
+            "/usr/local/lib/systemd/system/longshore-ingress.service",
+            "/usr/local/lib/systemd/system/longshore-ingress.socket",
             "/usr/local/lib/systemd/system/longshore.service",
             "/usr/local/lib/systemd/system/longshore.socket",
             "/usr/local/lib/sysusers.d/longshore.conf",
@@ -374,12 +437,12 @@ fn make_install_puts_everything_below_its_prefix_and_keeps_a_configuration() {
     std::fs::write(&config, "# mine\n").unwrap();
     assert!(make("install", "/usr").contains("stays as it is"));
     assert_eq!(std::fs::read_to_string(&config).unwrap(), "# mine\n");
-    let service = directory
-        .path()
-        .join("usr/lib/systemd/system/longshore.service");
-    let service = std::fs::read_to_string(service).unwrap();
-    assert!(service.contains("ExecStart=/usr/bin/longshore serve"));
-    assert!(!service.contains("/usr/local/"));
+    for (name, starts) in [("longshore", "serve"), ("longshore-ingress", "ingress")] {
+        let service = format!("usr/lib/systemd/system/{name}.service");
+        let service = std::fs::read_to_string(directory.path().join(service)).unwrap();
+        assert!(service.contains(&format!("ExecStart=/usr/bin/longshore {starts}")));
+        assert!(!service.contains("/usr/local/"));
+    }
 
     make("uninstall", "/usr");
     make("uninstall", "/usr/local");
