@@ -8,6 +8,7 @@ mod program;
 
 use nix::sys::signal::Signal;
 use program::{Daemon, LIMIT, Stage, command, exchange};
+use std::net::TcpStream;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
@@ -380,6 +381,142 @@ fn sockets_of_systemd_are_served_and_left_as_they_are() {
         (after.ino(), after.mode(), after.gid()),
         (before.ino(), before.mode(), before.gid())
     );
+}
+
+/// A stage whose ingress has an address and a socket of its own.
+fn with_ingress(embedded: bool) -> (Stage, u16) {
+    let stage = Stage::set("");
+    let port = program::free_port();
+    let keys = format!(
+        "embedded = {embedded}\nlisten = [\"127.0.0.1:{port}\"]\nsocket = \"{}\"\ndata_dir = \"{}\"",
+        stage.path("control.sock").display(),
+        stage.path("kept").display(),
+    );
+    stage.configure_ingress(&keys, "");
+    (stage, port)
+}
+
+const WELL: &str = "GET /healthz HTTP/1.1\r\nHost: ingress\r\nConnection: close\r\n\r\n";
+
+#[test]
+fn an_ingress_of_its_own_tells_of_readiness_and_the_end_and_feeds_the_watchdog() {
+    let (stage, port) = with_ingress(false);
+    let told = Told::listen(&stage);
+    let mut command = stage.ingress();
+    command
+        .env("NOTIFY_SOCKET", &told.path)
+        .env("WATCHDOG_USEC", "400000");
+    let mut ingress = stage.run(command);
+    let control = stage.path("control.sock");
+    let ready = format!(
+        "READY=1\nSTATUS=ready: the ingress is at http://127.0.0.1:{port} and is told its routes at {}\n",
+        control.display()
+    );
+    assert_eq!(told.next(), ready);
+    assert!(exchange(UnixStream::connect(&control).unwrap(), WELL.as_bytes()).contains("\"ok\""));
+    for _ in 0..3 {
+        assert_eq!(told.next(), "WATCHDOG=1\n");
+    }
+    ingress.signal(Signal::SIGSTOP);
+    told.falls_silent();
+    ingress.signal(Signal::SIGCONT);
+    told.until("WATCHDOG=1");
+    ingress.signal(Signal::SIGTERM);
+    told.until("STOPPING=1");
+    assert!(ingress.ends().success());
+    assert!(!control.exists());
+}
+
+/// A program with these sockets, as systemd gives them.
+fn activate(listen: &[String], arguments: &[&str], stage: &Stage) -> Daemon {
+    let mut activate = command("systemd-socket-activate");
+    for listen in listen {
+        activate.args(["-l", listen]);
+    }
+    activate
+        .arg(env!("CARGO_BIN_EXE_longshore"))
+        .args(arguments)
+        .arg(stage.path("config.toml"));
+    let mut daemon = stage.run(activate);
+    // Once for each.
+    daemon.tells("Listening on");
+    daemon
+}
+
+#[test]
+fn an_ingress_of_its_own_takes_all_sockets_of_systemd_and_leaves_them_as_they_are() {
+    let (stage, port) = with_ingress(false);
+    let control = stage.path("control.sock");
+    let elsewhere = program::free_port();
+    let listen = [
+        control.display().to_string(),
+        format!("127.0.0.1:{elsewhere}"),
+    ];
+    let mut ingress = activate(&listen, &["ingress", "--config"], &stage);
+    while !control.exists() {
+        std::thread::sleep(program::LOOK);
+    }
+    let before = std::fs::metadata(&control).unwrap();
+    // Nothing runs yet: this connection is what starts it.
+    let well = exchange(UnixStream::connect(&control).unwrap(), WELL.as_bytes());
+    assert!(well.starts_with("HTTP/1.1 200 "), "{well}");
+    ingress.tells(&format!(
+        "the ingress is at http://127.0.0.1:{elsewhere} (from systemd)"
+    ));
+    let told = ingress.told();
+    let warning = format!("ingress.listen 127.0.0.1:{port} is not among the sockets systemd gave");
+    assert!(told.contains(&warning), "{told}");
+    assert!(
+        !told.contains("ingress.socket"),
+        "that one is among them: {told}"
+    );
+    TcpStream::connect(("127.0.0.1", elsewhere)).unwrap();
+    TcpStream::connect(("127.0.0.1", port)).unwrap_err();
+    ingress.signal(Signal::SIGTERM);
+    assert!(ingress.ends().success());
+    let after = std::fs::metadata(&control).expect("it is systemd's to remove");
+    assert_eq!((after.ino(), after.mode()), (before.ino(), before.mode()));
+}
+
+#[test]
+fn sockets_of_the_api_and_of_an_ingress_inside_the_daemon_are_told_apart_by_their_addresses() {
+    let (stage, port) = with_ingress(true);
+    let control = stage.path("control.sock");
+    let api = format!("127.0.0.1:{}", stage.port);
+    let traffic = format!("127.0.0.1:{port}");
+    let (unix, control_path) = (
+        stage.socket().display().to_string(),
+        control.display().to_string(),
+    );
+    for given in [
+        // All of them, the ingress's first; then the API's alone, and the ingress makes its own.
+        vec![traffic, control_path, unix.clone(), api.clone()],
+        vec![unix, api],
+    ] {
+        let mut daemon = activate(&given, &["serve", "--config"], &stage);
+        while !stage.socket().exists() {
+            std::thread::sleep(program::LOOK);
+        }
+        assert!(stage.ask(GET).starts_with("HTTP/1.1 200 "));
+        assert!(exchange(stage.tcp(), GET.as_bytes()).starts_with("HTTP/1.1 401 "));
+        daemon.tells(&format!("the ingress at http://127.0.0.1:{port}"));
+        let well = exchange(UnixStream::connect(&control).unwrap(), WELL.as_bytes());
+        assert!(well.starts_with("HTTP/1.1 200 "), "{well}");
+        let request = "GET / HTTP/1.1\r\nHost: nobody.example\r\nConnection: close\r\n\r\n";
+        let traffic = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let answer = exchange(traffic, request.as_bytes());
+        assert!(
+            answer.starts_with("HTTP/1.1 503 "),
+            "no route was told yet: {answer}"
+        );
+        let told = daemon.told();
+        assert!(!told.contains("is not among the sockets"), "{told}");
+        daemon.signal(Signal::SIGTERM);
+        assert!(daemon.ends().success());
+        for path in [stage.socket(), control.clone()] {
+            let _ = std::fs::remove_file(path);
+        }
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! does: a request that a kept connection took no notice of is sent by another, and counted apart.
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, StreamBody, combinators::BoxBody};
+use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::Frame;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Method, Request, Response, StatusCode, header};
@@ -25,7 +25,7 @@ const CLIENTS: usize = 4;
 const PIECES: usize = 10;
 const PIECE: usize = 1000;
 
-pub type Body = BoxBody<Bytes, Infallible>;
+pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 #[derive(Default)]
 pub struct Counts {
@@ -271,7 +271,7 @@ pub async fn ask(
 }
 
 pub fn empty() -> Body {
-    Full::default().boxed()
+    Full::default().boxed_unsync()
 }
 
 /// A body that takes as long as `/slow`.
@@ -286,10 +286,7 @@ fn trickle() -> Body {
         let piece = Bytes::from(vec![b'x'; PIECE]);
         Some((Ok(Frame::data(piece)), sent + 1))
     });
-    BodyExt::boxed(StreamBody::new(Box::pin(pieces)
-        as std::pin::Pin<
-            Box<dyn futures_util::Stream<Item = _> + Send + Sync>,
-        >))
+    StreamBody::new(pieces).boxed_unsync()
 }
 
 fn told(error: hyper::Error) -> String {
