@@ -13,6 +13,7 @@
 mod figures;
 mod lookup;
 mod probe;
+pub mod proxy;
 mod routes;
 
 pub use routes::{Admission, Routes, admit};
