@@ -33,7 +33,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{LocalSet, spawn_local};
 use worker::Worker;
@@ -227,11 +226,7 @@ async fn work(start: Start) -> io::Result<()> {
     ));
     let mut accepting = Vec::new();
     for listener in listeners {
-        #[expect(
-            deprecated,
-            reason = "what is registered is a listener of std's, which keeps its descriptor to itself"
-        )]
-        let listener = AsyncFd::new(listener)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
         accepting.push(spawn_local(accept(
             Rc::clone(&worker),
             listener,
@@ -244,7 +239,7 @@ async fn work(start: Start) -> io::Result<()> {
     loop {
         tokio::select! {
             arrived = mailbox.recv() => match arrived {
-                Some((stream, address)) => attend(&worker, stream, address),
+                Some((stream, address)) => arrive(&worker, stream, address),
                 // No worker accepts any more: there are no listeners.
                 None => break,
             },
@@ -261,7 +256,7 @@ async fn work(start: Start) -> io::Result<()> {
     }
     mailbox.close();
     while let Some((stream, address)) = mailbox.recv().await {
-        attend(&worker, stream, address);
+        arrive(&worker, stream, address);
     }
     worker.stop();
     let ended = async {
@@ -294,28 +289,28 @@ async fn work(start: Start) -> io::Result<()> {
 /// Takes connections from a socket and gives each to the worker with the most room.
 async fn accept(
     worker: Rc<Worker>,
-    listener: AsyncFd<TcpListener>,
+    listener: tokio::net::TcpListener,
     crew: Arc<Crew>,
     senders: Vec<mpsc::UnboundedSender<Arrived>>,
 ) {
     loop {
-        let Ok(mut ready) = listener.readable().await else {
-            return;
-        };
-        let Ok(accepted) = ready.try_io(|listener| listener.get_ref().accept()) else {
-            continue;
-        };
-        match accepted {
+        match listener.accept().await {
             Ok((stream, address)) => {
                 let chosen = crew.choose(worker.index);
                 if chosen == worker.index {
                     attend(&worker, stream, address);
-                } else if let Err(back) = senders[chosen].send((stream, address)) {
-                    // That one has stopped a moment before this one.
-                    let (stream, address) = back.0;
+                    continue;
+                }
+                let Ok(stream) = stream.into_std() else {
+                    crew.loads[chosen].fetch_sub(1, Relaxed);
+                    continue;
+                };
+                if let Err(back) = senders[chosen].send((stream, address)) {
+                    // That one stopped a moment before this one, which serves it in its place.
                     crew.loads[chosen].fetch_sub(1, Relaxed);
                     crew.loads[worker.index].fetch_add(1, Relaxed);
-                    attend(&worker, stream, address);
+                    let (stream, address) = back.0;
+                    arrive(&worker, stream, address);
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -327,15 +322,19 @@ async fn accept(
     }
 }
 
+/// Takes over a connection that another worker accepted.
+fn arrive(worker: &Rc<Worker>, stream: TcpStream, address: SocketAddr) {
+    match tokio::net::TcpStream::from_std(stream) {
+        Ok(stream) => attend(worker, stream, address),
+        Err(error) => {
+            worker.load.fetch_sub(1, Relaxed);
+            tracing::warn!(%error, "a connection could not be taken over");
+        }
+    }
+}
+
 /// Serves a connection, if there is a seat for it.
-fn attend(worker: &Rc<Worker>, stream: TcpStream, address: SocketAddr) {
-    let prepared = stream
-        .set_nonblocking(true)
-        .and_then(|()| tokio::net::TcpStream::from_std(stream));
-    let Ok(stream) = prepared else {
-        worker.load.fetch_sub(1, Relaxed);
-        return;
-    };
+fn attend(worker: &Rc<Worker>, stream: tokio::net::TcpStream, address: SocketAddr) {
     // Where it cannot be set, small answers are a little later.
     let _ = stream.set_nodelay(true);
     let Some((number, seat)) = worker.seat() else {
