@@ -4,8 +4,9 @@ mod listen;
 mod reread;
 mod systemd;
 
-use crate::api::{self, Api};
+use crate::api::{self, Api, Proxies};
 use crate::clock::SystemClock;
+use crate::config::Config;
 use crate::core::ports::{Clock as _, Random};
 use crate::deploy::{Agent, Ports};
 use crate::engine::pool::PoolError;
@@ -16,9 +17,11 @@ use crate::source::Git;
 use crate::store::{OpenWith, Store};
 use anyhow::{Context as _, bail};
 use axum::Router;
+use ipnet::{IpNet, Ipv4Net};
 use listen::Listening;
 use listenfd::ListenFd;
 use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,7 +76,7 @@ pub async fn run(config_file: &Path, around: Surroundings) -> anyhow::Result<()>
     let store = Store::open(&config.data_dir, with)
         .with_context(|| format!("cannot use data_dir {}", config.data_dir.display()))?;
     let store = Arc::new(store);
-    store.sync_apps(&config.apps, config.docker.address_pool, clock.now())?;
+    store.sync_apps(&reread::settings(&config).configured(), clock.now())?;
 
     let docker = Docker::new(&config.docker.host, store.instance())?;
     match pool::check_pool(&docker, config.docker.address_pool).await {
@@ -100,6 +103,7 @@ pub async fn run(config_file: &Path, around: Surroundings) -> anyhow::Result<()>
         agent: agent.clone(),
         random,
         public_url: config.api.public_url.clone(),
+        proxies: proxies(&config),
         resident_bytes: Some(Arc::new(resident_bytes)),
     });
     let open_files = listen::raise_open_files();
@@ -152,6 +156,25 @@ async fn serve_and_drive(
         () = signals.end(agent) => tracing::info!("stopping at once"),
     }
     driven.context("the store failed")
+}
+
+/// Whose word of a client's address is taken: on its way to the API the ingress comes from this host, be it by the
+/// address that it connects to, and tells what it was told by the proxies before itself.
+fn proxies(config: &Config) -> Proxies {
+    let home = [
+        IpNet::from(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8)),
+        IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+    ];
+    let own = config.api.listen.map(|address| IpNet::from(address.ip()));
+    let before = &config.ingress.settings.trusted_proxies;
+    Proxies {
+        trusted: config.api.trusted_proxies.clone(),
+        of_ingress: home
+            .into_iter()
+            .chain(own)
+            .chain(before.iter().copied())
+            .collect(),
+    }
 }
 
 /// What the kernel says of this process' resident memory.

@@ -43,6 +43,7 @@ mod status;
 mod suggest;
 mod summary;
 mod table;
+mod takeover;
 mod tls;
 mod token;
 mod usage;
@@ -156,6 +157,7 @@ async fn ask(session: &Session, command: AskCommand) -> Result<Exit, Error> {
         AskCommand::Activate(args) => change::up(session, What::Activate, &args).await,
         AskCommand::Apps => apps::run(session).await,
         AskCommand::Adopt(args) => adopt::run(session, &args).await,
+        AskCommand::Takeover(args) => takeover::run(session, &args).await,
         AskCommand::Reload(args) => reload::run(session, &args).await,
         AskCommand::Status(args) => status::run(session, &args).await,
         AskCommand::App(AppCommand::Show(args)) => app::show(session, &args).await,
