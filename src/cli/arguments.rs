@@ -4,7 +4,8 @@ use super::exit::Error;
 use super::output::Color;
 use super::patience::DEFAULT_PATIENCE;
 use super::{
-    adopt, again, app, cancel, change, check, completions, deploy, events, explain, gc, list, logs,
+    adopt, again, app, cancel, change, check, completions, deploy, events, explain, gc, ingress,
+    list, logs,
     man, reload, remove, secret, serve, show, status, token,
 };
 use clap::{Args, Parser, Subcommand, ValueHint};
@@ -136,6 +137,8 @@ pub enum Command {
     Explain(explain::ExplainArgs),
     /// Run the daemon
     Serve(serve::ServeArgs),
+    /// Run the ingress alone, apart from the daemon
+    Ingress(ingress::IngressArgs),
     /// Print the script by which a shell completes longshore's commands
     Completions(completions::CompletionsArgs),
     /// Print or write the manual pages

@@ -1,5 +1,5 @@
 //! The command line. Its commands talk HTTP to the daemon's unix socket (or to a remote daemon's URL); only
-//! `serve` and `check` work in this process.
+//! `serve`, `ingress` and `check` work in this process.
 
 mod adopt;
 mod again;
@@ -23,6 +23,7 @@ mod explain;
 mod find;
 mod follow;
 mod gc;
+mod ingress;
 mod list;
 mod logs;
 mod man;
@@ -107,6 +108,10 @@ fn run(cli: Cli, environment: Environment, output: Output) -> Result<Exit, Error
         Command::Serve(args) => {
             cli.connection.refuse_for("serve")?;
             serve::run(&args)
+        }
+        Command::Ingress(args) => {
+            cli.connection.refuse_for("ingress")?;
+            ingress::run(&args)
         }
         Command::Check(args) => {
             cli.connection.refuse_for("check")?;

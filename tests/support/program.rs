@@ -32,7 +32,7 @@ impl Stage {
 
     pub fn configure(&self, apps: &str) {
         let text = format!(
-            "data_dir = \"{}\"\n[api]\nlisten = \"127.0.0.1:{}\"\nsocket = \"{}\"\n[docker]\nhost = \"unix://{}\"\n{apps}",
+            "data_dir = \"{}\"\n[api]\nlisten = \"127.0.0.1:{}\"\nsocket = \"{}\"\n[ingress]\nlisten = []\n[docker]\nhost = \"unix://{}\"\n{apps}",
             self.path("data").display(),
             self.port,
             self.socket().display(),
