@@ -5,8 +5,7 @@ use super::output::Color;
 use super::patience::DEFAULT_PATIENCE;
 use super::{
     adopt, again, app, cancel, change, check, completions, deploy, events, explain, gc, ingress,
-    list, logs,
-    man, reload, remove, secret, serve, show, status, token,
+    list, logs, man, reload, remove, secret, serve, show, status, token,
 };
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::path::PathBuf;

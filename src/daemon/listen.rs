@@ -165,16 +165,10 @@ async fn of_api(
     for (listener, _) in given.tcp {
         sockets.push(Socket::Tcp(tokio::net::TcpListener::from_std(listener)?));
     }
-    Ok((
-        sockets,
-        format!("{} (from systemd)", places.join(" and ")),
-    ))
+    Ok((sockets, format!("{} (from systemd)", places.join(" and "))))
 }
 
-async fn bind_api(
-    api: &config::Api,
-    made: &mut Made,
-) -> anyhow::Result<(Vec<Socket>, String)> {
+async fn bind_api(api: &config::Api, made: &mut Made) -> anyhow::Result<(Vec<Socket>, String)> {
     let answered = "another program; stop it or choose another path";
     let unix = bind_unix("api.socket", &api.socket, answered, made).await?;
     let mut sockets = vec![Socket::Unix(tokio::net::UnixListener::from_std(unix)?)];

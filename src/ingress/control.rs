@@ -154,26 +154,21 @@ async fn answer(control: &Arc<Control>, request: Request<Incoming>) -> Answer {
         (wire::GENERATION, Method::GET) => Ok(generation(control)),
         (wire::DRAIN, Method::POST) => drain(control, request).await,
         (wire::METRICS, Method::GET) => Ok(metrics(control)),
-        (wire::HEALTH, Method::GET) => Ok(json(
-            StatusCode::OK,
-            &serde_json::json!({ "status": "ok" }),
-        )),
-        (
-            wire::TABLE | wire::GENERATION | wire::DRAIN | wire::METRICS | wire::HEALTH,
-            method,
-        ) => Err(refusal(
-            Code::MethodNotAllowed,
-            format!("{path} is not asked with {method}"),
-        )),
+        (wire::HEALTH, Method::GET) => {
+            Ok(json(StatusCode::OK, &serde_json::json!({ "status": "ok" })))
+        }
+        (wire::TABLE | wire::GENERATION | wire::DRAIN | wire::METRICS | wire::HEALTH, method) => {
+            Err(refusal(
+                Code::MethodNotAllowed,
+                format!("{path} is not asked with {method}"),
+            ))
+        }
         (_, _) => Err(refusal(Code::NotFound, format!("there is no {path}"))),
     };
     answered.unwrap_or_else(|refusal| json(status(refusal.code), &refusal))
 }
 
-async fn put_table(
-    control: &Arc<Control>,
-    request: Request<Incoming>,
-) -> Result<Answer, Refusal> {
+async fn put_table(control: &Arc<Control>, request: Request<Incoming>) -> Result<Answer, Refusal> {
     let takeover = match request.uri().query() {
         Some(wire::TAKEOVER) => Takeover::Explicit,
         Some(_) | None => Takeover::No,
@@ -275,7 +270,10 @@ fn parse<T: DeserializeOwned>(body: &[u8], code: Code) -> Result<T, Refusal> {
     serde_json::from_slice(body).map_err(|error| {
         refusal(
             code,
-            format!("the body is not understood by longshore {}: {error}", env!("CARGO_PKG_VERSION")),
+            format!(
+                "the body is not understood by longshore {}: {error}",
+                env!("CARGO_PKG_VERSION")
+            ),
         )
     })
 }

@@ -211,7 +211,10 @@ mod tests {
                     "*.example.com/docs",
                     Target::Container("10.0.0.2:80".parse().unwrap()),
                 ),
-                route("api.example.com", Target::Api("[::1]:7470".parse().unwrap())),
+                route(
+                    "api.example.com",
+                    Target::Api("[::1]:7470".parse().unwrap()),
+                ),
                 route("*", Target::Nobody(Absence::NotDeployed)),
             ],
         }

@@ -6,10 +6,10 @@
 //!                  traffic and control   control, and what is under way
 //! ```
 
+use super::Sockets;
 use super::control::{self, Control};
 use super::kept::{Kept, KeptError};
 use super::routes::Routes;
-use super::Sockets;
 use crate::core::ingress::IngressSettings;
 use crate::core::ports::{Random, Takeover};
 use std::sync::Arc;

@@ -71,7 +71,7 @@ pub(crate) struct Outcome {
 }
 
 /// All of it.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) seconds: f64,
     pub(crate) sent: usize,
@@ -95,7 +95,7 @@ pub(crate) struct Report {
 }
 
 /// Of one kind.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 pub(crate) struct Figures {
     sent: usize,
     failed: usize,
@@ -105,7 +105,7 @@ pub(crate) struct Figures {
 }
 
 /// Of one kind of failure.
-#[derive(Default, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Failures {
     count: usize,
     first: Vec<String>,
