@@ -68,7 +68,7 @@ lint: ## clippy, and shellcheck where it is installed
 	cargo clippy --all-targets --locked -- -D warnings
 	@if command -v shellcheck >/dev/null; then \
 		set -x; \
-		shellcheck -x scripts/* tests/clients/gitdev/*.sh benches/*.sh benches/*.bash .ci/run examples/hello/serve examples/hello/www/cgi-bin/*; \
+		shellcheck -x scripts/* tests/clients/*/*.sh benches/*.sh benches/*.bash .ci/run examples/hello/serve examples/hello/www/cgi-bin/*; \
 	else \
 		echo "shellcheck is not installed: the shell scripts were not checked"; \
 	fi

@@ -23,9 +23,7 @@ rounds=${1:-3}
 each=${SECONDS_EACH:-5}
 [[ $rounds =~ ^[1-9][0-9]?$ && $each =~ ^[1-9][0-9]?$ ]] || die "usage: [SECONDS_EACH=1 to 99] benches/proxy.sh [ROUNDS, 1 to 99]"
 PATH=$PATH:/usr/sbin
-for program in nginx wrk h2load python3; do
-    command -v "$program" >/dev/null || die "$program is not here" "next: apt-get install nginx-light wrk nghttp2-client python3"
-done
+"$root/scripts/engine-up" --for-benches
 
 proxy_end() {
     local status=$? pid

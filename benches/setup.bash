@@ -37,9 +37,10 @@ bench_end() {
     exit "$status"
 }
 
+# bench_begin demo|benches: with the programs the demo needs, or with those that some benches need besides.
 bench_begin() {
     command -v python3 >/dev/null || die "the benches measure with python3, which is not here"
-    "$root/scripts/engine-up" --for-demo
+    "$root/scripts/engine-up" "--for-$1"
     if [[ -n ${LONGSHORE_BIN-} ]]; then
         binary=$(realpath -e -- "$LONGSHORE_BIN")
     else

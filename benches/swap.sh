@@ -259,7 +259,7 @@ if [[ -n ${SWAP_INSIDE-} ]]; then
     own_engine_start
 fi
 
-bench_begin
+bench_begin demo
 engine=$(docker context inspect --format '{{.Endpoints.docker.Host}}')
 load_program
 v1=$(app_image v1)

@@ -4,8 +4,7 @@
 #
 #   benches/trigger.sh [ROUNDS]      20 unless said otherwise
 #
-# RATE (100) small requests a second in the second part, CHANGES (10) of them each way. Takes about three minutes. Needs
-# docker-compose (Debian's package of that name) for the last part, and says so where it is missing.
+# RATE (100) small requests a second in the second part, CHANGES (10) of them each way. Takes about three minutes.
 set -euo pipefail
 
 # shellcheck source=benches/setup.bash
@@ -18,7 +17,7 @@ rate=${RATE:-100}
 changes=${CHANGES:-10}
 [[ $rounds =~ ^[1-9][0-9]?$ && $changes =~ ^[1-9][0-9]?$ ]] || die "usage: [CHANGES=1 to 99] benches/trigger.sh [ROUNDS, 1 to 99]"
 
-bench_begin
+bench_begin benches
 engine=$(docker context inspect --format '{{.Endpoints.docker.Host}}')
 load_program
 v1=$(app_image v1)
@@ -34,8 +33,6 @@ await_served web.localhost v1
 python3 "$root/benches/trigger.py" serving --engine "$engine" --socket "$socket" --instance "$directory/data/instance" \
     --ingress "$target" --host web.localhost --images "$v1" "$v2" --run "$run" --rounds "$rounds"
 
-command -v docker-compose >/dev/null || die "the last part needs docker-compose, which is not here" \
-    "next: apt-get install docker-compose"
 compose=$scratch/compose
 published=127.0.0.1:$("$root/scripts/free-port")
 mkdir "$compose"

@@ -156,9 +156,10 @@ fn small(app: &App) -> Bytes {
     Bytes::from(text)
 }
 
-/// What a browser is shown: it says on its page what came back over a WebSocket.
+/// What a browser is shown: it says on its page what came back over a WebSocket. The picture, which is none, takes its
+/// time, and until it has come the page is not whole.
 fn page() -> Response<Body> {
-    let text = "<!doctype html><title>page</title><p id=\"said\">waiting</p><script>\n\
+    let text = "<!doctype html><title>page</title><p id=\"said\">waiting</p><img src=\"/slow\"><script>\n\
         const socket = new WebSocket(`ws://${location.host}/socket`);\n\
         socket.onopen = () => socket.send('from the page');\n\
         socket.onmessage = (event) => { document.getElementById('said').textContent = `came back: ${event.data}`; };\n\
