@@ -11,7 +11,8 @@ use super::routes::{Admission, Routes, admit};
 use super::wire::{self, Code, Refusal};
 use crate::core::ports::Takeover;
 use crate::core::route::Table;
-use http_body_util::{BodyExt as _, Full, Limited};
+use bytes::BytesMut;
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, header};
@@ -252,18 +253,37 @@ fn metrics(control: &Control) -> Answer {
 }
 
 async fn read(request: Request<Incoming>, most: usize) -> Result<Bytes, Refusal> {
-    let body = Limited::new(request.into_body(), most).collect();
-    match timeout(BODY_LIMIT, body).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) => Err(refusal(
+    match timeout(BODY_LIMIT, read_all(request.into_body(), most)).await {
+        Ok(Ok(Some(body))) => Ok(body),
+        Ok(Ok(None)) => Err(refusal(
             Code::TooLarge,
-            format!("the body cannot be read, or has more than {most} bytes: {error}"),
+            format!("the body has more than {most} bytes"),
+        )),
+        Ok(Err(error)) => Err(refusal(
+            Code::Other,
+            format!("the body cannot be read: {error}"),
         )),
         Err(_) => Err(refusal(
             Code::TooSlow,
             format!("the body did not come within {} s", BODY_LIMIT.as_secs()),
         )),
     }
+}
+
+/// The body, or `None` if it is too large; it is heard to its end all the same, so that its sender can hear the answer.
+async fn read_all(mut body: Incoming, most: usize) -> Result<Option<Bytes>, hyper::Error> {
+    let mut read = BytesMut::new();
+    let mut is_too_large = false;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
+        is_too_large |= read.len() + data.len() > most;
+        if !is_too_large {
+            read.extend_from_slice(&data);
+        }
+    }
+    Ok((!is_too_large).then(|| read.freeze()))
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8], code: Code) -> Result<T, Refusal> {
