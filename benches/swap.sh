@@ -7,7 +7,7 @@
 #   swap       DEPLOYMENTS (50) deployments and rollbacks; nothing may fail
 #   recreate   a fifth as many with strategy = "recreate": there must be failures, or the load sees nothing
 #   kill       the daemon killed in each deployment and started again; the ingress is a process of its own
-#   ingress    the ingress, which systemd's socket activation holds the socket of, is stopped and started in between
+#   ingress    the ingress, whose sockets somebody else holds, as systemd does, is restarted in between
 #   deaf       an app that ignores SIGTERM
 #   slow       an app that takes 5 s to get ready
 #   never      an app that never gets ready; the one before it serves on
@@ -152,10 +152,26 @@ await_end() {
     done
 }
 
+# The sockets are held by a process that is not the ingress, as systemd holds them.
 in_ingress() {
-    command -v systemd-socket-activate >/dev/null || die "the case ingress needs systemd-socket-activate (Debian: systemd)"
     apart ingress
-    die "the case ingress is not there yet"
+    setsid python3 "$root/benches/held.py" "$target" "$control" -- "$binary" ingress --config "$directory/config.toml" \
+        >"$directory/ingress.pids" 2>"$directory/ingress.log" </dev/null &
+    holder=$!
+    daemon_start "$binary" "$directory" "$socket"
+    longshore --quiet deploy web
+    await_served web.localhost v1
+    # A WebSocket that lives longer than shutdown_timeout cannot end in good order: the ingress is not its other side.
+    load_begin ingress web.localhost --sockets 0
+    for ((i = 1; i <= few; i++)); do
+        kill -HUP "$holder"
+        if ((i % 2)); then change "$i"; fi
+        until (($(wc -l <"$directory/ingress.pids") == i + 1)); do sleep 0.05; done
+    done
+    load_end ingress
+    kill -TERM "$holder"
+    wait "$holder"
+    down
 }
 
 in_deaf() {
@@ -211,6 +227,7 @@ in_two() {
 # An engine of the bench's own: this script again, as the first process of namespaces of their own, where everything that
 # it starts ends with it.
 in_engine() {
+    mkdir -p "$scratch/results"
     ((EUID == 0)) || die "the case engine starts an engine of its own in namespaces of their own, which only root can"
     SWAP_RESULTS=$scratch/results LONGSHORE_BIN=$binary INGRESS_BENCH=$load SWAP_INSIDE=yes RATE=$rate DEPLOYMENTS=$deployments \
         unshare --net --pid --mount --fork --kill-child --mount-proc "$0" engine
