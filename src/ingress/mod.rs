@@ -16,6 +16,7 @@ mod figures;
 mod kept;
 mod lookup;
 mod probe;
+pub mod proxy;
 mod routes;
 mod run;
 mod wire;

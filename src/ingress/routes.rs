@@ -68,6 +68,8 @@ pub struct Upstream {
     /// Who waits for that to become none.
     drains: AtomicU64,
     empty: Notify,
+    /// Requests that wait for it to take connections.
+    waiting: AtomicU64,
 }
 
 /// What a table does where another may be.
@@ -244,6 +246,7 @@ impl Upstream {
             under_way: AtomicU64::new(0),
             drains: AtomicU64::new(0),
             empty: Notify::new(),
+            waiting: AtomicU64::new(0),
         }
     }
 
@@ -255,6 +258,12 @@ impl Upstream {
     /// Whether it is to be reached without any router between.
     pub fn is_neighbour(&self) -> bool {
         self.neighbour
+    }
+
+    /// A place among those who wait for it, if there is one left.
+    pub fn wait(self: &Arc<Self>) -> Option<Waiting> {
+        let waiting = Waiting(Arc::clone(self));
+        (self.waiting.fetch_add(1, SeqCst) < MOST_WAITING).then_some(waiting)
     }
 
     fn count_in(self: &Arc<Self>) -> UnderWay {
@@ -280,6 +289,20 @@ impl Upstream {
         let _ = tokio::time::timeout(limit, emptied).await;
         self.drains.fetch_sub(1, SeqCst);
         self.under_way.load(SeqCst)
+    }
+}
+
+/// So many requests wait for one address that takes no connection. Each holds its client's connection: a crowd that waits
+/// for one app must leave room for the others.
+const MOST_WAITING: u64 = 1024;
+
+/// A place among those who wait, as long as this value is.
+#[derive(Debug)]
+pub struct Waiting(Arc<Upstream>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, SeqCst);
     }
 }
 
