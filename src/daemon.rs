@@ -78,7 +78,7 @@ pub async fn run(config_file: &Path, around: Surroundings) -> anyhow::Result<()>
     let store = Store::open(&config.data_dir, with)
         .with_context(|| format!("cannot use data_dir {}", config.data_dir.display()))?;
     let store = Arc::new(store);
-    store.sync_apps(&config.apps, config.docker.address_pool, clock.now())?;
+    store.sync_apps(&reread::settings(&config).configured(), clock.now())?;
 
     let docker = Docker::new(&config.docker.host, store.instance())?;
     match pool::check_pool(&docker, config.docker.address_pool).await {

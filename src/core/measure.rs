@@ -25,8 +25,27 @@ pub struct Measurements {
     pub unfinished: BTreeMap<&'static str, u64>,
     /// Whether the engine's events are followed.
     pub engine_up: bool,
+    /// How the ingress stands to the route table.
+    pub table: TableHeld,
     /// How large the database is with its log, in bytes.
     pub store_bytes: u64,
+}
+
+/// How the ingress stands to the route table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TableHeld {
+    /// The generation that is to hold.
+    pub wanted: i64,
+    /// The one the ingress was last known to hold; `None` if it cannot be reached, holds none, or another instance's.
+    pub held: Option<i64>,
+}
+
+impl TableHeld {
+    /// Whether requests go where they are meant to.
+    #[must_use]
+    pub fn is_acknowledged(self) -> bool {
+        self.held == Some(self.wanted)
+    }
 }
 
 /// Durations, counted by class.

@@ -3,6 +3,7 @@
 use crate::config::{self, Config, Ingress};
 use crate::deploy::{Faulty, ReadConfiguration, Registry, Reread, Settings};
 use anyhow::Context as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ pub(super) fn read_again(file: PathBuf, running: Config) -> ReadConfiguration {
             file: name,
             settings: Settings {
                 address_pool: running.docker.address_pool,
+                api_address: reachable(running.api.listen),
                 ..settings(&config)
             },
             needs_restart: needs_restart(&running, &config),
@@ -114,9 +116,21 @@ pub(super) fn settings(config: &Config) -> Settings {
     Settings {
         apps: config.apps.clone(),
         address_pool: config.docker.address_pool,
+        api_domains: config.api.domains.clone(),
+        api_address: reachable(config.api.listen),
         registries: config.docker.registries.iter().map(registry).collect(),
         max_concurrent: config.limits.max_concurrent,
         unavailable_timeout: config.docker.unavailable_timeout,
         retention: config.retention,
     }
+}
+
+/// Where the ingress finds the API: what listens everywhere is found at home.
+fn reachable(listen: Option<SocketAddr>) -> Option<SocketAddr> {
+    let ip = |address: SocketAddr| match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    listen.map(|address| SocketAddr::new(ip(address), address.port()))
 }

@@ -55,6 +55,7 @@ impl Agent {
                 let adopted = Box::pin(self.adopt(caller, discard)).await?;
                 Ok(Reply::Adopted(adopted))
             }
+            Action::Takeover => Ok(Reply::TakenOver(Box::pin(self.take_over(caller)).await?)),
             Action::Reload => Ok(Reply::Reloaded(self.reload_for(caller)?)),
             Action::SetSecret(which, value) => self.set_secret(caller, &which, &value),
             Action::RemoveSecret(which) => self.remove_secret(caller, &which),
@@ -229,6 +230,7 @@ fn needed_scope(action: &Action) -> Scope {
         | Action::ListTokens { .. }
         | Action::RevokeToken(_)
         | Action::Reload
+        | Action::Takeover
         | Action::Adopt { .. }
         | Action::SetSecret(..)
         | Action::RemoveSecret(_)

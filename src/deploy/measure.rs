@@ -43,6 +43,7 @@ impl Agent {
         let mut figures = counted.figures.clone();
         drop(counted);
         figures.unfinished = self.store.unfinished_by_phase().map_err(internal)?;
+        figures.table = self.table_held().map_err(internal)?;
         figures.engine_up = self.watch.is_following();
         figures.store_bytes = self.store.size();
         Ok(figures)

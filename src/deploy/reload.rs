@@ -87,7 +87,7 @@ impl Agent {
         let new = reread.settings;
         let synced = self
             .store
-            .sync_apps(&new.apps, new.address_pool, self.ports.clock.now());
+            .sync_apps(&new.configured(), self.ports.clock.now());
         synced.map_err(|error| match error {
             StoreError::AddressesExhausted(message) => Error::ConfigRefused {
                 file: reread.file.clone(),
@@ -131,6 +131,8 @@ fn changed_settings(old: &Settings, new: &Settings) -> Vec<&'static str> {
     let Settings {
         apps: _,
         address_pool: _,
+        api_domains,
+        api_address: _,
         registries,
         max_concurrent,
         unavailable_timeout,
@@ -138,6 +140,7 @@ fn changed_settings(old: &Settings, new: &Settings) -> Vec<&'static str> {
     } = new;
     let before = old.retention;
     let keys = [
+        ("api.domains", *api_domains != old.api_domains),
         ("docker.registries", *registries != old.registries),
         (
             "limits.max_concurrent",

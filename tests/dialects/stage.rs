@@ -126,6 +126,8 @@ impl Stage {
         let settings = Settings {
             apps: bench.apps.clone(),
             address_pool: "10.213.0.0/16".parse().unwrap(),
+            api_domains: Vec::new(),
+            api_address: None,
             registries: Vec::new(),
             max_concurrent: 2,
             unavailable_timeout: Duration::from_secs(120),
