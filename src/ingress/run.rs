@@ -9,6 +9,7 @@
 use super::Sockets;
 use super::control::{self, Control};
 use super::kept::{Kept, KeptError};
+use super::proxy;
 use super::routes::Routes;
 use crate::core::ingress::IngressSettings;
 use crate::core::ports::{Random, Takeover};
@@ -64,7 +65,7 @@ pub async fn run(
     let control = Arc::new(Control::new(Arc::clone(&routes), kept));
     beside.spawn(control::serve(door, control, ended));
     tokio::select! {
-        () = serve_traffic(sockets.traffic, routes, &settings, random, stopped.clone()) => {}
+        served = proxy::serve(sockets.traffic, routes, &settings, random, stopped.clone()) => served?,
         _ = beside.join_next() => return Err(RunError::Ended("control socket")),
     }
     if !*stopped.borrow() && stopped.has_changed().is_ok() {
@@ -73,16 +74,4 @@ pub async fn run(
     end.send_replace(true);
     while beside.join_next().await.is_some() {}
     Ok(())
-}
-
-async fn serve_traffic(
-    listeners: Vec<std::net::TcpListener>,
-    _routes: Arc<Routes>,
-    _settings: &IngressSettings,
-    _random: Random,
-    mut stopped: watch::Receiver<bool>,
-) {
-    // A sender that is gone is a reason to stop, too.
-    let _ = stopped.wait_for(|stopped| *stopped).await;
-    drop(listeners);
 }
