@@ -33,13 +33,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{LocalSet, spawn_local};
 use worker::Worker;
 
 /// A pause after an accept that failed for want of something that only time brings, file descriptors mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// At a stop, an upgraded connection has this long to come to its end beside the requests under way. It has none of its
+/// own, so it breaks in any case; new connections wait meanwhile.
+const TUNNELS_LAST: Duration = Duration::from_secs(1);
+/// How often it is looked whether a process that ends still has something under way.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Serves at these sockets until it is told to stop, then ends what is under way within the shutdown timeout. The access
 /// log goes to standard output.
@@ -221,7 +226,7 @@ async fn work(start: Start) -> io::Result<()> {
     ));
     let mut accepting = Vec::new();
     for listener in listeners {
-        let listener = AsyncFd::register(listener)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
         accepting.push(spawn_local(accept(
             Rc::clone(&worker),
             listener,
@@ -234,7 +239,7 @@ async fn work(start: Start) -> io::Result<()> {
     loop {
         tokio::select! {
             arrived = mailbox.recv() => match arrived {
-                Some((stream, address)) => attend(&worker, stream, address),
+                Some((stream, address)) => arrive(&worker, stream, address),
                 // No worker accepts any more: there are no listeners.
                 None => break,
             },
@@ -251,21 +256,29 @@ async fn work(start: Start) -> io::Result<()> {
     }
     mailbox.close();
     while let Some((stream, address)) = mailbox.recv().await {
-        attend(&worker, stream, address);
+        arrive(&worker, stream, address);
     }
     worker.stop();
     let ended = async {
-        // A few times in a second is soon enough for a process that ends.
-        while worker.connections() > 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let requests_end = async {
+            while worker.requesting() > 0 {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        let tunnels_end = tokio::time::timeout(TUNNELS_LAST, async {
+            while worker.connections() > 0 {
+                tokio::time::sleep(LOOK).await;
+            }
+        });
+        // A tunnel may begin as the answer to one of the last requests: it has no second more.
+        let _ = tokio::join!(requests_end, tunnels_end);
     };
     if tokio::time::timeout(worker.limits.shutdown_timeout, ended)
         .await
         .is_err()
     {
         tracing::warn!(
-            connections = worker.connections(),
+            connections = worker.requesting(),
             "connections were cut off: their requests did not end in time"
         );
     }
@@ -276,24 +289,28 @@ async fn work(start: Start) -> io::Result<()> {
 /// Takes connections from a socket and gives each to the worker with the most room.
 async fn accept(
     worker: Rc<Worker>,
-    listener: AsyncFd<TcpListener>,
+    listener: tokio::net::TcpListener,
     crew: Arc<Crew>,
     senders: Vec<mpsc::UnboundedSender<Arrived>>,
 ) {
     loop {
-        let Ok(mut ready) = listener.readable().await else {
-            return;
-        };
-        let Ok(accepted) = ready.try_io(|listener| listener.get_ref().accept()) else {
-            continue;
-        };
-        match accepted {
+        match listener.accept().await {
             Ok((stream, address)) => {
                 let chosen = crew.choose(worker.index);
                 if chosen == worker.index {
                     attend(&worker, stream, address);
-                } else if senders[chosen].send((stream, address)).is_err() {
+                    continue;
+                }
+                let Ok(stream) = stream.into_std() else {
                     crew.loads[chosen].fetch_sub(1, Relaxed);
+                    continue;
+                };
+                if let Err(back) = senders[chosen].send((stream, address)) {
+                    // That one stopped a moment before this one, which serves it in its place.
+                    crew.loads[chosen].fetch_sub(1, Relaxed);
+                    crew.loads[worker.index].fetch_add(1, Relaxed);
+                    let (stream, address) = back.0;
+                    arrive(&worker, stream, address);
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -305,15 +322,19 @@ async fn accept(
     }
 }
 
+/// Takes over a connection that another worker accepted.
+fn arrive(worker: &Rc<Worker>, stream: TcpStream, address: SocketAddr) {
+    match tokio::net::TcpStream::from_std(stream) {
+        Ok(stream) => attend(worker, stream, address),
+        Err(error) => {
+            worker.load.fetch_sub(1, Relaxed);
+            tracing::warn!(%error, "a connection could not be taken over");
+        }
+    }
+}
+
 /// Serves a connection, if there is a seat for it.
-fn attend(worker: &Rc<Worker>, stream: TcpStream, address: SocketAddr) {
-    let prepared = stream
-        .set_nonblocking(true)
-        .and_then(|()| tokio::net::TcpStream::from_std(stream));
-    let Ok(stream) = prepared else {
-        worker.load.fetch_sub(1, Relaxed);
-        return;
-    };
+fn attend(worker: &Rc<Worker>, stream: tokio::net::TcpStream, address: SocketAddr) {
     // Where it cannot be set, small answers are a little later.
     let _ = stream.set_nodelay(true);
     let Some((number, seat)) = worker.seat() else {
