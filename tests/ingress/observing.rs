@@ -133,7 +133,7 @@ fn requests_are_counted_by_app_and_class_with_their_bytes_and_time() {
     let text = longshore::ingress::proxy::figures(&proxy.routes);
     assert!(
         text.contains(&format!(
-            "longshore_ingress_request_duration_seconds_bucket{{le=\"+Inf\",{labels}}} 3"
+            "longshore_ingress_request_duration_seconds_bucket{{{labels},le=\"+Inf\"}} 3"
         )),
         "{text}"
     );
