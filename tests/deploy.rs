@@ -10,7 +10,7 @@ use longshore::core::deployment::{Phase, Step, Trigger};
 use longshore::core::error::{Ended, Error};
 use longshore::core::failure::{Failure, FailureCode};
 use longshore::core::name::VariableName;
-use longshore::core::ports::{Clock as _, ContainerState};
+use longshore::core::ports::{Clock as _, ContainerState, RestartPolicy};
 use longshore::core::secret::Secret;
 use std::time::Duration;
 use world::{Behaviour, Bench, Fake, Process, create, git_app, image_app, image_of, sha};
@@ -38,10 +38,21 @@ async fn the_old_container_stays_until_the_ingress_has_acknowledged_the_new_tabl
     let (bench, process) = with_version_one().await;
     let old = bench.world.running().pop().unwrap();
     let created = process.deploy("web").await.unwrap();
-    bench.world.state.lock().unwrap().refused_tables = 5;
+    bench.world.state.lock().unwrap().refused_tables = 1000;
+    let second = format!("-{}-", created.deployment.serial);
     process
-        .drive_until(&bench.world, |state| state.refused_tables == 2)
+        .drive_until(&bench.world, |state| {
+            let mut containers = state.containers.iter();
+            containers.any(|(name, made)| {
+                name.contains(&second) && made.restart == RestartPolicy::UnlessStopped
+            })
+        })
         .await;
+    process
+        .agent
+        .drive(tokio::time::sleep(Duration::from_secs(3600)))
+        .await
+        .unwrap();
     assert!(matches!(
         process.view(created.deployment.id).await.deployment.phase,
         Phase::Committed(_)
@@ -61,6 +72,7 @@ async fn the_old_container_stays_until_the_ingress_has_acknowledged_the_new_tabl
         .await
         .unwrap_err();
     assert_eq!(refused, Error::NotCancellable(Ended::Committed));
+    bench.world.state.lock().unwrap().refused_tables = 0;
     process.drive().await;
     assert!(matches!(
         process.view(created.deployment.id).await.deployment.phase,

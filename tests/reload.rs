@@ -45,6 +45,8 @@ fn start(bench: &Bench) -> (Process, File) {
             settings: Settings {
                 apps: apps.clone(),
                 address_pool: "10.213.0.0/16".parse().unwrap(),
+                api_domains: Vec::new(),
+                api_address: None,
                 registries: Vec::new(),
                 max_concurrent: *max_concurrent,
                 unavailable_timeout: Duration::from_secs(120),

@@ -16,7 +16,9 @@ use super::planned::Planned;
 use super::rate::RatePlan;
 use super::reload::Reloaded;
 use super::retention::Collection;
+use super::route::{Domain, TakenOver};
 use super::secret::Secret;
+use super::spec::Strategy;
 use super::time::Timestamp;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -66,6 +68,9 @@ pub enum Action {
         /// Make live what the database says instead, and remove what it does not know.
         discard: bool,
     },
+    /// The ingress holds the table of another instance: make it hold this one's. Needs `deploy:admin` without a limit to
+    /// an app. Nothing happens if it is this one's already.
+    Takeover,
     /// Read the configuration again. Needs `deploy:admin` without a limit to an app.
     Reload,
     /// Keep a secret of an environment, in place of an earlier value. Needs `deploy:admin`. Changes nothing that runs:
@@ -340,6 +345,8 @@ pub enum Reply {
     Gone,
     /// To adopt.
     Adopted(Adopted),
+    /// To take over.
+    TakenOver(TakenOver),
     /// To reload: the file was sound and is in force.
     Reloaded(Reloaded),
     /// To list, set and remove secrets: all of the environment's, or the one it was about.
@@ -407,6 +414,8 @@ pub struct DeploymentView {
     pub project: ProjectPath,
     /// Its environment's name.
     pub environment: EnvironmentName,
+    /// The first domain of its environment that is one host; none if that has none, or was removed.
+    pub domain: Option<Domain>,
     /// Who asked for it.
     pub by: Principal,
     /// Who cancelled it, if somebody did.
@@ -480,6 +489,10 @@ pub struct EnvironmentView {
     pub desired: Desired,
     /// Whether the configuration still names it.
     pub configured: bool,
+    /// Where its requests come from: what the configuration says, or said when it still named it.
+    pub domains: Vec<Domain>,
+    /// How a release takes over there, as the configuration says; none if it no longer names it.
+    pub strategy: Option<Strategy>,
     /// The keys of the configuration by which what is live differs from what a deployment would make now.
     pub drift: Vec<String>,
     /// The number of its live release.

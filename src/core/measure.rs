@@ -25,8 +25,21 @@ pub struct Measurements {
     pub unfinished: BTreeMap<&'static str, u64>,
     /// Whether the engine's events are followed.
     pub engine_up: bool,
+    /// How the ingress stands to the route table.
+    pub table: TableHeld,
+    /// What the ingress counted, in Prometheus' text format; `None` if it did not answer in time.
+    pub ingress: Option<String>,
     /// How large the database is with its log, in bytes.
     pub store_bytes: u64,
+}
+
+/// How the ingress stands to the route table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TableHeld {
+    /// The generation that is to hold.
+    pub wanted: i64,
+    /// The one the ingress was last known to hold; `None` if it cannot be reached, holds none, or another instance's.
+    pub held: Option<i64>,
 }
 
 /// Durations, counted by class.
@@ -63,6 +76,10 @@ pub enum Unready {
     Engine,
     /// The database was put back from a backup and nobody has adopted yet.
     Restored,
+    /// The ingress cannot be reached, or did not take the route table.
+    Ingress,
+    /// The ingress serves another instance.
+    ForeignIngress,
     /// The disk of data_dir is full.
     Disk,
     /// It is ending.
@@ -77,6 +94,8 @@ impl Unready {
             Self::Store => "store_failed",
             Self::Engine => "engine_unavailable",
             Self::Restored => "database_restored",
+            Self::Ingress => "ingress_unavailable",
+            Self::ForeignIngress => "ingress_foreign",
             Self::Disk => "disk_full",
             Self::Stopping => "shutting_down",
         }
@@ -90,6 +109,12 @@ impl Unready {
             Self::Engine => "The Docker engine cannot be reached; deployments wait for it",
             Self::Restored => {
                 "The database was put back from a backup; nothing is changed until `longshore adopt`"
+            }
+            Self::Ingress => {
+                "The ingress cannot be reached or did not take the routes; it is asked again until it does, and nothing old is stopped before"
+            }
+            Self::ForeignIngress => {
+                "The ingress serves another longshore's apps; `longshore takeover` makes it serve this one's"
             }
             Self::Disk => "The disk is full; nothing new is begun until there is space",
             Self::Stopping => "The daemon is stopping",

@@ -43,6 +43,8 @@ pub struct Settlement {
     pub deployment: Option<DeploymentSerial>,
     /// What is to be undone.
     pub undo: Undo,
+    /// For a container to which requests may have been sent: the generation of the route table that no longer leads there.
+    pub unrouted: Option<i64>,
 }
 
 /// What is to be undone.

@@ -3,7 +3,8 @@
 use super::admission::{Desired, Entry, Standing, Verdict};
 use super::deployment::{Step, Wanted};
 use super::name::{AppName, Branch, EnvironmentName, Sha};
-use super::spec::Strategy;
+use super::route::Domain;
+use super::spec::{Mount, RunSpec, Strategy};
 
 /// What would happen if it were asked for now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +17,12 @@ pub struct Planned {
     pub version: PlannedVersion,
     /// The steps it would take.
     pub steps: Vec<Step>,
+    /// Where its requests come from.
+    pub domains: Vec<Domain>,
     /// How the new container would take over.
     pub strategy: Strategy,
+    /// Why that is not the configured one; `None` if it is.
+    pub instead: Option<&'static str>,
     /// Whether nothing would serve for a while, and why that is so.
     pub interruption: Interruption,
     /// The keys of the configuration by which what is live differs from what it would make.
@@ -50,6 +55,74 @@ pub enum Outcome {
     Start,
     /// It would not be, because of this.
     Refused(String),
+}
+
+/// How a release takes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakesOver {
+    /// Beside what serves, in one step.
+    Swap,
+    /// After what serves was stopped.
+    Recreate(Because),
+}
+
+/// Why what serves is stopped first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Because {
+    /// The configuration says so, or what it says leads to it.
+    Configured,
+    /// The release publishes ports of the host, which two containers cannot have at once.
+    HostPorts,
+    /// The release listens on no port that requests could be moved to.
+    NoPort,
+    /// The release writes to a volume, which the configuration of today knows nothing of.
+    Volume,
+}
+
+impl TakesOver {
+    /// How a release takes over. A rollback brings back what an earlier configuration said of the container, which may
+    /// not be what today's strategy was chosen for.
+    #[must_use]
+    pub fn of(strategy: Strategy, configured: &RunSpec, run: &RunSpec) -> Self {
+        let writes = |run: &RunSpec| run.volumes.iter().any(Mount::is_writable);
+        match strategy {
+            Strategy::Recreate => Self::Recreate(Because::Configured),
+            Strategy::Swap if !run.publish.is_empty() => Self::Recreate(Because::HostPorts),
+            Strategy::Swap if run.port.is_none() => Self::Recreate(Because::NoPort),
+            Strategy::Swap if writes(run) && !writes(configured) => Self::Recreate(Because::Volume),
+            Strategy::Swap => Self::Swap,
+        }
+    }
+
+    /// Why that is not the configured strategy; `None` if it is.
+    #[must_use]
+    pub fn instead(self) -> Option<&'static str> {
+        match self {
+            Self::Swap => None,
+            Self::Recreate(because) => because.instead(),
+        }
+    }
+
+    /// The strategy by its name.
+    #[must_use]
+    pub fn strategy(self) -> Strategy {
+        match self {
+            Self::Swap => Strategy::Swap,
+            Self::Recreate(_) => Strategy::Recreate,
+        }
+    }
+}
+
+impl Because {
+    /// The end of a sentence that says what is done instead of the configured `swap`; `None` if it is what is configured.
+    fn instead(self) -> Option<&'static str> {
+        match self {
+            Self::Configured => None,
+            Self::HostPorts => Some("the release publishes ports of the host"),
+            Self::NoPort => Some("the release has no port"),
+            Self::Volume => Some("the release writes to a volume that is no longer configured"),
+        }
+    }
 }
 
 /// Whether nothing would serve for a while.
@@ -97,16 +170,19 @@ impl Interruption {
             Entry::Deployment { .. } => true,
             Entry::Change(_) => false,
         };
-        match (strategy, standing.desired_after()) {
-            (_, Desired::Stopped | Desired::Suspended | Desired::Removed) => Self::NotRunning,
-            (Strategy::Swap, Desired::Running) => Self::Swapped,
-            (Strategy::Recreate, Desired::Running) => {
-                if is_live || standing.queue.iter().any(will_be) {
-                    Self::Recreated
-                } else {
-                    Self::NothingLive
-                }
-            }
+        match standing.desired_after() {
+            Desired::Stopped | Desired::Suspended | Desired::Removed => Self::NotRunning,
+            Desired::Running => Self::by(strategy, is_live || standing.queue.iter().any(will_be)),
+        }
+    }
+
+    /// Of an environment that runs, or is about to.
+    #[must_use]
+    pub fn by(strategy: Strategy, is_live: bool) -> Self {
+        match (strategy, is_live) {
+            (Strategy::Swap | Strategy::Recreate, false) => Self::NothingLive,
+            (Strategy::Swap, true) => Self::Swapped,
+            (Strategy::Recreate, true) => Self::Recreated,
         }
     }
 }
@@ -163,6 +239,8 @@ mod tests {
     use crate::core::deployment::Trigger;
     use crate::core::id::DeploymentSerial;
     use crate::core::name::ImageReference;
+    use std::collections::BTreeMap;
+    use std::time::Duration;
 
     fn standing(desired: Desired, queue: Vec<Entry>) -> Standing {
         Standing {
@@ -201,6 +279,86 @@ mod tests {
         assert_eq!(of(Desired::Stopped, vec![], true), Interruption::NotRunning);
         let stop = vec![Entry::Change(Change::Stop)];
         assert_eq!(of(Desired::Running, stop, true), Interruption::NotRunning);
+    }
+
+    #[test]
+    fn a_swap_interrupts_nothing_and_of_nothing_there_is_nothing_to_swap() {
+        let of = |desired, live| Interruption::of(Strategy::Swap, &standing(desired, vec![]), live);
+        assert_eq!(of(Desired::Running, true), Interruption::Swapped);
+        assert_eq!(of(Desired::Running, false), Interruption::NothingLive);
+        assert_eq!(of(Desired::Stopped, true), Interruption::NotRunning);
+        assert!(!Interruption::Swapped.is_downtime());
+    }
+
+    #[test]
+    fn what_cannot_run_beside_what_serves_is_not_swapped_whatever_is_configured() {
+        use crate::core::spec::{Logging, MountSource, Protocol, Publish};
+        let run = RunSpec {
+            command: vec![],
+            entrypoint: vec![],
+            port: Some(80),
+            publish: vec![],
+            env: BTreeMap::new(),
+            env_files: vec![],
+            secrets: BTreeMap::new(),
+            volumes: vec![],
+            memory: None,
+            millicpus: None,
+            stop_grace: Duration::ZERO,
+            logging: Logging {
+                driver: "local".into(),
+                options: BTreeMap::new(),
+            },
+        };
+        let mut configured = run.clone();
+        let of =
+            |configured: &RunSpec, run: &RunSpec| TakesOver::of(Strategy::Swap, configured, run);
+        assert_eq!(
+            TakesOver::of(Strategy::Recreate, &configured, &run),
+            TakesOver::Recreate(Because::Configured)
+        );
+        assert_eq!(of(&configured, &run), TakesOver::Swap);
+        let portless = RunSpec {
+            port: None,
+            ..run.clone()
+        };
+        assert_eq!(
+            of(&configured, &portless),
+            TakesOver::Recreate(Because::NoPort)
+        );
+        let publish = Publish {
+            address: [127, 0, 0, 1].into(),
+            host_port: 80,
+            container_port: 80,
+            protocol: Protocol::Tcp,
+        };
+        let publishes = RunSpec {
+            publish: vec![publish],
+            ..run.clone()
+        };
+        assert_eq!(
+            of(&configured, &publishes),
+            TakesOver::Recreate(Because::HostPorts)
+        );
+        let data = Mount {
+            source: MountSource::Volume("data".into()),
+            target: "/data".into(),
+            read_only: false,
+        };
+        let writes = RunSpec {
+            volumes: vec![data.clone()],
+            ..run
+        };
+        assert_eq!(
+            of(&configured, &writes),
+            TakesOver::Recreate(Because::Volume)
+        );
+        configured.volumes = vec![data];
+        assert_eq!(
+            of(&configured, &writes),
+            TakesOver::Swap,
+            "it was chosen knowing of it"
+        );
     }
 
     #[test]

@@ -77,6 +77,15 @@ pub enum Absence {
     NoPort,
 }
 
+/// What an explicit takeover did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TakenOver {
+    /// The generation of this instance's table that holds now.
+    pub generation: i64,
+    /// The instance whose table held before; `None` if it was this one's, or there was none.
+    pub replaced: Option<Uuid>,
+}
+
 /// Which requests a route is for: a host and, if it says so, only the paths below a prefix.
 ///
 /// Written `web.example.com`, `*.example.com` (any name below), `*` (any host), each with a path if wanted:

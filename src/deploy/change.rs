@@ -12,6 +12,7 @@ use crate::core::failure::{Failure, FailureCode};
 use crate::core::id::OperationSerial;
 use crate::core::ports::EngineError;
 use crate::store::{Place, StoreError};
+use std::net::SocketAddrV4;
 
 impl Agent {
     /// Takes a change one phase further.
@@ -97,7 +98,7 @@ impl Agent {
         let mut said = String::new();
         loop {
             interrupt.check()?;
-            let why = match self.take_effect(place).await {
+            let why = match self.take_effect(place, interrupt).await? {
                 Ok(()) => return Ok(()),
                 Err(NotYet::Store(error)) => return Err(error.into()),
                 Err(why) => why,
@@ -123,7 +124,7 @@ impl Agent {
                 NotYet::Engine(_)
                 | NotYet::Secret(_)
                 | NotYet::Ingress(_)
-                | NotYet::OldTable { .. }
+                | NotYet::OtherTable { .. }
                 | NotYet::Store(_) => {
                     gone_since = None;
                 }
@@ -133,18 +134,46 @@ impl Agent {
         }
     }
 
-    /// No request is sent to what is about to stop, and none before it runs.
-    async fn take_effect(&self, place: &Place) -> Result<(), NotYet> {
-        match place.desired {
-            Desired::Running => {
-                self.uphold(place).await?;
-                self.publish_table().await
-            }
+    /// No request is sent to what is about to stop, and what is under way to it may end. One that comes before it runs again
+    /// waits at the ingress.
+    async fn take_effect(
+        &self,
+        place: &Place,
+        interrupt: &Interrupt,
+    ) -> Result<Result<(), NotYet>, Stop> {
+        Ok(match place.desired {
+            Desired::Running => match self.uphold(place).await {
+                Ok(()) => self.publish_table().await,
+                not_yet => not_yet,
+            },
             Desired::Stopped | Desired::Suspended | Desired::Removed => {
-                self.publish_table().await?;
-                self.uphold(place).await
+                match self.publish_table().await {
+                    Ok(()) => {
+                        interrupt.race(self.drain_live(place)).await??;
+                        self.uphold(place).await
+                    }
+                    not_yet => not_yet,
+                }
             }
-        }
+        })
+    }
+
+    /// What is under way to the live container may end before that is stopped.
+    async fn drain_live(&self, place: &Place) -> Result<(), StoreError> {
+        let Some(live) = self.store.live(place.environment)? else {
+            return Ok(());
+        };
+        let Some(port) = live.release.content.run.port else {
+            return Ok(());
+        };
+        let limit = self.drain_timeout(live.container.deployment)?;
+        let container = &live.container;
+        let address = SocketAddrV4::new(container.address, port);
+        self.drain((&container.name, address), limit, |told| {
+            tracing::info!(app = %place.app_name, environment = %place.environment_name, "{told}");
+        })
+        .await;
+        Ok(())
     }
 }
 

@@ -104,7 +104,7 @@ impl Agent {
         let settings = self.settings();
         let now = self.ports.clock.now();
         self.store
-            .sync_apps(&settings.apps, settings.address_pool, now)
+            .sync_apps(&settings.configured(), now)
             .map_err(internal)?;
         self.place(caller, app, environment)
     }

@@ -47,7 +47,10 @@ impl Agent {
             Action::GetApp(app) => self.show_app(caller, &app),
             Action::ListEvents(list) => Box::pin(self.list_events(caller, list)).await,
             Action::PlanDeployment(create) => Box::pin(self.plan(caller, create)).await,
-            Action::Measure => Ok(Reply::Measurements(Box::new(self.measure(caller)?))),
+            Action::Measure => {
+                let figures = Box::pin(self.measure(caller)).await?;
+                Ok(Reply::Measurements(Box::new(figures)))
+            }
             Action::CreateToken(create) => self.create_token(caller, create),
             Action::ListTokens { all } => self.list_tokens(caller, all),
             Action::RevokeToken(id) => self.revoke_token(caller, id),
@@ -55,6 +58,7 @@ impl Agent {
                 let adopted = Box::pin(self.adopt(caller, discard)).await?;
                 Ok(Reply::Adopted(adopted))
             }
+            Action::Takeover => Ok(Reply::TakenOver(Box::pin(self.take_over(caller)).await?)),
             Action::Reload => Ok(Reply::Reloaded(self.reload_for(caller)?)),
             Action::SetSecret(which, value) => self.set_secret(caller, &which, &value),
             Action::RemoveSecret(which) => self.remove_secret(caller, &which),
@@ -229,6 +233,7 @@ fn needed_scope(action: &Action) -> Scope {
         | Action::ListTokens { .. }
         | Action::RevokeToken(_)
         | Action::Reload
+        | Action::Takeover
         | Action::Adopt { .. }
         | Action::SetSecret(..)
         | Action::RemoveSecret(_)

@@ -31,6 +31,7 @@ impl Agent {
                 driven = self.turn() => driven,
                 () = self.watch() => Ok(()),
                 () = self.sweep() => Ok(()),
+                () = self.keep_published() => Ok(()),
                 () = self.tend() => Ok(()),
             }
         };

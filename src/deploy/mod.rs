@@ -32,6 +32,7 @@ mod pulse;
 mod readiness;
 mod reload;
 mod rollout;
+mod routes;
 mod secrets;
 mod settle;
 mod tokens;
@@ -43,12 +44,14 @@ use crate::core::app::App;
 use crate::core::id::OperationSerial;
 use crate::core::ports::{Clock, Engine, Ingress, Random, RegistryCredential, Source};
 use crate::core::retention::Policy;
+use crate::core::route::Domain;
 use crate::core::secret::SecretRef;
 use crate::core::spec::Spec;
-use crate::store::{Place, SecretError, Store};
+use crate::store::{Configured, Place, SecretError, Store};
 use ipnet::Ipv4Net;
 pub use reload::{Faulty, ReadConfiguration, Reread};
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -59,6 +62,10 @@ pub struct Settings {
     pub apps: Vec<App>,
     /// What the networks of new environments are cut from.
     pub address_pool: Ipv4Net,
+    /// Where the API is served through the ingress.
+    pub api_domains: Vec<Domain>,
+    /// Where the ingress finds the API; none if that does not listen over TCP.
+    pub api_address: Option<SocketAddr>,
     /// All registries.
     pub registries: Vec<Registry>,
     /// How many deployments may check out, build or roll out at once.
@@ -67,6 +74,19 @@ pub struct Settings {
     pub unavailable_timeout: Duration,
     /// What is kept and what may go.
     pub retention: Policy,
+}
+
+impl Settings {
+    /// What of it rows are made of.
+    #[must_use]
+    pub fn configured(&self) -> Configured<'_> {
+        Configured {
+            apps: &self.apps,
+            pool: self.address_pool,
+            api_domains: &self.api_domains,
+            api_address: self.api_address,
+        }
+    }
 }
 
 /// A registry and where its password is kept.
@@ -112,6 +132,7 @@ pub struct Agent {
     /// One collection at a time.
     collecting: tokio::sync::Mutex<()>,
     watch: watch::Watch,
+    published: routes::Published,
     /// Whether this process is ending: nobody is to go on waiting for what comes.
     closing: tokio::sync::watch::Sender<bool>,
     counted: Mutex<measure::Counted>,
@@ -134,6 +155,7 @@ impl Agent {
             adopting: tokio::sync::Mutex::new(()),
             collecting: tokio::sync::Mutex::new(()),
             watch: watch::Watch::default(),
+            published: routes::Published::default(),
             pulse: pulse::Pulse::default(),
             closing: tokio::sync::watch::Sender::new(false),
             counted: Mutex::default(),
@@ -164,6 +186,12 @@ impl Agent {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Where the API is served through the ingress, as the configuration says now.
+    #[must_use]
+    pub fn api_domains(&self) -> Vec<Domain> {
+        self.settings().api_domains.clone()
     }
 
     /// What the configuration says of an environment now; `None` if it no longer names it.

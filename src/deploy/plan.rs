@@ -9,7 +9,7 @@ use crate::core::admission::admit;
 use crate::core::deployment::Wanted;
 use crate::core::drift::drift;
 use crate::core::error::Error;
-use crate::core::planned::{Interruption, Outcome, Planned, PlannedVersion, waits_for};
+use crate::core::planned::{Interruption, Outcome, Planned, PlannedVersion, TakesOver, waits_for};
 use crate::core::spec::Spec;
 use crate::store::Place;
 
@@ -33,14 +33,21 @@ impl Agent {
         let standing = self.store.standing(place.environment).map_err(internal)?;
         let verdict = admit(&standing, trigger, &wanted);
         let live = self.store.live(place.environment).map_err(internal)?;
+        let run = match wanted {
+            Wanted::Release(serial) => self.store.release(serial).map_err(internal)?.content.run,
+            Wanted::Commit { .. } | Wanted::Image(_) | Wanted::Restart => spec.run.clone(),
+        };
+        let takes_over = TakesOver::of(spec.rollout.strategy, &spec.run, &run);
         let outcome = match self.refusal() {
             Some(why) => Outcome::Refused(why),
             None => Outcome::of(&verdict, &standing),
         };
         Ok(Reply::Plan(Box::new(Planned {
             steps: wanted.steps().to_vec(),
-            strategy: spec.rollout.strategy,
-            interruption: Interruption::of(spec.rollout.strategy, &standing, live.is_some()),
+            domains: spec.domains.clone(),
+            strategy: takes_over.strategy(),
+            instead: takes_over.instead(),
+            interruption: Interruption::of(takes_over.strategy(), &standing, live.is_some()),
             changes: self.changes_by(&place, &wanted, &spec)?,
             version: self.planned_version(&wanted)?,
             waits_for: waits_for(&verdict, &standing),

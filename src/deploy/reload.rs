@@ -87,7 +87,7 @@ impl Agent {
         let new = reread.settings;
         let synced = self
             .store
-            .sync_apps(&new.apps, new.address_pool, self.ports.clock.now());
+            .sync_apps(&new.configured(), self.ports.clock.now());
         synced.map_err(|error| match error {
             StoreError::AddressesExhausted(message) => Error::ConfigRefused {
                 file: reread.file.clone(),
@@ -106,9 +106,19 @@ impl Agent {
         Ok(reloaded)
     }
 
-    /// The apps with what a deployment would change in each environment.
+    /// The apps with what the configuration says of each environment now, and what a deployment would change there.
     pub(super) fn with_drift(&self, mut apps: Vec<AppView>) -> Result<Vec<AppView>, Error> {
         let settings = self.settings();
+        for app in &mut apps {
+            let configured = settings
+                .apps
+                .iter()
+                .find(|configured| configured.id == app.id);
+            for environment in &mut app.environments {
+                let spec = configured.and_then(|app| app.environments.get(&environment.name));
+                environment.strategy = spec.map(|spec| spec.rollout.strategy);
+            }
+        }
         for running in self.store.running().map_err(internal)? {
             let view = apps.iter_mut().find(|app| app.id == running.app);
             let view = view.and_then(|app| {
@@ -131,6 +141,8 @@ fn changed_settings(old: &Settings, new: &Settings) -> Vec<&'static str> {
     let Settings {
         apps: _,
         address_pool: _,
+        api_domains,
+        api_address: _,
         registries,
         max_concurrent,
         unavailable_timeout,
@@ -138,6 +150,7 @@ fn changed_settings(old: &Settings, new: &Settings) -> Vec<&'static str> {
     } = new;
     let before = old.retention;
     let keys = [
+        ("api.domains", *api_domains != old.api_domains),
         ("docker.registries", *registries != old.registries),
         (
             "limits.max_concurrent",

@@ -1,5 +1,6 @@
-//! The rollout step, by the `recreate` strategy: stop the old container, start the new one, wait until it is ready,
-//! commit. Each effect is written down before it is caused, so that whatever ends it can be undone.
+//! The rollout step: make the new container, start it, wait until it is ready, commit. By the `swap` strategy the old one
+//! serves all the while, by `recreate` it is stopped before the new one is started. Each effect is written down
+//! before it is caused, so that whatever ends it can be undone.
 
 use super::failures;
 use super::interrupt::{Interrupt, Stop};
@@ -11,13 +12,15 @@ use crate::core::container::{ContainerRow, OutputCursor, WEB};
 use crate::core::deployment::{Deployment, Step, Wanted};
 use crate::core::failure::{Failure, FailureCode};
 use crate::core::name::{ImageReference, VariableName};
+use crate::core::planned::{Interruption, TakesOver};
 use crate::core::ports::{ContainerSpec, EngineMount, Labels, Network};
 use crate::core::release::{Image, ReleaseContent};
 use crate::core::secret::Secret;
-use crate::core::spec::{Check, Health, MountSource, PullPolicy, SourceSpec};
-use crate::store::{Committing, ContainerEnv, Place};
+use crate::core::spec::{Check, Health, MountSource, PullPolicy, SourceSpec, Strategy};
+use crate::store::{Committing, ContainerEnv, Live, Place};
 use futures_util::StreamExt as _;
 use std::collections::BTreeMap;
+use std::net::SocketAddrV4;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -45,8 +48,14 @@ impl Walk<'_> {
             .store
             .retire_candidates(&self.deployment, agent.ports.clock.now())?;
         interrupt.race(agent.settle(self.place)).await??;
+        let takes_over = TakesOver::of(self.spec.rollout.strategy, &self.spec.run, &content.run);
+        let live = agent.store.live(self.deployment.environment)?;
+        self.announce(takes_over, live.as_ref());
         let row = self.create(interrupt, &content, &variables).await?;
-        self.make_room(interrupt).await?;
+        match (takes_over, &live) {
+            (TakesOver::Recreate(_), Some(live)) => self.make_room(interrupt, live).await?,
+            (TakesOver::Recreate(_), None) | (TakesOver::Swap, _) => {}
+        }
         self.start(interrupt, &row).await?;
         self.wait_until_ready(interrupt, &row, &content.check)
             .await?;
@@ -219,15 +228,32 @@ impl Walk<'_> {
         Ok(row)
     }
 
-    /// Stops the live container, if there is one; whatever goes wrong from here brings it back.
-    async fn make_room(&self, interrupt: &Interrupt) -> Result<(), Stop> {
-        let Some(live) = self.agent.store.live(self.deployment.environment)? else {
-            return Ok(());
+    /// Says beforehand how the release takes over, and what that means for those who are served now.
+    fn announce(&self, takes_over: TakesOver, live: Option<&Live>) {
+        let strategy = takes_over.strategy();
+        let interruption = match self.place.desired {
+            Desired::Running => Interruption::by(strategy, live.is_some()),
+            Desired::Stopped | Desired::Suspended | Desired::Removed => Interruption::NotRunning,
         };
+        let name = match strategy {
+            Strategy::Swap => "swap",
+            Strategy::Recreate => "recreate",
+        };
+        let instead = takes_over
+            .instead()
+            .map(|why| format!(" instead of \"swap\", because {why}"))
+            .unwrap_or_default();
+        let text = format!("Strategy \"{name}\"{instead}: {}", interruption.why());
+        self.journal.agent(Step::Rollout, &text);
+    }
+
+    /// Stops the live container; whatever goes wrong from here brings it back.
+    async fn make_room(&self, interrupt: &Interrupt, live: &Live) -> Result<(), Stop> {
         let name = &live.container.name;
         // Of a stopped environment nothing is to be started again if this fails. It may run all the same: a stop that
         // failed, or somebody who started it by hand.
         if self.place.desired == Desired::Running {
+            interrupt.race(self.let_end(live)).await?;
             self.journal.agent(
                 Step::Rollout,
                 &format!("Stopping {name} (release {}): with strategy \"recreate\" nothing serves until the new one is ready", live.release.number),
@@ -243,6 +269,21 @@ impl Walk<'_> {
             .call(async || engine.stop(name, grace).await)
             .await?;
         stopped.map_err(|error| failures::engine("stop the old container", error).into())
+    }
+
+    /// Waits for a moment in which no request is under way to what is about to be stopped. Until then it serves new
+    /// ones, too: to refuse them for as long as the slowest takes would only make the gap longer.
+    async fn let_end(&self, live: &Live) {
+        let Some(port) = live.release.content.run.port else {
+            return;
+        };
+        let limit = self.spec.rollout.drain_timeout;
+        let address = SocketAddrV4::new(live.container.address, port);
+        self.agent
+            .drain((&live.container.name, address), limit, |told| {
+                self.journal.agent(Step::Rollout, told);
+            })
+            .await;
     }
 
     async fn start(&self, interrupt: &Interrupt, row: &ContainerRow) -> Result<(), Stop> {

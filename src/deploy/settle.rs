@@ -7,11 +7,14 @@ use super::patience::Backoff;
 use super::uphold::NotYet;
 use crate::core::admission::Desired;
 use crate::core::container::ContainerRow;
-use crate::core::id::ContainerSerial;
+use crate::core::deployment::Phase;
+use crate::core::id::{ContainerSerial, DeploymentSerial};
 use crate::core::operation::{Settlement, Undo};
-use crate::core::ports::{EngineError, SourceError};
+use crate::core::ports::{ContainerState, EngineError, IngressError, RestartPolicy, SourceError};
+use crate::core::spec::DRAIN_TIMEOUT;
 use crate::store::{Place, StoreError};
 use futures_util::StreamExt as _;
+use std::net::SocketAddrV4;
 use std::time::Duration;
 
 /// The first pause before something that could not be undone is tried again.
@@ -49,7 +52,7 @@ impl From<NotYet> for Hindrance {
             NotYet::Engine(_)
             | NotYet::Secret(_)
             | NotYet::Ingress(_)
-            | NotYet::OldTable { .. } => Self::Later(error.to_string()),
+            | NotYet::OtherTable { .. } => Self::Later(error.to_string()),
         }
     }
 }
@@ -79,8 +82,9 @@ impl Agent {
             let journal = self.journal_of(&settlement)?;
             let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
             let mut said = String::new();
+            let began = self.ports.clock.monotonic();
             loop {
-                match self.undo(place, &settlement, &journal).await {
+                match self.undo(place, &settlement, &journal, began).await {
                     Ok(()) => break self.store.settled(&settlement, self.ports.clock.now())?,
                     Err(Hindrance::Store(error)) => return Err(error),
                     Err(Hindrance::Refused(why)) => {
@@ -113,9 +117,12 @@ impl Agent {
         place: &Place,
         settlement: &Settlement,
         journal: &Journal,
+        began: Duration,
     ) -> Result<(), Hindrance> {
         match &settlement.undo {
-            Undo::RetireContainer(container) => self.retire(*container, journal).await,
+            Undo::RetireContainer(container) => {
+                self.retire(settlement, *container, journal, began).await
+            }
             Undo::Restore(container) => self.restore(place, *container, journal).await,
             Undo::RetireImage(tag) => match self.ports.engine.untag(tag).await {
                 Err(EngineError::Refused(why)) => {
@@ -163,19 +170,110 @@ impl Agent {
         }
     }
 
-    /// Stops a container, reads what it printed to the end, removes it.
-    async fn retire(&self, container: ContainerSerial, journal: &Journal) -> Result<(), Hindrance> {
+    /// Stops a container when no request is under way to it, reads what it printed to the end, removes it.
+    async fn retire(
+        &self,
+        settlement: &Settlement,
+        container: ContainerSerial,
+        journal: &Journal,
+        began: Duration,
+    ) -> Result<(), Hindrance> {
+        let engine = &self.ports.engine;
         let row = self.store.container(container)?;
-        if self.ports.engine.inspect(&row.name).await?.is_some() {
+        if let Some(observed) = engine.inspect(&row.name).await? {
+            if settlement.unrouted.is_some() || row.release.is_some() {
+                // From here on an engine that restarts does not bring it back. What was never live does not come back.
+                engine.set_restart(&row.name, RestartPolicy::No).await?;
+            }
+            let runs = matches!(observed.state, ContainerState::Running { .. });
+            if let Some(unrouted) = settlement.unrouted.filter(|_| runs) {
+                self.take_leave(settlement, &row, unrouted, journal, began)
+                    .await?;
+            }
             let grace = self
                 .store
                 .spec(row.deployment)?
                 .map_or(DEFAULT_GRACE, |spec| spec.run.stop_grace);
-            self.ports.engine.stop(&row.name, grace).await?;
+            engine.stop(&row.name, grace).await?;
             self.read_to_the_end(&row).await?;
             journal.agent(None, &format!("Removing container {}", row.name));
         }
-        Ok(self.ports.engine.remove(&row.name).await?)
+        Ok(engine.remove(&row.name).await?)
+    }
+
+    /// No request is sent to the container any more, and those under way have had their time to end.
+    async fn take_leave(
+        &self,
+        settlement: &Settlement,
+        row: &ContainerRow,
+        unrouted: i64,
+        journal: &Journal,
+        began: Duration,
+    ) -> Result<(), Hindrance> {
+        let limit = match settlement.deployment {
+            Some(deployment) => self.drain_timeout(deployment)?,
+            None => self.drain_timeout(row.deployment)?,
+        };
+        let used = self.ports.clock.monotonic() - began;
+        match self.publish_at_least(unrouted).await {
+            Ok(()) => {}
+            // It held the table when the outcome was written, and keeps what it held: gone, it sends nobody anywhere.
+            Err(NotYet::Ingress(IngressError::Unavailable(why)))
+                if used >= limit && self.was_acknowledged(settlement)? =>
+            {
+                journal.agent(
+                    None,
+                    &format!(
+                        "The ingress cannot be reached for {} ({why}): {} is stopped without asking whether requests are under way to it",
+                        humantime::format_duration(limit),
+                        row.name
+                    ),
+                );
+                return Ok(());
+            }
+            Err(not_yet) => return Err(not_yet.into()),
+        }
+        let Some(port) = self.port_of(row)? else {
+            return Ok(());
+        };
+        let left = limit.saturating_sub(used);
+        let address = SocketAddrV4::new(row.address, port);
+        self.drain((&row.name, address), left, |told| journal.agent(None, told))
+            .await;
+        Ok(())
+    }
+
+    /// Whether the outcome that wrote it came after the ingress had acknowledged the table that no longer leads there: a
+    /// deployment succeeds, and a removal is done, only then.
+    fn was_acknowledged(&self, settlement: &Settlement) -> Result<bool, StoreError> {
+        let Some(deployment) = settlement.deployment else {
+            return Ok(true);
+        };
+        Ok(matches!(
+            self.store.deployment(deployment)?.phase,
+            Phase::Succeeded { .. }
+        ))
+    }
+
+    /// Where a container that was live listened; of one that only the lost history knew, where its app does.
+    fn port_of(&self, row: &ContainerRow) -> Result<Option<u16>, StoreError> {
+        if let Some(release) = row.release {
+            return Ok(self.store.release(release)?.content.run.port);
+        }
+        let place = self.store.place_of(row.environment)?;
+        let kept = self.store.spec(row.deployment)?;
+        Ok(kept
+            .or_else(|| self.configured(&place))
+            .and_then(|spec| spec.run.port))
+    }
+
+    /// How long requests under way may take to end, by what a deployment was told.
+    pub(super) fn drain_timeout(
+        &self,
+        deployment: DeploymentSerial,
+    ) -> Result<Duration, StoreError> {
+        let spec = self.store.spec(deployment)?;
+        Ok(spec.map_or(DRAIN_TIMEOUT, |spec| spec.rollout.drain_timeout))
     }
 
     /// What a container still has to say goes into the log of the deployment it was made for.

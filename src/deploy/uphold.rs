@@ -5,7 +5,7 @@ use super::Agent;
 use super::rollout::{container_spec, network};
 use crate::core::admission::Desired;
 use crate::core::name::ImageReference;
-use crate::core::ports::{ContainerState, EngineError, Progress, RestartPolicy, Takeover};
+use crate::core::ports::{ContainerState, EngineError, Progress, RestartPolicy};
 use crate::core::redact::Redactor;
 use crate::core::release::Image;
 use crate::store::{Live, Place, SecretError, StoreError};
@@ -21,7 +21,7 @@ pub(super) enum NotYet {
     #[error("{0}")]
     Ingress(#[from] crate::core::ports::IngressError),
     #[error("the ingress holds generation {held} of the route table, not {wanted}")]
-    OldTable { held: i64, wanted: i64 },
+    OtherTable { held: i64, wanted: i64 },
     #[error("{0}")]
     Store(#[from] StoreError),
 }
@@ -46,19 +46,6 @@ impl Agent {
             Desired::Stopped | Desired::Suspended => self.ensure_stopped(&live).await,
             Desired::Removed => Ok(()),
         }
-    }
-
-    /// The routes of this moment hold.
-    pub(super) async fn publish_table(&self) -> Result<(), NotYet> {
-        let table = self.store.table()?;
-        let held = self.ports.ingress.publish(&table, Takeover::No).await?;
-        if held < table.generation {
-            return Err(NotYet::OldTable {
-                held,
-                wanted: table.generation,
-            });
-        }
-        Ok(())
     }
 
     /// The live container runs and comes back after a reboot; a missing one is made again from its release. Many
@@ -95,10 +82,15 @@ impl Agent {
         Ok(())
     }
 
-    /// The live container does not run, and does not come back by itself. It is kept, with its address.
+    /// The live container does not run, and does not come back by itself. It is kept, with its address. It is not stopped
+    /// while requests are sent to it.
     async fn ensure_stopped(&self, live: &Live) -> Result<(), NotYet> {
         let engine = &self.ports.engine;
         let name = &live.container.name;
+        let state = engine.inspect(name).await?.map(|observed| observed.state);
+        if let Some(ContainerState::Running { .. }) = state {
+            self.publish_table().await?;
+        }
         // First the policy: an engine that restarts between the two calls must not bring it back.
         engine.set_restart(name, RestartPolicy::No).await?;
         engine

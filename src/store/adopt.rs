@@ -8,6 +8,7 @@ use super::operations::write_settlements;
 use super::phases::{status_event, transition};
 use super::releases::insert_release;
 use super::rollouts::hidden_place;
+use super::routes::grow;
 use super::rows::json;
 use super::{Place, Store, StoreError};
 use crate::core::admission::Desired;
@@ -115,13 +116,13 @@ impl Store {
     /// If the database fails.
     pub fn adopt(&self, adopting: &Adopting, now: Timestamp) -> Result<GivenUp, StoreError> {
         self.write("adopt", |tx| {
-            continue_above(tx, adopting.highest)?;
+            let generation = continue_above(tx, adopting.highest)?;
             let mut given_up = GivenUp::default();
             let mut looked_after = adopting.unchanged.clone();
             match &adopting.mode {
                 Mode::Keep(adoptees) => {
                     for one in adoptees {
-                        let made = self.make_live(tx, one, adopting.by, now)?;
+                        let made = self.make_live(tx, one, (adopting.by, generation), now)?;
                         looked_after.insert(one.place.environment);
                         given_up.adopting.push(made);
                     }
@@ -137,7 +138,7 @@ impl Store {
                 }
                 Mode::Discard(discarded) => {
                     for one in discarded {
-                        self.discard(tx, one, adopting, now)?;
+                        self.discard(tx, one, (adopting, generation), now)?;
                     }
                     self.finish_committed(tx, now)?;
                 }
@@ -165,7 +166,7 @@ impl Store {
         &self,
         tx: &Transaction<'_>,
         one: &Adoptee,
-        by: PrincipalSerial,
+        (by, generation): (PrincipalSerial, i64),
         now: Timestamp,
     ) -> Result<Deployment, StoreError> {
         let environment = one.place.environment;
@@ -233,7 +234,7 @@ impl Store {
             "UPDATE environment SET live_release = ?2, live_deployment = ?3, desired = ?4 WHERE serial = ?1",
             params![environment.0, release.0, serial.0, Desired::Running.as_str()],
         )?;
-        write_settlements(tx, environment, Some(serial), &old, now)?;
+        write_settlements(tx, environment, Some(serial), &old, Some(generation), now)?;
         Ok(committed)
     }
 
@@ -344,7 +345,7 @@ impl Store {
         &self,
         tx: &Transaction<'_>,
         one: &Discarded,
-        adopting: &Adopting,
+        (adopting, generation): (&Adopting, i64),
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let environment = one.place.environment;
@@ -377,7 +378,14 @@ impl Store {
             [container.0],
         )?;
         let undo = [Undo::RetireContainer(container)];
-        write_settlements(tx, environment, Some(deployment), &undo, now)
+        write_settlements(
+            tx,
+            environment,
+            Some(deployment),
+            &undo,
+            Some(generation),
+            now,
+        )
     }
 
     fn insert_container(
@@ -431,7 +439,7 @@ fn known_container(
 
 /// All numbers go on above what the lost history can have given out. Of deployments the highest is seen; of everything
 /// else a deployment made at most a handful, so that a thousand for each lost one is above them all.
-fn continue_above(tx: &Transaction<'_>, seen: Highest) -> Result<(), StoreError> {
+fn continue_above(tx: &Transaction<'_>, seen: Highest) -> Result<i64, StoreError> {
     const FOR_EACH: i64 = 1000;
     let known = highest(tx)?;
     let lost = (seen.deployment - known.deployment).max(0);
@@ -455,10 +463,10 @@ fn continue_above(tx: &Transaction<'_>, seen: Highest) -> Result<(), StoreError>
     }
     tx.execute("UPDATE project SET last_iid = last_iid + ?1", [lost])?;
     tx.execute(
-        "UPDATE instance SET generation = max(generation, ?1) + 1",
+        "UPDATE instance SET generation = max(generation, ?1)",
         [seen.generation],
     )?;
-    Ok(())
+    grow(tx)
 }
 
 /// The live container of every other environment that is meant to run is started, or made again, once everything that
@@ -485,7 +493,7 @@ fn bring_back(
         if !looked_after.contains(&environment) {
             let undo = [Undo::Restore(ContainerSerial(container))];
             let deployment = Some(DeploymentSerial(deployment));
-            write_settlements(tx, environment, deployment, &undo, now)?;
+            write_settlements(tx, environment, deployment, &undo, None, now)?;
         }
     }
     Ok(())

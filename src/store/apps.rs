@@ -1,6 +1,7 @@
 //! Projects, apps and environments: what the configuration names, as rows with serials.
 
-use super::rows::{inconsistent, uuid};
+use super::routes::{grow, routes};
+use super::rows::{from_json, inconsistent, json, uuid};
 use super::{Store, StoreError};
 use crate::core::access::Reach;
 use crate::core::action::{AppRef, AppView, EnvironmentView};
@@ -9,10 +10,11 @@ use crate::core::admission::Desired;
 use crate::core::app::{App, slug};
 use crate::core::id::{AppSerial, EnvironmentSerial};
 use crate::core::name::{AppName, EnvironmentName, ProjectPath};
+use crate::core::route::Domain;
 use crate::core::time::Timestamp;
 use ipnet::Ipv4Net;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use uuid::Uuid;
 
 /// An environment with the names around it: where a deployment takes place.
@@ -47,6 +49,19 @@ impl Place {
     pub fn slug(&self) -> String {
         self.slug.clone()
     }
+}
+
+/// What the configuration says, as far as rows are made of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Configured<'a> {
+    /// All apps.
+    pub apps: &'a [App],
+    /// What the networks of new environments are cut from.
+    pub pool: Ipv4Net,
+    /// Where the API is served through the ingress.
+    pub api_domains: &'a [Domain],
+    /// Where the API listens; none if not over TCP.
+    pub api_address: Option<SocketAddr>,
 }
 
 /// Why there is no such place.
@@ -89,19 +104,35 @@ pub(super) fn place(row: &Row<'_>) -> Result<Place, StoreError> {
 }
 
 impl Store {
-    /// Makes the rows say what the configuration says. What it no longer names stays, marked.
+    /// Makes the rows say what the configuration says. What it no longer names stays, marked, with the domains it had.
     ///
     /// # Errors
     /// If the address pool has no network left for a new environment.
-    pub fn sync_apps(&self, apps: &[App], pool: Ipv4Net, now: Timestamp) -> Result<(), StoreError> {
+    pub fn sync_apps(&self, configured: &Configured<'_>, now: Timestamp) -> Result<(), StoreError> {
+        let (apps, pool) = (configured.apps, configured.pool);
         self.write("sync_apps", |tx| {
+            let before = routes(tx)?;
             tx.execute("UPDATE app SET configured = 0", [])?;
             tx.execute("UPDATE environment SET configured = 0", [])?;
             for app in apps {
                 let serial = upsert_app(tx, app, now)?;
-                for name in app.environments.keys() {
+                for (name, spec) in &app.environments {
                     self.upsert_environment(tx, (serial, &app.name), name, pool, now)?;
+                    tx.execute(
+                        "UPDATE environment SET domains = ?3 WHERE app = ?1 AND name = ?2 AND removed_at IS NULL",
+                        params![serial, name.as_str(), json("environment", &spec.domains)?],
+                    )?;
                 }
+            }
+            tx.execute(
+                "UPDATE instance SET api_domains = ?1, api_address = ?2",
+                params![
+                    json("instance", &configured.api_domains)?,
+                    configured.api_address.map(|address| address.to_string())
+                ],
+            )?;
+            if routes(tx)? != before {
+                grow(tx)?;
             }
             Ok(())
         })
@@ -235,7 +266,7 @@ impl Store {
     pub fn apps(&self, reach: Reach) -> Result<Vec<AppView>, StoreError> {
         self.read(|tx| {
             let sql = format!(
-                "SELECT {PLACE}, a.configured, r.number, d.uuid, c.address, r.content, e.configured FROM {PLACE_FROM}
+                "SELECT {PLACE}, a.configured, r.number, d.uuid, c.address, r.content, e.configured, e.domains FROM {PLACE_FROM}
                  LEFT JOIN release r ON r.serial = e.live_release
                  LEFT JOIN deployment d ON d.serial = e.live_deployment AND d.hidden_at IS NULL
                  LEFT JOIN container c ON c.environment = e.serial AND c.role = 'live' AND c.removed_at IS NULL
@@ -272,13 +303,15 @@ fn environment_view(place: &Place, row: &Row<'_>) -> Result<EnvironmentView, Sto
     let address: Option<String> = row.get(13)?;
     let content: Option<String> = row.get(14)?;
     let content: Option<crate::core::release::ReleaseContent> = content
-        .map(|text| super::rows::from_json("release", serial, &text))
+        .map(|text| from_json("release", serial, &text))
         .transpose()?;
     let port = content.as_ref().and_then(|content| content.run.port);
     Ok(EnvironmentView {
         name: place.environment_name.clone(),
         desired: place.desired,
         configured: row.get(15)?,
+        domains: from_json("environment", serial, &row.get::<_, String>(16)?)?,
+        strategy: None,
         drift: Vec::new(),
         live_release: row.get(11)?,
         live_deployment: deployment

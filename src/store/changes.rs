@@ -5,6 +5,7 @@ use super::deployments::end_in;
 use super::events::change_event;
 use super::keys::Answered;
 use super::operations::{millis_of, write_settlements};
+use super::routes::grow;
 use super::rows::{PRINCIPAL, from_json, inconsistent, json, principal};
 use super::standing::standing;
 use super::{Store, StoreError};
@@ -84,6 +85,7 @@ impl Store {
                         "UPDATE environment SET removed_at = ?2 WHERE serial = ?1",
                         params![place.environment.0, now.0],
                     )?;
+                    grow(tx)?;
                 }
                 let volumes = matches!(change, Change::Remove { volumes: true });
                 tx.execute(
@@ -199,13 +201,13 @@ impl Store {
                 "UPDATE environment SET desired = ?2 WHERE serial = ?1",
                 params![change.environment.0, change.change.desired().as_str()],
             )?;
-            tx.execute("UPDATE instance SET generation = generation + 1", [])?;
+            let generation = grow(tx)?;
             if let Change::Remove { volumes } = change.change {
                 tx.execute(
                     "DELETE FROM secret WHERE environment = ?1",
                     [change.environment.0],
                 )?;
-                clear_away(tx, change.environment, slug, volumes, now)?;
+                clear_away(tx, change.environment, slug, (volumes, generation), now)?;
             }
             Ok(begun)
         })
@@ -271,7 +273,7 @@ fn clear_away(
     tx: &Transaction<'_>,
     environment: EnvironmentSerial,
     slug: &str,
-    volumes: bool,
+    (volumes, generation): (bool, i64),
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let containers: Vec<ContainerSerial> = tx
@@ -295,7 +297,7 @@ fn clear_away(
         [environment.0],
     )?;
     let undo = cleared_away(slug, &containers, tags, volumes);
-    write_settlements(tx, environment, None, &undo, now)
+    write_settlements(tx, environment, None, &undo, Some(generation), now)
 }
 
 /// The full names of the volumes that any deployment of the environment may have made.

@@ -390,6 +390,8 @@ pub(super) fn end_in(
         ended.environment,
         Some(ended.serial),
         &leftovers(ended, slug, &candidates, &displaced),
+        // No request was ever sent to a candidate.
+        None,
         now,
     )
 }

@@ -21,6 +21,7 @@ mod releases;
 mod remembered;
 mod retention;
 mod rollouts;
+mod routes;
 mod rows;
 mod running;
 mod schema;
@@ -31,7 +32,7 @@ mod tokens;
 mod views;
 
 pub use adopt::{Adoptee, Adopting, Discarded, GivenUp, Mode};
-pub use apps::{Place, PlaceError};
+pub use apps::{Configured, Place, PlaceError};
 pub use changes::ChangeAccepted;
 pub use deployments::{Created, Hidden, NewDeployment};
 pub use events::Progressed;

@@ -156,7 +156,7 @@ impl Store {
     ) -> Result<Vec<Settlement>, StoreError> {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
-                "SELECT serial, environment, deployment, kind, container, object FROM settlement
+                "SELECT serial, environment, deployment, kind, container, object, unrouted FROM settlement
                  WHERE environment = ?1 AND settled_at IS NULL
                  ORDER BY kind <> 'retire_container', kind <> 'restore', serial",
             )?;
@@ -302,12 +302,14 @@ impl Store {
     }
 }
 
-/// Writes down what is to be undone, in the transaction that decides it.
+/// Writes down what is to be undone, in the transaction that decides it. Containers among it to which requests may have
+/// been sent wait for the table `unrouted` to hold.
 pub(super) fn write_settlements(
     tx: &Transaction<'_>,
     environment: EnvironmentSerial,
     deployment: Option<DeploymentSerial>,
     undo: &[Undo],
+    unrouted: Option<i64>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     for undo in undo {
@@ -326,8 +328,12 @@ pub(super) fn write_settlements(
             )?;
         }
         tx.execute(
-            "INSERT INTO settlement (environment, deployment, kind, container, object, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![environment.0, deployment.map(|deployment| deployment.0), kind, container, object, now.0],
+            "INSERT INTO settlement (environment, deployment, kind, container, object, created_at, unrouted)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                environment.0, deployment.map(|deployment| deployment.0), kind, container, object, now.0,
+                unrouted.filter(|_| container.is_some())
+            ],
         )?;
     }
     Ok(())
@@ -393,6 +399,7 @@ fn settlement(row: &Row<'_>) -> Result<Settlement, StoreError> {
         environment: EnvironmentSerial(row.get(1)?),
         deployment: row.get::<_, Option<i64>>(2)?.map(DeploymentSerial),
         undo,
+        unrouted: row.get(6)?,
     })
 }
 

@@ -105,7 +105,7 @@ impl Store {
                 .iter()
                 .map(|number| Undo::RetireImage(release_tag(&slug, *number)))
                 .collect();
-            write_settlements(tx, of.environment, None, &undo, now)?;
+            write_settlements(tx, of.environment, None, &undo, None, now)?;
             Ok(given_up)
         })
     }

@@ -4,6 +4,7 @@ use super::apps::next_address;
 use super::operations::write_settlements;
 use super::phases::{end_step, still, transition};
 use super::releases::{insert_release, mark_left, release_in};
+use super::routes::grow;
 use super::rows::{CONTAINER, container, inconsistent, json};
 use super::{Store, StoreError};
 use crate::core::container::{ContainerRow, OutputCursor};
@@ -11,7 +12,6 @@ use crate::core::deployment::{Deployment, Wanted};
 use crate::core::id::{ContainerSerial, DeploymentSerial, EnvironmentSerial, ReleaseSerial};
 use crate::core::operation::{Undo, scaffolding};
 use crate::core::release::{Release, ReleaseContent};
-use crate::core::route::Table;
 use crate::core::secret::Secret;
 use crate::core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -111,6 +111,7 @@ impl Store {
                 deployment.environment,
                 Some(deployment.serial),
                 &undo,
+                None,
                 now,
             )
         })
@@ -208,33 +209,13 @@ impl Store {
                  WHERE serial = ?1",
                 params![environment.0, release.0, deployment.serial.0, pinned],
             )?;
-            tx.execute("UPDATE instance SET generation = generation + 1", [])?;
+            let generation = grow(tx)?;
             let undo: Vec<Undo> = old
                 .into_iter()
                 .chain(scaffolding(deployment, slug))
                 .collect();
-            write_settlements(tx, environment, Some(deployment.serial), &undo, now)?;
+            write_settlements(tx, environment, Some(deployment.serial), &undo, Some(generation), now)?;
             Ok(committed)
-        })
-    }
-
-    /// The route table's generation.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub fn generation(&self) -> Result<i64, StoreError> {
-        self.read(|tx| Ok(tx.query_row("SELECT generation FROM instance", [], |row| row.get(0))?))
-    }
-
-    /// The route table of this moment.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub fn table(&self) -> Result<Table, StoreError> {
-        Ok(Table {
-            instance: self.instance,
-            generation: self.generation()?,
-            routes: Vec::new(),
         })
     }
 

@@ -8,6 +8,7 @@ use crate::core::deployment::{Deployment, Phase};
 use crate::core::id::DeploymentSerial;
 use crate::core::name::{AppName, EnvironmentName, ProjectPath};
 use crate::core::release::ReleaseContent;
+use crate::core::route::Domain;
 use crate::core::time::Timestamp;
 use rusqlite::{Connection, Row, ToSql};
 use std::cmp::Reverse;
@@ -133,6 +134,11 @@ fn view(
         app: AppName::parse(&row.get::<_, String>(24)?).map_err(bad)?,
         app_id: super::rows::uuid("app", deployment.app.0, &row.get::<_, String>(25)?)?,
         environment: EnvironmentName::parse(&row.get::<_, String>(26)?).map_err(bad)?,
+        domain: row
+            .get::<_, Option<String>>(DOMAIN)?
+            .map(|text| Domain::parse(&text))
+            .transpose()
+            .map_err(bad)?,
         project: ProjectPath::parse(&row.get::<_, String>(27)?).map_err(bad)?,
         release: row.get(28)?,
         live: row.get(29)?,
@@ -152,7 +158,8 @@ fn views_sql(from: &str, condition: &str) -> String {
     format!(
         "SELECT {DEPLOYMENT}, a.name, a.uuid, e.name, j.path, r.number, e.live_deployment IS d.serial, t.number,
                 CASE WHEN d.wanted IN ('release', 'restart') THEN coalesce(r.content, t.content) END, {PRINCIPAL},
-                c.serial, c.uuid, c.name
+                c.serial, c.uuid, c.name, CASE WHEN e.removed_at IS NULL THEN
+                    (SELECT value FROM json_each(e.domains) WHERE value NOT LIKE '*%' ORDER BY key LIMIT 1) END
          FROM {from} CROSS JOIN app a ON a.serial = d.app CROSS JOIN environment e ON e.serial = d.environment
          CROSS JOIN project j ON j.serial = d.project CROSS JOIN principal p ON p.serial = d.principal
          LEFT JOIN principal c ON c.serial = d.cancelled_by LEFT JOIN release r ON r.serial = d.release
@@ -161,6 +168,8 @@ fn views_sql(from: &str, condition: &str) -> String {
 }
 /// Where in them the one who cancelled begins.
 const CANCELLED_BY: usize = 35;
+/// Where the domain of the environment is.
+const DOMAIN: usize = 38;
 
 static VIEW: LazyLock<String> = LazyLock::new(|| views_sql("deployment d", "d.serial = ?1"));
 static VIEW_BY_ID: LazyLock<String> =

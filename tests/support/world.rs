@@ -18,7 +18,7 @@ use longshore::core::name::{AppName, Branch, EnvironmentName, ImageReference, Pr
 use longshore::core::ports::*;
 use longshore::core::release::Image;
 use longshore::core::retention::Policy;
-use longshore::core::route::Table;
+use longshore::core::route::{self, Domain, Route, Table};
 use longshore::core::spec::*;
 use longshore::core::time::Timestamp;
 use longshore::deploy::{Agent, Ports, Settings};
@@ -68,6 +68,20 @@ pub struct State {
     pub mirrors: BTreeSet<String>,
     pub head: Option<Sha>,
     pub generation: i64,
+    /// What the ingress holds.
+    pub table: Option<Table>,
+    /// The ingress does not answer.
+    pub ingress_is_gone: bool,
+    /// What it told last that it holds: only another answer is an event.
+    told: Option<Option<i64>>,
+    /// How many requests are under way to each address.
+    pub under_way: BTreeMap<SocketAddrV4, u64>,
+    /// Whoever looks wants every request to be served at every moment.
+    pub serves_always: bool,
+    /// What was against that.
+    pub unserved: Vec<String>,
+    /// The containers that were stopped while requests were under way to them.
+    pub cut: Vec<String>,
     /// How often the ingress will still refuse a table.
     pub refused_tables: u32,
     pub engine_is_gone: bool,
@@ -91,6 +105,106 @@ pub struct State {
     pub build_prints: Vec<String>,
     pub most_builds_at_once: usize,
     pub builds_now: usize,
+}
+
+impl State {
+    /// The ingress is started anew without its table.
+    pub fn lose_table(&mut self) {
+        self.generation = 0;
+        self.table = None;
+    }
+
+    /// Where the ingress sends the requests for a domain.
+    pub fn route(&self, domain: &str) -> Option<route::Target> {
+        let table = self.table.as_ref()?;
+        let mut routes = table.routes.iter();
+        routes
+            .find(|one| one.domain.to_string() == domain)
+            .map(|one| one.target)
+    }
+
+    /// The container that has the address.
+    pub fn at(&self, address: Ipv4Addr) -> Option<&Made> {
+        let mut all = self.containers.values();
+        all.find(|made| made.spec.address == address)
+    }
+
+    /// The image whose container would answer a request for a domain now.
+    pub fn answers(&self, domain: &str) -> Result<String, String> {
+        match self.route(domain) {
+            Some(route::Target::Container(address)) => match self.at(*address.ip()) {
+                Some(made)
+                    if matches!(made.state, ContainerState::Running { .. })
+                        && behaviour(self, &made.spec.image) == Behaviour::Serves =>
+                {
+                    Ok(made.spec.image.clone())
+                }
+                Some(made) => Err(format!(
+                    "{} does not serve: {:?}",
+                    made.spec.name, made.state
+                )),
+                None => Err(format!("nothing is at {address}")),
+            },
+            other => Err(format!("{other:?}")),
+        }
+    }
+
+    /// A request for a domain begins; it goes on until it is ended.
+    pub fn begin_request(&mut self, domain: &str) -> SocketAddrV4 {
+        match self.route(domain) {
+            Some(route::Target::Container(address)) => {
+                *self.under_way.entry(address).or_default() += 1;
+                address
+            }
+            other => panic!("no request for {domain} can begin: {other:?}"),
+        }
+    }
+
+    pub fn end_request(&mut self, address: SocketAddrV4) {
+        *self.under_way.get_mut(&address).unwrap() -= 1;
+    }
+
+    fn look_at_routes(&mut self, when: &str) {
+        let Some(table) = self.table.as_ref().filter(|_| self.serves_always) else {
+            return;
+        };
+        let routed = table
+            .routes
+            .iter()
+            .filter(|one| matches!(one.target, route::Target::Container(_)));
+        let domains: Vec<String> = routed.map(|one| one.domain.to_string()).collect();
+        let unserved = domains.iter().filter_map(|domain| {
+            let why = self.answers(domain).err()?;
+            Some(format!("{when}: {domain}: {why}"))
+        });
+        let unserved: Vec<String> = unserved.collect();
+        self.unserved.extend(unserved);
+    }
+
+    /// A container is about to be stopped: is a request lost by that?
+    fn look_at_stop(&mut self, name: &str) {
+        let Some(made) = self.containers.get(name) else {
+            return;
+        };
+        let address = made.spec.address;
+        if !matches!(made.state, ContainerState::Running { .. }) {
+            return;
+        }
+        let busy = |(to, count): (&SocketAddrV4, &u64)| *to.ip() == address && *count > 0;
+        if self.under_way.iter().any(busy) {
+            self.cut.push(name.to_owned());
+        }
+        let routed =
+            |one: &Route| matches!(one.target, route::Target::Container(to) if *to.ip() == address);
+        let leads = self
+            .table
+            .iter()
+            .any(|table| table.routes.iter().any(routed));
+        if leads && self.serves_always {
+            self.unserved
+                .push(format!("{name} was stopped while requests were sent to it"));
+        }
+    }
 }
 
 /// Calls that are not answered.
@@ -197,7 +311,12 @@ impl World {
         if !self.pass(format!("before {name}")) {
             std::future::pending::<()>().await;
         }
-        let value = effect(&mut self.state.lock().unwrap());
+        let value = {
+            let mut state = self.state.lock().unwrap();
+            let value = effect(&mut state);
+            state.look_at_routes(name);
+            value
+        };
         self.changed.notify_waiters();
         if !self.pass(format!("after {name}")) {
             std::future::pending::<()>().await;
@@ -371,30 +490,79 @@ impl Source for Fake {
 
 #[async_trait]
 impl Ingress for Fake {
-    async fn publish(&self, table: &Table, _: Takeover) -> Result<i64, IngressError> {
-        let generation = table.generation;
+    async fn publish(&self, table: &Table, takeover: Takeover) -> Result<i64, IngressError> {
         self.0
             .call("ingress.publish", |state| {
+                if state.ingress_is_gone {
+                    return Err(IngressError::Unavailable("nobody answers".into()));
+                }
                 if state.refused_tables > 0 {
                     state.refused_tables -= 1;
                     return Err(IngressError::Unavailable("it is restarting".into()));
                 }
-                state.generation = state.generation.max(generation);
+                let held = state.table.as_ref().map(|held| held.instance);
+                if let Some(other) = held.filter(|held| *held != table.instance) {
+                    match takeover {
+                        Takeover::No => return Err(IngressError::Foreign(other)),
+                        Takeover::Explicit => state.lose_table(),
+                    }
+                }
+                if table.generation >= state.generation {
+                    state.generation = table.generation;
+                    state.table = Some(table.clone());
+                }
                 Ok(state.generation)
             })
             .await
     }
 
-    async fn held(&self, _: Uuid) -> Result<Option<i64>, IngressError> {
-        self.0
-            .call("ingress.held", |state| {
-                Ok(Some(state.generation).filter(|held| *held > 0))
-            })
-            .await
+    async fn held(&self, instance: Uuid) -> Result<Option<i64>, IngressError> {
+        let look = move |state: &mut State| {
+            if state.ingress_is_gone {
+                return Err(IngressError::Unavailable("nobody answers".into()));
+            }
+            let known = Some(state.generation).filter(|held| *held > 0);
+            let answer = match &state.table {
+                Some(table) if table.instance != instance => None,
+                Some(table) => Some(table.generation.max(state.generation)),
+                None => known,
+            };
+            Ok((answer, state.told.replace(answer) == Some(answer)))
+        };
+        // It is asked all day long: only an answer that tells something new is a place to end at.
+        if let Ok((answer, true)) = look(&mut self.0.state.lock().unwrap()) {
+            return Ok(answer);
+        }
+        let told = self.0.call("ingress.held", look).await;
+        told.map(|(answer, _)| answer)
     }
 
-    async fn drain(&self, _: SocketAddrV4, _: Duration) -> Result<u64, IngressError> {
-        self.0.call("ingress.drain", |_| Ok(0)).await
+    async fn drain(&self, address: SocketAddrV4, limit: Duration) -> Result<u64, IngressError> {
+        let until = tokio::time::sleep(limit);
+        tokio::pin!(until);
+        let mut waits = !limit.is_zero();
+        loop {
+            let changed = self.0.changed.notified();
+            let (gone, under_way) = {
+                let state = self.0.state.lock().unwrap();
+                let under_way = state.under_way.get(&address).copied().unwrap_or_default();
+                (state.ingress_is_gone, under_way)
+            };
+            if gone || under_way == 0 || !waits {
+                break;
+            }
+            tokio::select! {
+                biased;
+                () = &mut until => waits = false,
+                () = changed => {}
+            }
+        }
+        self.0
+            .call("ingress.drain", |state| match state.ingress_is_gone {
+                true => Err(IngressError::Unavailable("nobody answers".into())),
+                false => Ok(state.under_way.get(&address).copied().unwrap_or_default()),
+            })
+            .await
     }
 
     async fn figures(&self) -> Result<String, IngressError> {
@@ -655,6 +823,7 @@ impl Engine for Fake {
         self.0
             .engine("stop", |state| {
                 asked.0 = None;
+                state.look_at_stop(name);
                 state.stopping.remove(name);
                 if let Some(made) = state.containers.get_mut(name)
                     && matches!(made.state, ContainerState::Running { .. })
@@ -909,6 +1078,7 @@ impl Bench {
         look: impl Fn(&'static str) + Send + Sync + 'static,
     ) -> Option<Process> {
         let fake = Arc::new(Fake(self.world.clone()));
+        self.world.state.lock().unwrap().told = None;
         let counter = self.world.clone();
         let random: Random = Arc::new(move |bytes: &mut [u8]| {
             for chunk in bytes.chunks_mut(8) {
@@ -936,7 +1106,17 @@ impl Bench {
             watch: Some(watch),
         };
         let store = Arc::new(Store::open(&self.data_dir, with).unwrap());
-        let synced = store.sync_apps(&self.apps, "10.213.0.0/16".parse().unwrap(), fake.now());
+        let settings = Settings {
+            apps: self.apps.clone(),
+            address_pool: "10.213.0.0/16".parse().unwrap(),
+            api_domains: Vec::new(),
+            api_address: None,
+            registries: Vec::new(),
+            max_concurrent: self.max_concurrent,
+            unavailable_timeout: Duration::from_secs(120),
+            retention: self.retention,
+        };
+        let synced = store.sync_apps(&settings.configured(), fake.now());
         if !self.world.ended() {
             synced.unwrap();
         }
@@ -947,14 +1127,6 @@ impl Bench {
             clock: fake,
             random,
         });
-        let settings = Settings {
-            apps: self.apps.clone(),
-            address_pool: "10.213.0.0/16".parse().unwrap(),
-            registries: Vec::new(),
-            max_concurrent: self.max_concurrent,
-            unavailable_timeout: Duration::from_secs(120),
-            retention: self.retention,
-        };
         let agent = Agent::new(store.clone(), ports, settings);
         let caller = agent.local_caller("ann");
         (!self.world.ended()).then(|| Process {
@@ -1102,6 +1274,16 @@ pub fn image_app(name: &str, image: &str) -> App {
             pull: PullPolicy::Always,
         }),
     )
+}
+
+/// The app is rolled out by that strategy, and has a domain: its name before `.example`.
+pub fn routed(mut app: App, strategy: Strategy) -> App {
+    let domain = Domain::parse(&format!("{}.example", app.name)).unwrap();
+    for spec in app.environments.values_mut() {
+        spec.rollout.strategy = strategy;
+        spec.domains = vec![domain.clone()];
+    }
+    app
 }
 
 fn app(name: &str, source: SourceSpec) -> App {
