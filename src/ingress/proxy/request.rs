@@ -163,7 +163,8 @@ impl<'a> Fields<'a> {
                 }
                 10 if is("connection") => closes |= names(header.value, b"close"),
                 14 if is("content-length") => {
-                    if length.replace(read_length(header.value)?).is_some() {
+                    let before = length.replace(read_length(header.value)?);
+                    if before.is_some() {
                         return Err(Fault::Bad("more than one Content-Length"));
                     }
                 }
