@@ -72,6 +72,9 @@ data_dir = "$1/data"
 listen = "$listen"
 socket = "$1/api.sock"
 
+[ingress]
+listen = []
+
 [docker]
 host = "unix://$1/no-engine.sock"
 CONFIG

@@ -53,6 +53,9 @@ data_dir = "$scratch/data"
 listen = "127.0.0.1:$("$root/scripts/free-port")"
 socket = "$socket"
 
+[ingress]
+listen = []
+
 [docker]
 host = "$(docker context inspect --format '{{.Endpoints.docker.Host}}')"
 address_pool = "$("$root/scripts/free-pool")"

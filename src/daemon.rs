@@ -1,28 +1,36 @@
 //! The composition root: opens, wires, serves, drives, and shuts down softly, then hard. Decides nothing.
 
+mod bind;
+mod ingress;
 mod listen;
 mod reread;
+mod signals;
 mod systemd;
 
-use crate::api::{self, Api};
+pub use ingress::run as run_ingress;
+
+use crate::api::{self, Api, Proxies};
 use crate::clock::SystemClock;
+use crate::config::Config;
 use crate::core::ports::{Clock as _, Random};
 use crate::deploy::{Agent, Ports};
 use crate::engine::pool::PoolError;
 use crate::engine::{Docker, pool};
 use crate::ingress::Client;
-use crate::serve::{self, Limits};
+use crate::serve::{self, Limits, Socket};
 use crate::source::Git;
 use crate::store::{OpenWith, Store};
 use anyhow::{Context as _, bail};
 use axum::Router;
-use listen::Listening;
+use ingress::Running;
+use ipnet::{IpNet, Ipv4Net};
 use listenfd::ListenFd;
+use signals::Signals;
 use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 /// How long requests under way may take to end after a signal; a log that is being followed would take longer.
@@ -93,6 +101,7 @@ pub async fn run(config_file: &Path, around: Surroundings) -> anyhow::Result<()>
         clock,
         random: random.clone(),
     };
+    let ingress_random = random.clone();
     let read = reread::read_again(config_file.to_owned(), config.clone());
     let agent = Agent::new(store, ports, reread::settings(&config)).with_configuration(read);
     let agent = Arc::new(agent);
@@ -100,58 +109,132 @@ pub async fn run(config_file: &Path, around: Surroundings) -> anyhow::Result<()>
         agent: agent.clone(),
         random,
         public_url: config.api.public_url.clone(),
+        proxies: proxies(&config),
         resident_bytes: Some(Arc::new(resident_bytes)),
     });
-    let open_files = listen::raise_open_files();
-    let listening = listen::listen(&config.api, around.sockets).await?;
-    let limits = Limits::with_open_files(open_files);
-    let made = listening.made();
-    let driven = serve_and_drive(listening, limits, &agent, routes, signals).await;
-    if let Some(socket) = made {
-        listen::remove(&socket);
+    let open_files = bind::raise_open_files();
+    let listening = listen::listen(&config, around.sockets).await?;
+    // Socket files that are ours go with the process.
+    let _made = listening.made;
+    let mut at = format!("the API is at {}", listening.at);
+    let mut embedded = None;
+    if let Some(sockets) = listening.ingress {
+        if let Some(traffic) = &sockets.at {
+            at = format!("{at}, the ingress at {traffic}");
+        }
+        let settings = config.ingress.settings;
+        let mut running = Running::start(sockets, settings, open_files, ingress_random);
+        running.begun().await?;
+        embedded = Some(running);
     }
-    driven
+    let serving = Serving {
+        sockets: listening.api,
+        limits: Limits::with_open_files(open_files),
+        routes,
+        ready: format!("ready: {at}"),
+    };
+    serve_and_drive(serving, embedded, &agent, signals).await
+}
+
+/// What the API is served with.
+struct Serving {
+    sockets: Vec<Socket>,
+    limits: Limits,
+    routes: Router,
+    ready: String,
 }
 
 async fn serve_and_drive(
-    listening: Listening,
-    limits: Limits,
+    api: Serving,
+    mut embedded: Option<Running>,
     agent: &Arc<Agent>,
-    routes: Router,
     mut signals: Signals,
 ) -> anyhow::Result<()> {
+    let reload = || systemd::reload(agent);
     let (stop, stopped) = watch::channel(false);
-    let ready = format!("ready: the API is at {}", listening.at);
     let mut beside = tokio::task::JoinSet::new();
-    beside.spawn(systemd::attend(Arc::clone(agent), ready));
+    beside.spawn(systemd::attend(Arc::clone(agent), api.ready));
     let mut serving = tokio::task::JoinSet::new();
     serving.spawn(serve::serve(
-        listening.sockets,
-        routes,
-        limits,
+        api.sockets,
+        api.routes,
+        api.limits,
         stopped.clone(),
     ));
     let drive = agent.drive(until(stopped));
     tokio::pin!(drive);
     let driven = tokio::select! {
-        driven = &mut drive => driven,
-        () = signals.end(agent) => {
+        driven = &mut drive => driven.context("the store failed"),
+        ended = ended(&mut embedded) => match ended {
+            Ok(()) => Err(anyhow::anyhow!("the ingress ended by itself")),
+            Err(error) => Err(error),
+        },
+        () = signals.end(reload) => {
             tracing::info!("stopping; what is at work goes on at the next start");
-            systemd::stopping();
+            systemd::stopping("Stopping; what is at work goes on at the next start");
             stop.send_replace(true);
             agent.close();
-            drive.await
+            drive.await.context("the store failed")
         }
     };
     beside.abort_all();
     stop.send_replace(true);
     agent.close();
-    tokio::select! {
-        _ = serving.join_next() => {}
-        () = tokio::time::sleep(SOFT_SHUTDOWN) => tracing::info!("requests under way are cut off"),
-        () = signals.end(agent) => tracing::info!("stopping at once"),
+    if let Some(running) = &embedded {
+        running.stop();
     }
-    driven.context("the store failed")
+    let soft = async {
+        tokio::join!(api_ends(&mut serving), async {
+            match &mut embedded {
+                Some(running) => running.ended().await,
+                None => Ok(()),
+            }
+        })
+        .1
+    };
+    tokio::select! {
+        ended = soft => driven.and(ended),
+        () = signals.end(reload) => {
+            tracing::info!("stopping at once");
+            driven
+        }
+    }
+}
+
+/// Requests to the API end within [`SOFT_SHUTDOWN`]; the ingress has a time of its own for those of the apps.
+async fn api_ends(serving: &mut tokio::task::JoinSet<()>) {
+    let ended = tokio::time::timeout(SOFT_SHUTDOWN, serving.join_next()).await;
+    if ended.is_err() {
+        tracing::info!("requests under way are cut off");
+        serving.abort_all();
+    }
+}
+
+/// The end of an ingress in this process; one that is not there never ends.
+async fn ended(embedded: &mut Option<Running>) -> anyhow::Result<()> {
+    match embedded {
+        Some(running) => running.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whose word of a client's address is taken: on its way to the API the ingress comes from this host, be it by the
+/// address that it connects to, and tells what it was told by the proxies before itself.
+fn proxies(config: &Config) -> Proxies {
+    let home = [
+        IpNet::from(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8)),
+        IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+    ];
+    let own = config.api.listen.map(|address| IpNet::from(address.ip()));
+    let before = &config.ingress.settings.trusted_proxies;
+    Proxies {
+        trusted: config.api.trusted_proxies.clone(),
+        of_ingress: home
+            .into_iter()
+            .chain(own)
+            .chain(before.iter().copied())
+            .collect(),
+    }
 }
 
 /// What the kernel says of this process' resident memory.
@@ -175,31 +258,4 @@ fn random() -> Random {
 async fn until(mut stopped: watch::Receiver<bool>) {
     // A sender that is gone is a reason to stop, too.
     let _ = stopped.wait_for(|stopped| *stopped).await;
-}
-
-struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> anyhow::Result<Self> {
-        Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    /// The next signal that asks for the end; those that ask for a reload are heeded meanwhile.
-    async fn end(&mut self, agent: &Agent) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.hangup.recv() => systemd::reload(agent),
-            }
-        }
-    }
 }

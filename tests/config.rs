@@ -3,10 +3,13 @@
 use longshore::config::keys::TABLES;
 use longshore::config::{Config, Fault, parse};
 use longshore::core::app::{App, derived_id};
+use longshore::core::ingress::{AccessLog, ProxyLimits};
 use longshore::core::name::{AppName, EnvironmentName};
+use longshore::core::route::Domain;
 use longshore::core::secret::SecretRef;
 use longshore::core::spec::{
     Check, GitCredentials, GitSource, MountSource, Protocol, PullPolicy, SourceSpec, Spec,
+    Strategy as RolloutStrategy,
 };
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -85,6 +88,19 @@ fn an_empty_file_is_all_defaults() {
     assert_eq!(config.api.listen, Some("127.0.0.1:7470".parse().unwrap()));
     assert_eq!(config.api.socket, Path::new("/run/longshore/api.sock"));
     assert_eq!(config.api.public_url, None);
+    assert_eq!(config.api.domains, []);
+    assert_eq!(config.api.trusted_proxies, []);
+    assert!(config.ingress.embedded);
+    assert_eq!(config.ingress.listen, ["127.0.0.1:8080".parse().unwrap()]);
+    assert_eq!(
+        config.ingress.socket,
+        Path::new("/run/longshore/api.ingress.sock")
+    );
+    let settings = &config.ingress.settings;
+    assert_eq!(settings.data_dir, Path::new("/var/lib/longshore/ingress"));
+    assert_eq!(settings.trusted_proxies, []);
+    assert_eq!(settings.access_log, AccessLog::Off);
+    assert_eq!(settings.limits, ProxyLimits::default());
     assert_eq!(config.docker.host, "unix:///var/run/docker.sock");
     assert_eq!(config.docker.address_pool, "10.213.0.0/16".parse().unwrap());
     assert_eq!(config.docker.registries, []);
@@ -114,6 +130,9 @@ fn an_app_needs_only_a_name_and_a_source() {
     );
     assert_eq!(spec.rollout.health.interval, Duration::from_secs(1));
     assert_eq!(spec.rollout.health.timeout, Duration::from_secs(60));
+    assert_eq!(spec.domains, []);
+    assert_eq!(spec.rollout.strategy, RolloutStrategy::Recreate);
+    assert_eq!(spec.rollout.drain_timeout, Duration::from_secs(30));
     assert_eq!(spec.run.stop_grace, Duration::from_secs(10));
     assert_eq!(spec.deadlines.checkout, Duration::from_secs(600));
     assert_eq!(spec.deadlines.build, Duration::from_secs(3600));
@@ -300,7 +319,7 @@ fn values_of_every_form_are_read() {
     let app = image_app(
         r#"
 pull = "missing"
-publish = ["127.0.0.1:5432:5433", "8080:80", "[::1]:80:81/tcp", "53:53/udp"]
+publish = ["127.0.0.1:5432:5433", "8081:80", "[::1]:80:81/tcp", "53:53/udp"]
 volumes = ["data:/data/", "/srv//./x:/x:ro", "external:shared:/y:ro"]
 memory = "256MiB"
 cpus = 0.5
@@ -332,7 +351,7 @@ logging = { driver = "journald" }
         ports,
         [
             ("127.0.0.1".to_owned(), 5432, 5433, Protocol::Tcp),
-            ("0.0.0.0".to_owned(), 8080, 80, Protocol::Tcp),
+            ("0.0.0.0".to_owned(), 8081, 80, Protocol::Tcp),
             ("::1".to_owned(), 80, 81, Protocol::Tcp),
             ("0.0.0.0".to_owned(), 53, 53, Protocol::Udp),
         ]
@@ -410,6 +429,129 @@ max_concurrent = 64
 }
 
 #[test]
+fn the_ingress_and_the_proxies_before_it_are_read() {
+    let config = good(
+        r#"
+[api]
+domains = ["Deploy.Example.com", "*.deploy.example.com"]
+trusted_proxies = ["10.0.0.5", "fd00::/8"]
+[ingress]
+embedded = false
+listen = ["0.0.0.0:80", "[::]:80", "127.0.0.1:0", "127.0.0.1:0"]
+trusted_proxies = ["0.0.0.0/0", "::1", "192.168.0.0/16"]
+access_log = "json"
+max_connections = 1048576
+max_header_size = "1MiB"
+max_body_size = "2GiB"
+header_timeout = "1h"
+idle_timeout = "1d"
+read_timeout = "1ms"
+write_timeout = "2m"
+upstream_timeout = "3m"
+wait_timeout = "1m"
+shutdown_timeout = "4m"
+"#,
+    );
+    let written = |domains: &[Domain]| domains.iter().map(Domain::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        written(&config.api.domains),
+        ["deploy.example.com", "*.deploy.example.com"]
+    );
+    let nets = |nets: &[&str]| {
+        let nets = nets.iter().map(|net| net.parse().unwrap());
+        nets.collect::<Vec<ipnet::IpNet>>()
+    };
+    assert_eq!(
+        config.api.trusted_proxies,
+        nets(&["10.0.0.5/32", "fd00::/8"])
+    );
+    let ingress = &config.ingress;
+    assert!(!ingress.embedded);
+    assert_eq!(ingress.listen.len(), 4);
+    assert_eq!(ingress.listen[1], "[::]:80".parse().unwrap());
+    assert_eq!(
+        ingress.socket,
+        Path::new("/run/longshore-ingress/control.sock")
+    );
+    let settings = &ingress.settings;
+    assert_eq!(settings.data_dir, Path::new("/var/lib/longshore-ingress"));
+    assert_eq!(
+        settings.trusted_proxies,
+        nets(&["0.0.0.0/0", "::1/128", "192.168.0.0/16"])
+    );
+    assert_eq!(settings.access_log, AccessLog::Json);
+    let seconds = Duration::from_secs;
+    assert_eq!(
+        settings.limits,
+        ProxyLimits {
+            connections: 1 << 20,
+            head: 1 << 20,
+            body: Some(2 << 30),
+            head_timeout: seconds(3600),
+            idle_timeout: seconds(24 * 3600),
+            read_timeout: Duration::from_millis(1),
+            write_timeout: seconds(120),
+            upstream_timeout: seconds(180),
+            wait_timeout: seconds(60),
+            shutdown_timeout: seconds(240),
+        }
+    );
+}
+
+#[test]
+fn an_embedded_ingress_keeps_its_things_beside_the_daemons_unless_told_otherwise() {
+    let own = "[ingress]\nlisten = []\nsocket = \"/s/i.sock\"\ndata_dir = \"/s/i\"\n";
+    for embedded in ["", "embedded = false\n", "embedded = true\n"] {
+        let config = good(&format!("{own}{embedded}"));
+        assert_eq!(config.ingress.listen, []);
+        assert_eq!(config.ingress.socket, Path::new("/s/i.sock"));
+        assert_eq!(config.ingress.settings.data_dir, Path::new("/s/i"));
+    }
+    let config = good("data_dir = \"/srv/l\"\n[api]\nsocket = \"/tmp/l.d/api\"\n");
+    assert_eq!(
+        config.ingress.socket,
+        Path::new("/tmp/l.d/api.ingress.sock")
+    );
+    assert_eq!(
+        config.ingress.settings.data_dir,
+        Path::new("/srv/l/ingress")
+    );
+}
+
+#[test]
+fn releases_swap_where_two_containers_can_do_no_harm_to_each_other() {
+    use RolloutStrategy::{Recreate, Swap};
+    for (lines, expected) in [
+        ("", Recreate),
+        ("port = 80", Swap),
+        ("port = 80\npublish = []\nvolumes = []", Swap),
+        ("port = 80\npublish = [\"80:80\"]", Recreate),
+        ("port = 80\nvolumes = [\"data:/data\"]", Recreate),
+        ("port = 80\nvolumes = [\"data:/data:ro\"]", Swap),
+        (
+            "port = 80\nvolumes = [\"data:/data\"]\nstrategy = \"swap\"",
+            Swap,
+        ),
+        ("port = 80\nstrategy = \"recreate\"", Recreate),
+    ] {
+        let app = image_app(lines);
+        let rollout = &spec(&app, "production").rollout;
+        assert_eq!(rollout.strategy, expected, "{lines}");
+    }
+    let app = image_app(
+        "port = 80\ndrain_timeout = \"1h\"\npublish = [\"80:80\"]\n[app.environments.staging]\npublish = []\ndrain_timeout = \"1s\"",
+    );
+    let rollout = |name| &spec(&app, name).rollout;
+    assert_eq!(rollout("production").strategy, Recreate);
+    assert_eq!(rollout("staging").strategy, Swap);
+    assert_eq!(
+        rollout("production").drain_timeout,
+        Duration::from_secs(3600)
+    );
+    assert_eq!(rollout("staging").drain_timeout, Duration::from_secs(1));
+}
+
+#[test]
 fn the_build_cache_has_a_budget_only_where_it_may_be_pruned() {
     for (docker, expected) in [
         ("build_cache = \"1GiB\"", None),
@@ -451,8 +593,30 @@ volumes = ["data:/data", "/srv/a:/a", "/srv/a:/b", "/srv/ro:/ro:ro", "external:v
 name = "b"
 repository = "https://h/acme/mono"
 environment = "live"
-publish = ["127.0.0.2:80:80"]
+publish = ["127.0.0.2:80:80", "[::]:8080:80"]
 volumes = ["data:/data", "/srv/b:/b", "/srv/ro:/ro:ro", "external:v:/v"]
+"#,
+    );
+    good(
+        r#"
+[api]
+listen = "0.0.0.0:7470"
+domains = ["deploy.example.com", "example.com/deploy"]
+[ingress]
+listen = ["0.0.0.0:80", "[::]:80", "[::]:7470", "0.0.0.0:443"]
+[[app]]
+name = "a"
+image = "x"
+port = 80
+domains = ["*.example.com", "web.example.com", "example.com", "example.com/docs", "*"]
+[app.environments.staging]
+domains = []
+[app.environments.test]
+domains = ["test.example.com"]
+[[app]]
+name = "b"
+image = "x"
+publish = ["80:80/udp"]
 "#,
     );
 }
@@ -506,6 +670,84 @@ fn values_that_cannot_be_used_are_named_with_what_is_expected() {
             "api.socket must be an absolute path",
         ),
         ("api", "public_url = \"ftp://h\"", 14, "http or https URL"),
+        (
+            "api",
+            "domains = [\"https://h\"]",
+            12,
+            "api.domains[0] must be a host without a scheme",
+        ),
+        (
+            "api",
+            "trusted_proxies = [\"10.0.0.1/8\"]",
+            20,
+            "api.trusted_proxies[0] is \"10.0.0.1/8\", which lies inside a network: write \"10.0.0.0/8\"",
+        ),
+        ("ingress", "embedded = 1", 12, "true or false"),
+        ("ingress", "listen = \"[::]:80\"", 10, "a list of strings"),
+        (
+            "ingress",
+            "listen = [\"localhost:80\"]",
+            11,
+            "ingress.listen[0] must be an address and a port, like \"0.0.0.0:80\" or \"[::]:80\"",
+        ),
+        (
+            "ingress",
+            "listen = [\"::1:80\", \"80\"]",
+            11,
+            "not \"::1:80\"",
+        ),
+        ("ingress", "socket = \"x\"", 10, "an absolute path"),
+        ("ingress", "data_dir = \"/\"", 12, "directory of its own"),
+        (
+            "ingress",
+            "trusted_proxies = [\"proxy\"]",
+            20,
+            "an address or a network, like",
+        ),
+        (
+            "ingress",
+            "access_log = \"combined\"",
+            14,
+            "must be \"off\", \"common\" or \"json\"",
+        ),
+        (
+            "ingress",
+            "max_connections = 0",
+            19,
+            "an integer from 1 to 1048576",
+        ),
+        (
+            "ingress",
+            "max_header_size = \"8191B\"",
+            19,
+            "must be from \"8KiB\" to \"1MiB\"",
+        ),
+        (
+            "ingress",
+            "max_header_size = \"2MiB\"",
+            19,
+            "must be from \"8KiB\" to \"1MiB\"",
+        ),
+        (
+            "ingress",
+            "max_body_size = \"0B\"",
+            17,
+            "must not be zero; leave it out",
+        ),
+        (
+            "ingress",
+            "max_body_size = \"2PiB\"",
+            17,
+            "at most \"1PiB\"",
+        ),
+        ("ingress", "header_timeout = \"2h\"", 18, "at most 1h"),
+        ("ingress", "idle_timeout = \"2d\"", 16, "at most 1day"),
+        ("ingress", "read_timeout = \"2d\"", 16, "at most 1day"),
+        ("ingress", "write_timeout = \"2d\"", 17, "at most 1day"),
+        ("ingress", "upstream_timeout = \"2d\"", 20, "at most 1day"),
+        ("ingress", "wait_timeout = \"61s\"", 16, "at most 1m"),
+        ("ingress", "wait_timeout = \"0s\"", 16, "longer than zero"),
+        ("ingress", "shutdown_timeout = \"2h\"", 20, "at most 1h"),
         (
             "api",
             "public_url = \"https://h/\"",
@@ -672,8 +914,29 @@ fn an_apps_values_that_cannot_be_used_are_named_with_what_is_expected() {
             "an address of the host",
         ),
         ("publish = [\"80-90:80-90\"]", 12, "one by one"),
-        ("strategy = \"swap\"", 12, "no ingress yet"),
-        ("strategy = \"x\"", 12, "must be \"recreate\""),
+        (
+            "strategy = \"swap\"",
+            12,
+            "app \"web\": strategy cannot be \"swap\" without a port",
+        ),
+        (
+            "strategy = \"x\"",
+            12,
+            "must be \"swap\" or \"recreate\", not \"x\"",
+        ),
+        ("domains = \"a.b\"", 11, "a list of strings"),
+        (
+            "domains = [\"a.b:80\"]",
+            12,
+            "app \"web\": domains[0] must be a host name or an IPv4 address without a port",
+        ),
+        (
+            "domains = [\"a.b\", \"c.d\"]",
+            12,
+            "app \"web\": domains[0] leads nowhere without a port",
+        ),
+        ("drain_timeout = \"2h\"", 17, "at most 1h"),
+        ("drain_timeout = 30", 17, "string in quotes"),
         ("health = \"x\"", 10, "must be a table, not a string"),
         (
             "health.path = \"/up\"",
@@ -978,7 +1241,7 @@ volume = []
             (
                 3,
                 1,
-                "it belongs under [api]; known here: data_dir, api, docker, limits, retention, app",
+                "it belongs under [api]; known here: data_dir, api, ingress, docker, limits, retention, app",
             ),
             (4, 1, "prot is not a known key; known here: data_dir"),
             (
@@ -989,7 +1252,7 @@ volume = []
             (
                 7,
                 1,
-                "api.reserve is not a known key; known here: listen, socket, public_url",
+                "api.reserve is not a known key; known here: listen, socket, public_url, domains, trusted_proxies",
             ),
             (9, 1, "did you mean \"address_pool\"?"),
             (10, 1, "it belongs to the top of the file"),
@@ -1022,8 +1285,6 @@ volume = []
 #[test]
 fn keys_of_later_versions_are_unknown_keys() {
     for key in [
-        "domains",
-        "drain_timeout",
         "connections",
         "release",
         "webhook_secret",
@@ -1035,7 +1296,10 @@ fn keys_of_later_versions_are_unknown_keys() {
             &[(4, 1, &format!("app \"web\": {key} is not a known key"))],
         );
     }
-    assert_faults("[ingress]", &[(1, 2, "ingress is not")]);
+    assert_faults(
+        "[ingress]\ntls = true",
+        &[(2, 1, "ingress.tls is not a known key; known here: embedded")],
+    );
 }
 
 #[test]
@@ -1160,6 +1424,202 @@ publish = ["10.0.0.1:81:1", "53:1"]
                 12,
                 12,
                 "app \"b\", environment \"test\": publish[0] takes 10.0.0.1:81/tcp of the host, which app \"b\": publish[1]",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn longshore_cannot_listen_where_it_or_an_app_listens() {
+    assert_faults(
+        r#"
+[ingress]
+listen = ["127.0.0.1:80", "0.0.0.0:80", "[::1]:80", "[::1]:80", "127.0.0.1:7470"]
+[[app]]
+name = "a"
+image = "x"
+publish = ["127.0.0.2:80:80", "7471:1"]
+[api]
+listen = "[::]:80"
+"#,
+        &[
+            (
+                3,
+                27,
+                "ingress.listen[1] takes 0.0.0.0:80/tcp, which ingress.listen[0] takes already, as 127.0.0.1:80/tcp",
+            ),
+            (3, 53, "ingress.listen[3] takes [::1]:80/tcp"),
+            (
+                7,
+                12,
+                "takes 127.0.0.2:80/tcp of the host, where longshore's ingress listens (ingress.listen)",
+            ),
+            (
+                9,
+                10,
+                "api.listen takes [::]:80/tcp, which ingress.listen[2] takes already, as [::1]:80/tcp",
+            ),
+        ],
+    );
+    assert_faults(
+        "[ingress]\nlisten = [\"0.0.0.0:7470\"]\n",
+        &[(
+            2,
+            11,
+            "ingress.listen[0] takes 0.0.0.0:7470/tcp, which api.listen by default takes already, as 127.0.0.1:7470/tcp",
+        )],
+    );
+    assert_faults(
+        "[api]\nlisten = \"127.0.0.1:8080\"\n[[app]]\nname = \"a\"\nimage = \"x\"\npublish = [\"8080:80\"]\n",
+        &[
+            (
+                2,
+                10,
+                "api.listen takes 127.0.0.1:8080/tcp, which ingress.listen by default takes already",
+            ),
+            (
+                6,
+                12,
+                "takes 0.0.0.0:8080/tcp of the host, where longshore's ingress listens by default; set ingress.listen",
+            ),
+        ],
+    );
+    assert_faults(
+        "[api]\nsocket = \"/s/a.sock\"\n[ingress]\nsocket = \"/s//a.sock\"\n",
+        &[(4, 10, "ingress.socket is the API's socket, too")],
+    );
+    let long = format!("/{}.sock", "x".repeat(100));
+    assert_faults(
+        &format!("[api]\nsocket = \"{long}\"\n"),
+        &[(
+            2,
+            10,
+            "api.socket leaves no room for the ingress's socket beside it",
+        )],
+    );
+    for ingress in ["socket = \"/i.sock\"", "embedded = false"] {
+        good(&format!(
+            "[api]\nsocket = \"{long}\"\n[ingress]\n{ingress}\n"
+        ));
+    }
+}
+
+#[test]
+fn a_domain_belongs_to_one_environment_or_to_the_api() {
+    assert_faults(
+        r#"
+[[app]]
+name = "a"
+image = "x"
+port = 80
+domains = ["web.example.com", "example.com/docs/", "WEB.example.com"]
+[app.environments.staging]
+[[app]]
+name = "b"
+image = "x"
+port = 80
+domains = ["example.com", "example.com/docs"]
+[app.environments.staging]
+domains = ["deploy.example.com", "*.example.com"]
+[app.environments.test]
+domains = ["*.example.com"]
+[api]
+domains = ["deploy.example.com", "deploy.example.com"]
+"#,
+        &[
+            (
+                6,
+                12,
+                "app \"a\": domains[0] would lead \"web.example.com\" to more than one environment, as they inherit it; write domains = [] for the others",
+            ),
+            (
+                6,
+                31,
+                "domains[1] would lead \"example.com/docs\" to more than one environment",
+            ),
+            (
+                6,
+                52,
+                "app \"a\": domains[2] is \"web.example.com\", as app \"a\": domains[0] is already",
+            ),
+            (
+                12,
+                27,
+                "app \"b\": domains[1] is \"example.com/docs\", as app \"a\": domains[1] is already",
+            ),
+            (
+                16,
+                12,
+                "app \"b\", environment \"test\": domains[0] is \"*.example.com\", as app \"b\", environment \"staging\": domains[1] is already",
+            ),
+            (
+                18,
+                12,
+                "api.domains[0] is \"deploy.example.com\", as app \"b\", environment \"staging\": domains[0] is already",
+            ),
+            (18, 34, "api.domains[1] is \"deploy.example.com\", as"),
+        ],
+    );
+}
+
+#[test]
+fn the_api_has_no_domains_without_an_address_to_bring_them_to() {
+    assert_faults(
+        "[api]\nlisten = \"\"\ndomains = [\"a.b\", \"c.d\"]\n",
+        &[(
+            3,
+            12,
+            "api.domains[0] needs the API's TCP address, which api.listen = \"\" turns off",
+        )],
+    );
+    assert_faults(
+        "[api]\nlisten = \"127.0.0.1:0\"\ndomains = [\"a.b\"]\n",
+        &[(
+            3,
+            12,
+            "api.domains[0] needs a port in api.listen that is the same",
+        )],
+    );
+    good("[api]\nlisten = \"\"\ndomains = []\n");
+}
+
+#[test]
+fn a_swap_needs_a_port_that_is_not_the_hosts_in_every_environment() {
+    assert_faults(
+        r#"
+[[app]]
+name = "a"
+image = "x"
+strategy = "swap"
+port = 80
+[app.environments.staging]
+publish = ["80:80"]
+[[app]]
+name = "b"
+image = "x"
+[app.environments.production]
+strategy = "swap"
+domains = ["a.b"]
+port = 80
+[app.environments.staging]
+strategy = "swap"
+domains = ["c.d"]
+"#,
+        &[
+            (
+                5,
+                12,
+                "app \"a\": strategy cannot be \"swap\" beside app \"a\", environment \"staging\": publish[0]",
+            ),
+            (
+                17,
+                12,
+                "app \"b\", environment \"staging\": strategy cannot be \"swap\" without a port",
+            ),
+            (
+                18,
+                12,
+                "app \"b\", environment \"staging\": domains[0] leads nowhere without a port",
             ),
         ],
     );
@@ -1550,6 +2010,11 @@ fn any_value() -> impl Strategy<Value = String> {
         "main",
         "service",
         "recreate",
+        "swap",
+        "web.example.com/docs",
+        "*.example.com",
+        "127.0.0.1:80",
+        "::1",
         "external:v:/x:ro",
         "web",
     ];
@@ -1590,6 +2055,7 @@ fn any_header() -> impl Strategy<Value = String> {
         "[[app]]\nname = \"web\"",
         "[app.environments.staging]",
         "[api]",
+        "[ingress]",
         "[docker]",
         "[limits]",
         "[app.health]",

@@ -79,6 +79,7 @@ play! {
     gitdev_answers_in_its_own_shape_where_there_is_nothing: "gitdev/routes",
     gitdev_keeps_secrets_and_never_shows_them: "gitdev/secrets",
     gitdev_explains_and_collects_garbage: "gitdev/gc",
+    gitdev_leads_to_an_apps_domain_where_it_has_one: "gitdev/domains",
     gitdev_says_when_something_outside_is_away: "gitdev/unavailable",
 }
 

@@ -11,6 +11,8 @@ mod events;
 mod figures;
 #[path = "native/follow.rs"]
 mod follow;
+#[path = "native/ingress.rs"]
+mod ingress;
 #[path = "native/plan.rs"]
 mod plan;
 #[path = "native/stage.rs"]

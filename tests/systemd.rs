@@ -8,6 +8,7 @@ mod program;
 
 use nix::sys::signal::Signal;
 use program::{Daemon, LIMIT, Stage, command, exchange};
+use std::net::TcpStream;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
@@ -16,8 +17,17 @@ use std::time::Duration;
 
 const GET: &str = "GET /v1/apps HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
-/// What `systemd-analyze security` may say at most, in tenths: the units reach 15.
-const MOST_EXPOSURE: u32 = 15;
+/// What `systemd-analyze security` may say at most of each service, in tenths.
+const MOST_EXPOSURE: [(&str, u32); 2] =
+    [("longshore.service", 15), ("longshore-ingress.service", 12)];
+
+/// Services first, as some tests take them apart.
+const UNITS: [&str; 4] = [
+    "longshore.service",
+    "longshore-ingress.service",
+    "longshore.socket",
+    "longshore-ingress.socket",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -32,8 +42,8 @@ fn text(output: &Output) -> String {
 }
 
 /// The units, naming the program that was built for this test.
-fn units(directory: &Path) -> [PathBuf; 2] {
-    ["longshore.service", "longshore.socket"].map(|name| {
+fn units(directory: &Path) -> [PathBuf; 4] {
+    UNITS.map(|name| {
         let unit = std::fs::read_to_string(root().join("systemd").join(name)).unwrap();
         let built = env!("CARGO_BIN_EXE_longshore");
         let unit = unit.replace("/usr/local/bin/longshore", built);
@@ -54,29 +64,79 @@ fn systemd_finds_no_fault_in_the_units() {
         .unwrap();
     assert_eq!(text(&verified), "");
 
-    let faulty = std::fs::read_to_string(&units[0]).unwrap() + "[Service]\nProtectSytem=strict\n";
-    std::fs::write(&units[0], faulty).unwrap();
-    let verified = command("systemd-analyze")
-        .arg("verify")
-        .arg(&units[0])
-        .output()
-        .unwrap();
-    assert!(String::from_utf8_lossy(&verified.stderr).contains("ProtectSytem"));
+    for service in &units[..2] {
+        let faulty = std::fs::read_to_string(service).unwrap() + "[Service]\nProtectSytem=strict\n";
+        std::fs::write(service, faulty).unwrap();
+        let verified = command("systemd-analyze")
+            .arg("verify")
+            .arg(service)
+            .output()
+            .unwrap();
+        assert!(String::from_utf8_lossy(&verified.stderr).contains("ProtectSytem"));
+    }
 }
 
 #[test]
-fn the_service_may_do_little() {
+fn the_services_may_do_little() {
     let directory = tempfile::tempdir().unwrap();
-    let [service, _] = units(directory.path());
-    let security = command("systemd-analyze")
-        .args(["security", "--offline=true", "--no-pager"])
-        .arg(format!("--threshold={MOST_EXPOSURE}"))
-        .arg(service)
-        .output()
-        .unwrap();
-    let told = text(&security);
-    println!("{}", told.lines().last().unwrap());
-    assert!(told.contains("Overall exposure level"), "{told}");
+    units(directory.path());
+    for (service, most) in MOST_EXPOSURE {
+        let security = command("systemd-analyze")
+            .args(["security", "--offline=true", "--no-pager"])
+            .arg(format!("--threshold={most}"))
+            .arg(directory.path().join(service))
+            .output()
+            .unwrap();
+        let told = text(&security);
+        println!("{}", told.lines().last().unwrap());
+        assert!(told.contains("Overall exposure level"), "{told}");
+    }
+}
+
+/// The values of a key in a unit's text.
+fn values<'a>(unit: &'a str, key: &str) -> Vec<&'a str> {
+    let of_key = |line: &'a str| line.strip_prefix(key)?.strip_prefix('=');
+    unit.lines().filter_map(of_key).collect()
+}
+
+#[test]
+fn neither_service_pulls_the_other_along_and_the_ingress_is_in_no_group_of_the_daemons() {
+    let read = |name: &str| std::fs::read_to_string(root().join("systemd").join(name)).unwrap();
+    for unit in UNITS {
+        let text = read(unit);
+        for key in [
+            "Requires",
+            "Requisite",
+            "BindsTo",
+            "PartOf",
+            "Upholds",
+            "Conflicts",
+            "PropagatesStopTo",
+        ] {
+            for value in values(&text, key) {
+                assert_eq!(
+                    (unit, value),
+                    ("longshore-ingress.service", "longshore-ingress.socket")
+                );
+            }
+        }
+    }
+    let ingress = read("longshore-ingress.service");
+    assert_eq!(values(&ingress, "User"), ["longshore-ingress"]);
+    assert_eq!(values(&ingress, "SupplementaryGroups"), [""; 0]);
+    let socket = read("longshore-ingress.socket");
+    assert_eq!(values(&socket, "SocketGroup"), ["longshore"]);
+    assert_eq!(values(&socket, "SocketMode"), ["0660"]);
+    // Each has directories of its own.
+    let daemon = read("longshore.service");
+    for key in ["RuntimeDirectory", "StateDirectory"] {
+        assert_ne!(values(&daemon, key), values(&ingress, key));
+    }
+    let groups = read("longshore.sysusers");
+    assert!(
+        groups.lines().all(|line| !line.starts_with("m ")),
+        "{groups}"
+    );
 }
 
 #[test]
@@ -93,11 +153,13 @@ fn systemd_understands_the_user_and_the_directories() {
         .unwrap();
     text(&made);
     let users = std::fs::read_to_string(directory.path().join("etc/passwd")).unwrap();
-    let user = users
-        .lines()
-        .find(|line| line.starts_with("longshore:"))
-        .unwrap();
-    assert!(user.contains(":/var/lib/longshore:"), "{user}");
+    for name in ["longshore", "longshore-ingress"] {
+        let user = users
+            .lines()
+            .find(|line| line.starts_with(&format!("{name}:")))
+            .unwrap();
+        assert!(user.contains(&format!(":/var/lib/{name}:")), "{user}");
+    }
 
     let made = command("systemd-tmpfiles")
         .arg(format!("--root={}", directory.path().display()))
@@ -321,6 +383,142 @@ fn sockets_of_systemd_are_served_and_left_as_they_are() {
     );
 }
 
+/// A stage whose ingress has an address and a socket of its own.
+fn with_ingress(embedded: bool) -> (Stage, u16) {
+    let stage = Stage::set("");
+    let port = program::free_port();
+    let keys = format!(
+        "embedded = {embedded}\nlisten = [\"127.0.0.1:{port}\"]\nsocket = \"{}\"\ndata_dir = \"{}\"",
+        stage.path("control.sock").display(),
+        stage.path("kept").display(),
+    );
+    stage.configure_ingress(&keys, "");
+    (stage, port)
+}
+
+const WELL: &str = "GET /healthz HTTP/1.1\r\nHost: ingress\r\nConnection: close\r\n\r\n";
+
+#[test]
+fn an_ingress_of_its_own_tells_of_readiness_and_the_end_and_feeds_the_watchdog() {
+    let (stage, port) = with_ingress(false);
+    let told = Told::listen(&stage);
+    let mut command = stage.ingress();
+    command
+        .env("NOTIFY_SOCKET", &told.path)
+        .env("WATCHDOG_USEC", "400000");
+    let mut ingress = stage.run(command);
+    let control = stage.path("control.sock");
+    let ready = format!(
+        "READY=1\nSTATUS=ready: the ingress is at http://127.0.0.1:{port} and is told its routes at {}\n",
+        control.display()
+    );
+    assert_eq!(told.next(), ready);
+    assert!(exchange(UnixStream::connect(&control).unwrap(), WELL.as_bytes()).contains("\"ok\""));
+    for _ in 0..3 {
+        assert_eq!(told.next(), "WATCHDOG=1\n");
+    }
+    ingress.signal(Signal::SIGSTOP);
+    told.falls_silent();
+    ingress.signal(Signal::SIGCONT);
+    told.until("WATCHDOG=1");
+    ingress.signal(Signal::SIGTERM);
+    told.until("STOPPING=1");
+    assert!(ingress.ends().success());
+    assert!(!control.exists());
+}
+
+/// A program with these sockets, as systemd gives them.
+fn activate(listen: &[String], arguments: &[&str], stage: &Stage) -> Daemon {
+    let mut activate = command("systemd-socket-activate");
+    for listen in listen {
+        activate.args(["-l", listen]);
+    }
+    activate
+        .arg(env!("CARGO_BIN_EXE_longshore"))
+        .args(arguments)
+        .arg(stage.path("config.toml"));
+    let mut daemon = stage.run(activate);
+    // Once for each.
+    daemon.tells("Listening on");
+    daemon
+}
+
+#[test]
+fn an_ingress_of_its_own_takes_all_sockets_of_systemd_and_leaves_them_as_they_are() {
+    let (stage, port) = with_ingress(false);
+    let control = stage.path("control.sock");
+    let elsewhere = program::free_port();
+    let listen = [
+        control.display().to_string(),
+        format!("127.0.0.1:{elsewhere}"),
+    ];
+    let mut ingress = activate(&listen, &["ingress", "--config"], &stage);
+    while !control.exists() {
+        std::thread::sleep(program::LOOK);
+    }
+    let before = std::fs::metadata(&control).unwrap();
+    // Nothing runs yet: this connection is what starts it.
+    let well = exchange(UnixStream::connect(&control).unwrap(), WELL.as_bytes());
+    assert!(well.starts_with("HTTP/1.1 200 "), "{well}");
+    ingress.tells(&format!(
+        "the ingress is at http://127.0.0.1:{elsewhere} (from systemd)"
+    ));
+    let told = ingress.told();
+    let warning = format!("ingress.listen 127.0.0.1:{port} is not among the sockets systemd gave");
+    assert!(told.contains(&warning), "{told}");
+    assert!(
+        !told.contains("ingress.socket"),
+        "that one is among them: {told}"
+    );
+    TcpStream::connect(("127.0.0.1", elsewhere)).unwrap();
+    TcpStream::connect(("127.0.0.1", port)).unwrap_err();
+    ingress.signal(Signal::SIGTERM);
+    assert!(ingress.ends().success());
+    let after = std::fs::metadata(&control).expect("it is systemd's to remove");
+    assert_eq!((after.ino(), after.mode()), (before.ino(), before.mode()));
+}
+
+#[test]
+fn sockets_of_the_api_and_of_an_ingress_inside_the_daemon_are_told_apart_by_their_addresses() {
+    let (stage, port) = with_ingress(true);
+    let control = stage.path("control.sock");
+    let api = format!("127.0.0.1:{}", stage.port);
+    let traffic = format!("127.0.0.1:{port}");
+    let (unix, control_path) = (
+        stage.socket().display().to_string(),
+        control.display().to_string(),
+    );
+    for given in [
+        // All of them, the ingress's first; then the API's alone, and the ingress makes its own.
+        vec![traffic, control_path, unix.clone(), api.clone()],
+        vec![unix, api],
+    ] {
+        let mut daemon = activate(&given, &["serve", "--config"], &stage);
+        while !stage.socket().exists() {
+            std::thread::sleep(program::LOOK);
+        }
+        assert!(stage.ask(GET).starts_with("HTTP/1.1 200 "));
+        assert!(exchange(stage.tcp(), GET.as_bytes()).starts_with("HTTP/1.1 401 "));
+        daemon.tells(&format!("the ingress at http://127.0.0.1:{port}"));
+        let well = exchange(UnixStream::connect(&control).unwrap(), WELL.as_bytes());
+        assert!(well.starts_with("HTTP/1.1 200 "), "{well}");
+        let request = "GET / HTTP/1.1\r\nHost: nobody.example\r\nConnection: close\r\n\r\n";
+        let traffic = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let answer = exchange(traffic, request.as_bytes());
+        assert!(
+            answer.starts_with("HTTP/1.1 503 "),
+            "no route was told yet: {answer}"
+        );
+        let told = daemon.told();
+        assert!(!told.contains("is not among the sockets"), "{told}");
+        daemon.signal(Signal::SIGTERM);
+        assert!(daemon.ends().success());
+        for path in [stage.socket(), control.clone()] {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
 #[test]
 fn make_install_puts_everything_below_its_prefix_and_keeps_a_configuration() {
     let directory = tempfile::tempdir().unwrap();
@@ -357,6 +555,8 @@ fn make_install_puts_everything_below_its_prefix_and_keeps_a_configuration() {
         [
             "/etc/longshore/config.toml",
             "/usr/local/bin/longshore",
+            "/usr/local/lib/systemd/system/longshore-ingress.service",
+            "/usr/local/lib/systemd/system/longshore-ingress.socket",
             "/usr/local/lib/systemd/system/longshore.service",
             "/usr/local/lib/systemd/system/longshore.socket",
             "/usr/local/lib/sysusers.d/longshore.conf",
@@ -374,12 +574,12 @@ fn make_install_puts_everything_below_its_prefix_and_keeps_a_configuration() {
     std::fs::write(&config, "# mine\n").unwrap();
     assert!(make("install", "/usr").contains("stays as it is"));
     assert_eq!(std::fs::read_to_string(&config).unwrap(), "# mine\n");
-    let service = directory
-        .path()
-        .join("usr/lib/systemd/system/longshore.service");
-    let service = std::fs::read_to_string(service).unwrap();
-    assert!(service.contains("ExecStart=/usr/bin/longshore serve"));
-    assert!(!service.contains("/usr/local/"));
+    for (name, starts) in [("longshore", "serve"), ("longshore-ingress", "ingress")] {
+        let service = format!("usr/lib/systemd/system/{name}.service");
+        let service = std::fs::read_to_string(directory.path().join(service)).unwrap();
+        assert!(service.contains(&format!("ExecStart=/usr/bin/longshore {starts}")));
+        assert!(!service.contains("/usr/local/"));
+    }
 
     make("uninstall", "/usr");
     make("uninstall", "/usr/local");

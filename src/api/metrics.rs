@@ -143,6 +143,7 @@ pub(super) async fn show(
         Unit::Seconds,
         requests.seconds,
     );
+    let of_ingress = figures.ingress.clone();
     registry.register_collector(Box::new(Scrape {
         figures,
         followers: followers.count(),
@@ -150,7 +151,10 @@ pub(super) async fn show(
     }));
     let mut text = String::new();
     match encode(&mut text, &registry) {
-        Ok(()) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+        Ok(()) => {
+            text.push_str(of_ingress.as_deref().unwrap_or_default());
+            ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response()
+        }
         Err(error) => {
             tracing::error!(%error, "the figures cannot be written");
             root_error(StatusCode::INTERNAL_SERVER_ERROR, "Internal error")
@@ -204,6 +208,7 @@ impl Collector for Scrape {
             None,
             once((NONE, up)),
         )?;
+        self.ingress(&mut encoder)?;
         let unfinished = figures
             .unfinished
             .iter()
@@ -256,6 +261,31 @@ impl Collector for Scrape {
 const NONE: [(&str, &str); 0] = [];
 
 impl Scrape {
+    /// How the ingress is seen from here; what it counted itself is appended as it says it.
+    fn ingress(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let figures = &self.figures;
+        gauge(
+            encoder,
+            "ingress_up",
+            "Whether the ingress answered this scrape",
+            None,
+            once((NONE, u64::from(figures.ingress.is_some()))),
+        )?;
+        let table = figures.table;
+        let generations = [("wanted", Some(table.wanted)), ("held", table.held)];
+        let known = generations.into_iter().filter_map(|(which, generation)| {
+            let generation = u64::try_from(generation?).ok()?;
+            Some(([("which", which)], generation))
+        });
+        gauge(
+            encoder,
+            "route_table_generation",
+            "The newest route table, and the one the ingress holds as far as the daemon knows",
+            None,
+            known,
+        )
+    }
+
     fn outcomes(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let about = "Deployments that ended since the process began";
         let mut family =

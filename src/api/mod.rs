@@ -1,6 +1,7 @@
 //! The HTTP side: one routes file, and a folder per dialect. A dialect parses a request into an `Action` and renders
 //! the `Reply`; it knows no store and no engine.
 
+mod arrival;
 mod auth;
 mod follow;
 mod gitdev;
@@ -19,6 +20,7 @@ use follow::Followers;
 use metrics::Requests;
 use std::sync::Arc;
 
+pub use arrival::Proxies;
 pub use auth::Peer;
 
 /// What every dialect is given.
@@ -28,8 +30,10 @@ pub struct Api {
     pub agent: Arc<Agent>,
     /// For request ids.
     pub random: Random,
-    /// The base of absolute URLs; the request's own `Host` if absent.
+    /// The base of absolute URLs where the request's own `Host` is not one of ours.
     pub public_url: Option<String>,
+    /// Who stands before the API.
+    pub proxies: Proxies,
     /// How much memory this process has in use, in bytes; it is told by whoever may ask the system.
     pub resident_bytes: Option<ReadBytes>,
 }
@@ -53,6 +57,7 @@ pub fn routes(api: Api) -> Router {
         .layer(Extension(Followers::default()))
         .layer(from_fn_with_state(api.clone(), request_id))
         .layer(from_fn(log_request))
+        .layer(from_fn_with_state(api.clone(), arrival::look))
         .with_state(api)
 }
 

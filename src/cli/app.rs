@@ -60,7 +60,7 @@ fn text(app: &App, paint: Paint) -> String {
     lines.join("\n")
 }
 
-fn rows(environment: &Environment) -> [(&'static str, String); 5] {
+fn rows(environment: &Environment) -> [(&'static str, String); 7] {
     let text = |value: &Option<String>| value.as_deref().map(clean).unwrap_or_default();
     let release = environment.live_release;
     [
@@ -70,7 +70,9 @@ fn rows(environment: &Environment) -> [(&'static str, String); 5] {
             release.map_or("none".to_owned(), |number| number.to_string()),
         ),
         ("version", apps::short(&text(&environment.version))),
+        ("domains", clean(&environment.domains.join(", "))),
         ("address", text(&environment.address)),
+        ("strategy", text(&environment.strategy)),
         ("drift", clean(&environment.drift.join(", "))),
     ]
 }

@@ -56,7 +56,7 @@ fn rows(app: &App) -> Vec<Vec<String>> {
             text(|e| Some(e.desired.clone())),
             text(|e| e.live_release.map(|number| number.to_string())),
             text(|e| e.version.as_deref().map(short)),
-            text(|e| e.address.clone()),
+            text(reached_at),
             app.project.clone(),
         ]
     };
@@ -67,6 +67,15 @@ fn rows(app: &App) -> Vec<Vec<String>> {
             .iter()
             .map(|environment| row(Some(environment)))
             .collect()
+    }
+}
+
+/// The first domain, with a mark where there are more; else where the live container listens.
+fn reached_at(environment: &Environment) -> Option<String> {
+    match environment.domains.as_slice() {
+        [] => environment.address.clone(),
+        [only] => Some(only.clone()),
+        [first, others @ ..] => Some(format!("{first} (+{})", others.len())),
     }
 }
 

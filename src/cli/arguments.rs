@@ -4,8 +4,8 @@ use super::exit::Error;
 use super::output::Color;
 use super::patience::DEFAULT_PATIENCE;
 use super::{
-    adopt, again, app, cancel, change, check, completions, deploy, events, explain, gc, list, logs,
-    man, reload, remove, secret, serve, show, status, token,
+    adopt, again, app, cancel, change, check, completions, deploy, events, explain, gc, ingress,
+    list, logs, man, reload, remove, secret, serve, show, status, takeover, token,
 };
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
@@ -136,6 +136,8 @@ pub enum Command {
     Explain(explain::ExplainArgs),
     /// Run the daemon
     Serve(serve::ServeArgs),
+    /// Run the ingress alone, apart from the daemon
+    Ingress(ingress::IngressArgs),
     /// Print the script by which a shell completes longshore's commands
     Completions(completions::CompletionsArgs),
     /// Print or write the manual pages
@@ -185,6 +187,8 @@ pub enum AskCommand {
     Gc(gc::GcArgs),
     /// After a backup was put back: make what runs live, or what the database says
     Adopt(adopt::AdoptArgs),
+    /// Make the ingress serve this daemon's apps, where it serves another's
+    Takeover(takeover::TakeoverArgs),
     /// Have the daemon read its configuration again
     Reload(reload::ReloadArgs),
     /// Tell whether the daemon is well, its version, and what it has to do
@@ -230,7 +234,8 @@ Example:
   longshore activate web --environment staging";
 
 const APPS: &str = "\
-Where what runs is not what the configuration says, a line below the table tells by which keys.
+ADDRESS is the first domain, or where the live container listens if there is none. Where what
+runs is not what the configuration says, a line below the table tells by which keys.
 
 With --json: {\"data\": [{\"name\", \"id\", \"project\", \"configured\", \"environments\": [...]}]}
 

@@ -214,6 +214,11 @@ pub struct Environment {
     pub drift: Vec<String>,
     /// The number of the live release.
     pub live_release: Option<i64>,
+    /// Where its requests come from.
+    #[serde(default)]
+    pub domains: Vec<String>,
+    /// How a release takes over, as the configuration says.
+    pub strategy: Option<String>,
     /// Where the live container listens.
     pub address: Option<String>,
     /// The commit or image that is live.
@@ -222,6 +227,15 @@ pub struct Environment {
 
 fn yes() -> bool {
     true
+}
+
+/// What a takeover did.
+#[derive(Debug, Deserialize)]
+pub struct TakenOver {
+    /// The generation of this daemon's routes that holds now.
+    pub generation: i64,
+    /// The instance whose routes held before.
+    pub replaced: Option<String>,
 }
 
 /// What an adoption did.

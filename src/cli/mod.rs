@@ -1,5 +1,5 @@
 //! The command line. Its commands talk HTTP to the daemon's unix socket (or to a remote daemon's URL); only
-//! `serve` and `check` work in this process.
+//! `serve`, `ingress` and `check` work in this process.
 
 mod adopt;
 mod again;
@@ -23,6 +23,7 @@ mod explain;
 mod find;
 mod follow;
 mod gc;
+mod ingress;
 mod list;
 mod logs;
 mod man;
@@ -43,6 +44,7 @@ mod status;
 mod suggest;
 mod summary;
 mod table;
+mod takeover;
 mod tls;
 mod token;
 mod usage;
@@ -108,6 +110,10 @@ fn run(cli: Cli, environment: Environment, output: Output) -> Result<Exit, Error
             cli.connection.refuse_for("serve")?;
             serve::run(&args)
         }
+        Command::Ingress(args) => {
+            cli.connection.refuse_for("ingress")?;
+            ingress::run(&args)
+        }
         Command::Check(args) => {
             cli.connection.refuse_for("check")?;
             check::run(&args, output, json)
@@ -156,6 +162,7 @@ async fn ask(session: &Session, command: AskCommand) -> Result<Exit, Error> {
         AskCommand::Activate(args) => change::up(session, What::Activate, &args).await,
         AskCommand::Apps => apps::run(session).await,
         AskCommand::Adopt(args) => adopt::run(session, &args).await,
+        AskCommand::Takeover(args) => takeover::run(session, &args).await,
         AskCommand::Reload(args) => reload::run(session, &args).await,
         AskCommand::Status(args) => status::run(session, &args).await,
         AskCommand::App(AppCommand::Show(args)) => app::show(session, &args).await,

@@ -16,6 +16,10 @@ struct Plan {
     #[serde(default)]
     steps: Vec<String>,
     strategy: Option<String>,
+    /// Why that is not the configured one.
+    instead: Option<String>,
+    #[serde(default)]
+    domains: Vec<String>,
     #[serde(default)]
     downtime: bool,
     #[serde(default)]
@@ -70,7 +74,15 @@ fn text(plan: &Plan, paint: Paint) -> String {
     row("commit", plan.commit_sha.as_deref().map(clean));
     row("release", plan.release.map(|number| number.to_string()));
     row("steps", Some(clean(&plan.steps.join(", "))));
-    row("strategy", plan.strategy.as_deref().map(clean));
+    let strategy = plan.strategy.as_deref().map(clean);
+    row(
+        "strategy",
+        strategy.map(|name| match plan.instead.as_deref().map(clean) {
+            Some(why) => format!("{name}, not the configured one, because {why}"),
+            None => name,
+        }),
+    );
+    row("domains", Some(clean(&plan.domains.join(", "))));
     let downtime = if plan.downtime { "yes" } else { "none" };
     let why = match plan.why.as_str() {
         "" => String::new(),

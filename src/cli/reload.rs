@@ -11,9 +11,9 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 The daemon reads the file it was started with. A file with faults is refused, all faults are listed,
-and the configuration before it goes on. What changes in an app takes effect with the app's next
-deployment; until then `longshore apps` shows the difference. An app that is gone from the file
-keeps serving. SIGHUP does the same.
+and the configuration before it goes on. An app's domains hold at once; what else changes in it
+takes effect with its next deployment, and until then `longshore apps` shows the difference. An app
+that is gone from the file keeps serving. SIGHUP does the same.
 
 With --json: {\"file\", \"added\", \"removed\", \"renamed\", \"changed\", \"settings\", \"needs_restart\",
 \"notes\"}, or {\"ok\": false, \"faults\": [...]}
@@ -112,10 +112,21 @@ fn change(change: &Change) -> String {
         ("removed", _) => format!(
             "environment {environment} of {app} is gone from the file: what runs there goes on"
         ),
-        (_, keys) => format!(
-            "{environment} of {app}: {} changed: {deploy} applies it",
-            list(&keys.clone().unwrap_or_default())
-        ),
+        (_, keys) => {
+            let (at_once, later): (Vec<String>, Vec<String>) = keys
+                .clone()
+                .unwrap_or_default()
+                .into_iter()
+                .partition(|key| key == "domains");
+            let mut parts = Vec::new();
+            if !at_once.is_empty() {
+                parts.push(format!("{} changed and hold now", list(&at_once)));
+            }
+            if !later.is_empty() {
+                parts.push(format!("{} changed: {deploy} applies it", list(&later)));
+            }
+            format!("{environment} of {app}: {}", parts.join("; "))
+        }
     }
 }
 

@@ -2,25 +2,54 @@
 
 use super::reader::{At, Reading, Table, Value};
 use super::url::{has_strange_characters, is_host, split};
-use super::value::{duration, secret};
+use super::value::{duration, network, secret};
 use super::{Api, Docker, Limits, Registry, keys, path};
-use ipnet::Ipv4Net;
+use crate::core::route::Domain;
+use ipnet::{IpNet, Ipv4Net};
+use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// `[api]` as it was read, before it is judged beside the other tables.
+pub(super) struct ApiKeys {
+    pub listen: Reading<Option<SocketAddr>>,
+    pub socket: Reading<PathBuf>,
+    pub public_url: Reading<String>,
+    pub domains: Reading<Vec<At<Domain>>>,
+    pub trusted_proxies: Reading<Vec<At<IpNet>>>,
+}
+
 /// Reads `[api]`.
-pub(super) fn api(top: &Table<'_>) -> Api {
+pub(super) fn api(top: &Table<'_>) -> ApiKeys {
     let table = top.get("api").and_then(|value| value.table(keys::API));
     let table = table.as_ref();
-    let default = || Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 7470)));
-    Api {
-        listen: text(table, "listen", listen).unwrap_or_else(default),
-        socket: text(table, "socket", path::socket)
-            .unwrap_or_else(|| PathBuf::from("/run/longshore/api.sock")),
-        public_url: text(table, "public_url", public_url).value().cloned(),
-        domains: Vec::new(),
-        trusted_proxies: Vec::new(),
+    ApiKeys {
+        listen: text(table, "listen", listen),
+        socket: text(table, "socket", path::socket),
+        public_url: text(table, "public_url", public_url),
+        domains: texts(table, "domains", Domain::parse),
+        trusted_proxies: texts(table, "trusted_proxies", network),
+    }
+}
+
+impl ApiKeys {
+    /// Where the API listens, the default included.
+    pub fn address(&self) -> Option<SocketAddr> {
+        let default = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 7470)));
+        self.listen.value().copied().unwrap_or(default)
+    }
+
+    /// The values, defaults filled in.
+    pub fn build(&self) -> Api {
+        let socket = || PathBuf::from("/run/longshore/api.sock");
+        Api {
+            listen: self.address(),
+            socket: self.socket.clone().unwrap_or_else(socket),
+            public_url: self.public_url.value().cloned(),
+            domains: values(&self.domains),
+            trusted_proxies: values(&self.trusted_proxies),
+        }
     }
 }
 
@@ -56,12 +85,25 @@ pub(super) fn limits(top: &Table<'_>) -> Limits {
     }
 }
 
-fn text<T>(
+pub(super) fn text<T>(
     table: Option<&Table<'_>>,
     key: &str,
     parse: impl FnOnce(&str) -> Result<T, String>,
 ) -> Reading<T> {
     table.map_or(Reading::Absent, |table| table.text(key, parse))
+}
+
+pub(super) fn texts<T, E: Display>(
+    table: Option<&Table<'_>>,
+    key: &str,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Reading<Vec<At<T>>> {
+    table.map_or(Reading::Absent, |table| table.texts(key, parse))
+}
+
+pub(super) fn values<T: Clone>(list: &Reading<Vec<At<T>>>) -> Vec<T> {
+    let list = list.value().map_or(&[][..], Vec::as_slice);
+    list.iter().map(|at| at.value.clone()).collect()
 }
 
 fn listen(text: &str) -> Result<Option<SocketAddr>, String> {

@@ -1,23 +1,27 @@
-//! What apps and environments cannot both have: names, ids, a project's environment, host ports, writable volumes.
+//! What apps and environments cannot both have: names, ids, a project's environment, domains, writable volumes. What
+//! they and longshore cannot both listen on is in [`listening`](super::listening).
 
+use super::agent::ApiKeys;
 use super::app::Declared;
 use super::fault::{Place, Report};
+use super::ingress::IngressKeys;
 use super::layer::Layer;
-use super::publish::{clash, show};
+use super::listening;
 use super::reader::At;
 use super::volume::Shared;
 use crate::core::name::{EnvironmentName, ProjectPath};
-use crate::core::spec::{Mount, Protocol, Publish};
+use crate::core::route::Domain;
+use crate::core::spec::Mount;
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::SocketAddr;
 
 /// Reports every conflict at the one that comes later in the file.
-pub(super) fn find(apps: &[Declared], listen: Option<SocketAddr>, report: &Report) {
+pub(super) fn find(apps: &[Declared], api: &ApiKeys, ingress: &IngressKeys, report: &Report) {
     names(apps, report);
     ids(apps, report);
     projects(apps, report);
-    ports(apps, listen, report);
+    listening::find(apps, api, ingress, report);
+    domains(apps, api, report);
     volumes(apps, report);
 }
 
@@ -117,13 +121,13 @@ fn projects(apps: &[Declared], report: &Report) {
 }
 
 /// An environment's use of something that all environments of the host share.
-struct Use<'a, T> {
+pub(super) struct Use<'a, T> {
     environment: (usize, &'a EnvironmentName),
-    entry: &'a At<T>,
+    pub entry: &'a At<T>,
 }
 
 /// Every environment's entries of one list, in the file's order. What several inherit is there for each of them.
-fn uses<'a, T>(
+pub(super) fn uses<'a, T>(
     apps: &'a [Declared],
     list: impl Fn(&'a Layer) -> Option<&'a Vec<At<T>>>,
 ) -> Vec<Use<'a, T>> {
@@ -139,46 +143,28 @@ fn uses<'a, T>(
     uses
 }
 
-fn ports(apps: &[Declared], listen: Option<SocketAddr>, report: &Report) {
-    let api = listen
-        .filter(|listen| listen.port() > 0)
-        .map(|listen| Publish {
-            address: listen.ip(),
-            host_port: listen.port(),
-            container_port: listen.port(),
-            protocol: Protocol::Tcp,
-        });
-    let mut taken: HashMap<u16, Vec<&At<Publish>>> = HashMap::new();
-    for Use { entry, .. } in uses(apps, |layer| layer.publish.value()) {
-        let port = show(&entry.value);
-        if api.as_ref().is_some_and(|api| clash(api, &entry.value)) {
+fn domains(apps: &[Declared], api: &ApiKeys, report: &Report) {
+    let of_apps = uses(apps, |layer| layer.domains.value());
+    let mut all: Vec<&At<Domain>> = of_apps.into_iter().map(|one| one.entry).collect();
+    all.extend(api.domains.value().into_iter().flatten());
+    all.sort_by_key(|entry| entry.place.offset);
+    let mut first: First<&Domain, &At<Domain>> = First::new();
+    for entry in all {
+        let Some(other) = first.claim(&entry.value, entry) else {
+            continue;
+        };
+        let domain = &entry.value;
+        if other.place.offset == entry.place.offset {
             report.add(
                 &entry.place,
-                format!("takes {port} of the host, where longshore's own API listens (api.listen)"),
+                format!("would lead \"{domain}\" to more than one environment, as they inherit it; write domains = [] for the others"),
             );
-        }
-        let taken = taken.entry(entry.value.host_port).or_default();
-        let is_here = |other: &&&At<Publish>| other.place.offset == entry.place.offset;
-        if taken.last().as_ref().is_some_and(is_here) {
+        } else {
             report.add(
                 &entry.place,
-                format!("would publish {port} of the host for more than one environment, as they inherit it; write publish = [] for the others"),
+                format!("is \"{domain}\", as {} is already", other.place.path),
             );
         }
-        if let Some(other) = taken
-            .iter()
-            .find(|other| !is_here(other) && clash(&other.value, &entry.value))
-        {
-            report.add(
-                &entry.place,
-                format!(
-                    "takes {port} of the host, which {} takes already, as {}",
-                    other.place.path,
-                    show(&other.value)
-                ),
-            );
-        }
-        taken.push(entry);
     }
 }
 

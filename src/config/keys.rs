@@ -5,9 +5,42 @@
 pub type Keys = &'static [&'static [&'static str]];
 
 /// The file's top.
-pub const TOP: Keys = &[&["data_dir", "api", "docker", "limits", "retention", "app"]];
+pub const TOP: Keys = &[&[
+    "data_dir",
+    "api",
+    "ingress",
+    "docker",
+    "limits",
+    "retention",
+    "app",
+]];
 /// `[api]`.
-pub const API: Keys = &[&["listen", "socket", "public_url"]];
+pub const API: Keys = &[&[
+    "listen",
+    "socket",
+    "public_url",
+    "domains",
+    "trusted_proxies",
+]];
+/// `[ingress]`.
+pub const INGRESS: Keys = &[&[
+    "embedded",
+    "listen",
+    "socket",
+    "data_dir",
+    "trusted_proxies",
+    "access_log",
+    "max_connections",
+    "max_header_size",
+    "max_body_size",
+    "header_timeout",
+    "idle_timeout",
+    "read_timeout",
+    "write_timeout",
+    "upstream_timeout",
+    "wait_timeout",
+    "shutdown_timeout",
+]];
 /// `[docker]`.
 pub const DOCKER: Keys = &[&[
     "host",
@@ -62,9 +95,11 @@ pub const LAYER: &[&str] = &[
     "command",
     "entrypoint",
     "port",
+    "domains",
     "publish",
     "strategy",
     "health",
+    "drain_timeout",
     "stop_grace",
     "deadlines",
     "env",
@@ -80,6 +115,7 @@ pub const LAYER: &[&str] = &[
 pub const TABLES: &[(&str, Keys)] = &[
     ("", TOP),
     ("api", API),
+    ("ingress", INGRESS),
     ("docker", DOCKER),
     ("docker.registries", REGISTRY),
     ("limits", LIMITS),

@@ -7,6 +7,7 @@ use super::repository::Remote;
 use super::value::{c_string, duration, memory, millicpus, port, secret, variable_secret};
 use super::{keys, path, publish, repository, volume};
 use crate::core::name::{Branch, ImageReference, VariableName};
+use crate::core::route::Domain;
 use crate::core::secret::SecretSource;
 use crate::core::spec::{GitCredentials, Logging, Mount, Publish, PullPolicy, Strategy};
 use std::collections::BTreeMap;
@@ -31,9 +32,11 @@ pub(super) struct Layer {
     pub command: Reading<Vec<At<String>>>,
     pub entrypoint: Reading<Vec<At<String>>>,
     pub port: Reading<u16>,
+    pub domains: Reading<Vec<At<Domain>>>,
     pub publish: Reading<Vec<At<Publish>>>,
     pub strategy: Reading<Strategy>,
     pub health: Reading<HealthKeys>,
+    pub drain_timeout: Reading<Duration>,
     pub stop_grace: Reading<Duration>,
     pub deadlines: Reading<DeadlineKeys>,
     pub env: BTreeMap<VariableName, At<String>>,
@@ -69,9 +72,11 @@ impl Layer {
             command: table.texts("command", c_string),
             entrypoint: table.texts("entrypoint", c_string),
             port: table.read("port", port),
+            domains: table.texts("domains", Domain::parse),
             publish: table.texts("publish", publish::parse),
             strategy: table.text("strategy", strategy),
             health: table.read("health", health::read),
+            drain_timeout: table.text("drain_timeout", duration(HOUR)),
             stop_grace: table.text("stop_grace", duration(HOUR)),
             deadlines: table.read("deadlines", deadlines),
             env: variables(table, "env", c_string),
@@ -99,9 +104,11 @@ impl Layer {
             command: self.command.over(&below.command),
             entrypoint: self.entrypoint.over(&below.entrypoint),
             port: self.port.over(&below.port),
+            domains: self.domains.over(&below.domains),
             publish: self.publish.over(&below.publish),
             strategy: self.strategy.over(&below.strategy),
             health: self.health.over(&below.health),
+            drain_timeout: self.drain_timeout.over(&below.drain_timeout),
             stop_grace: self.stop_grace.over(&below.stop_grace),
             deadlines: self.deadlines.over(&below.deadlines),
             env: merged(&self.env, &below.env),
@@ -169,12 +176,9 @@ fn pull(text: &str) -> Result<PullPolicy, String> {
 
 fn strategy(text: &str) -> Result<Strategy, String> {
     match text {
+        "swap" => Ok(Strategy::Swap),
         "recreate" => Ok(Strategy::Recreate),
-        "swap" => Err(
-            "cannot be \"swap\": this version has no ingress yet that could switch the traffic, it only does \"recreate\""
-                .to_owned(),
-        ),
-        _ => Err(format!("must be \"recreate\", not {text:?}")),
+        _ => Err(format!("must be \"swap\" or \"recreate\", not {text:?}")),
     }
 }
 

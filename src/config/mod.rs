@@ -2,7 +2,7 @@
 //! It reads text and no files; whether a path exists or a port is free is found out where it is used.
 //!
 //! ```text
-//!  text ─reader─▶ tables ─agent──▶ Api, Docker, Limits ───────────────┐
+//!  text ─reader─▶ tables ─agent──▶ Api, Ingress, Docker, Limits ──────┐
 //!                        └layer──▶ the keys of an app, of each of its │
 //!                                  environments, laid over each other │
 //!                                    ├─spec────▶ Spec ──▶ App ────────┼─▶ Config
@@ -16,8 +16,10 @@ mod app;
 mod conflict;
 mod fault;
 mod health;
+mod ingress;
 pub mod keys;
 mod layer;
+mod listening;
 mod path;
 mod publish;
 mod reader;
@@ -32,7 +34,7 @@ mod volume;
 pub use fault::{Fault, Faults};
 
 use crate::core::app::App;
-use crate::core::ingress::{AccessLog, IngressSettings, ProxyLimits};
+use crate::core::ingress::IngressSettings;
 use crate::core::name::AppName;
 use crate::core::retention::Policy;
 use crate::core::route::Domain;
@@ -85,7 +87,7 @@ pub struct Api {
 pub struct Ingress {
     /// Whether the ingress is a part of the daemon's process.
     pub embedded: bool,
-    /// Its TCP addresses.
+    /// Its TCP addresses; IPv4 and IPv6 are apart, also where an address is all of its family.
     pub listen: Vec<SocketAddr>,
     /// The unix socket it is told its routes by.
     pub socket: PathBuf,
@@ -160,18 +162,8 @@ fn read(top: &Table<'_>, report: &Report) -> Option<Config> {
     let data_dir = top
         .text("data_dir", path::data_dir)
         .unwrap_or_else(|| PathBuf::from("/var/lib/longshore"));
-    let api = agent::api(top);
-    let ingress = Ingress {
-        embedded: true,
-        listen: Vec::new(),
-        socket: api.socket.with_extension("ingress.sock"),
-        settings: IngressSettings {
-            data_dir: data_dir.join("ingress"),
-            trusted_proxies: Vec::new(),
-            access_log: AccessLog::Off,
-            limits: ProxyLimits::default(),
-        },
-    };
+    let api_keys = agent::api(top);
+    let ingress_keys = ingress::read(top);
     let docker = agent::docker(top);
     let limits = agent::limits(top);
     let retention = retention::read(top);
@@ -179,7 +171,10 @@ fn read(top: &Table<'_>, report: &Report) -> Option<Config> {
     if report.is_partial() {
         return None;
     }
-    conflict::find(&declared, api.listen, report);
+    let api = api_keys.build();
+    let ingress = ingress_keys.build(&api, &data_dir);
+    ingress_keys.check_socket(&ingress, &api, &api_keys.socket, report);
+    conflict::find(&declared, &api_keys, &ingress_keys, report);
     let apps = declared
         .iter()
         .filter_map(|app| app.build(report))

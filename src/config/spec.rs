@@ -21,22 +21,74 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub(super) fn build(layer: &Layer, place: &Place, report: &Report) -> Option<Spec> {
     let source = source(layer, place, report);
     check_mounts(layer, report);
+    check_domains(layer, report);
+    check_strategy(layer, report);
+    let strategy = layer.strategy.value().copied();
     let rollout = RolloutSpec {
-        strategy: layer
-            .strategy
+        strategy: strategy.unwrap_or_else(|| default_strategy(layer)),
+        health: health::build(&layer.health, &layer.port, report),
+        drain_timeout: layer
+            .drain_timeout
             .value()
             .copied()
-            .unwrap_or(Strategy::Recreate),
-        health: health::build(&layer.health, &layer.port, report),
-        drain_timeout: DRAIN_TIMEOUT,
+            .unwrap_or(DRAIN_TIMEOUT),
     };
     Some(Spec {
         source: source?,
         run: run(layer),
         rollout,
         deadlines: deadlines(layer.deadlines.value()),
-        domains: Vec::new(),
+        domains: values(&layer.domains),
     })
+}
+
+/// What `strategy` is if nothing is said: two containers run side by side wherever that can do no harm.
+fn default_strategy(layer: &Layer) -> Strategy {
+    let publishes = !listed(&layer.publish).is_empty();
+    let writes = listed(&layer.volumes)
+        .iter()
+        .any(|mount| mount.value.is_writable());
+    if layer.port.value().is_some() && !publishes && !writes {
+        Strategy::Swap
+    } else {
+        Strategy::Recreate
+    }
+}
+
+/// A host port cannot lead to two containers, and without a port there is nothing to move requests to.
+fn check_strategy(layer: &Layer, report: &Report) {
+    let Some(strategy) = layer.strategy.given() else {
+        return;
+    };
+    match strategy.value {
+        Strategy::Recreate => {}
+        Strategy::Swap => {
+            if let Some(published) = listed(&layer.publish).first() {
+                report.add(
+                    &strategy.place,
+                    format!(
+                        "cannot be \"swap\" beside {}: a port of the host leads to one container; take publish out, or write strategy = \"recreate\"",
+                        published.place.path
+                    ),
+                );
+            }
+            if layer.port.is_absent() {
+                report.add(
+                    &strategy.place,
+                    "cannot be \"swap\" without a port: set the port the app listens on, or write strategy = \"recreate\"",
+                );
+            }
+        }
+    }
+}
+
+fn check_domains(layer: &Layer, report: &Report) {
+    if let (Some(domain), true) = (listed(&layer.domains).first(), layer.port.is_absent()) {
+        report.add(
+            &domain.place,
+            "leads nowhere without a port: set the port the app listens on",
+        );
+    }
 }
 
 fn source(layer: &Layer, place: &Place, report: &Report) -> Option<SourceSpec> {
@@ -177,8 +229,11 @@ fn run(layer: &Layer) -> RunSpec {
 }
 
 fn values<T: Clone>(list: &Reading<Vec<At<T>>>) -> Vec<T> {
-    let list = list.value().map_or(&[][..], Vec::as_slice);
-    list.iter().map(|at| at.value.clone()).collect()
+    listed(list).iter().map(|at| at.value.clone()).collect()
+}
+
+fn listed<T>(list: &Reading<Vec<At<T>>>) -> &[At<T>] {
+    list.value().map_or(&[], Vec::as_slice)
 }
 
 fn variables<T: Clone>(map: &BTreeMap<VariableName, At<T>>) -> BTreeMap<VariableName, T> {
@@ -188,7 +243,7 @@ fn variables<T: Clone>(map: &BTreeMap<VariableName, At<T>>) -> BTreeMap<Variable
 }
 
 fn check_mounts(layer: &Layer, report: &Report) {
-    let mounts: &[At<Mount>] = layer.volumes.value().map_or(&[], Vec::as_slice);
+    let mounts: &[At<Mount>] = listed(&layer.volumes);
     for (index, mount) in mounts.iter().enumerate() {
         let target = &mount.value.target;
         if let Some(other) = mounts[..index]

@@ -4,6 +4,8 @@ use super::path;
 use super::reader::Value;
 use crate::core::secret::{SecretRef, SecretSource};
 use humantime::format_duration;
+use ipnet::IpNet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// What Docker can run at the least.
@@ -67,6 +69,25 @@ pub(super) fn millicpus(value: &Value<'_>) -> Option<u32> {
         reason = "between 10 and 4096000 by the check above"
     )]
     Some((cpus * 1000.0).round() as u32)
+}
+
+/// A network, or a single address.
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(IpNet::from(address));
+    }
+    let network: IpNet = text.parse().map_err(|_| {
+        format!(
+            "must be an address or a network, like \"10.0.0.1\" or \"10.0.0.0/8\", not {text:?}"
+        )
+    })?;
+    if network != network.trunc() {
+        return Err(format!(
+            "is {text:?}, which lies inside a network: write {:?}",
+            network.trunc().to_string()
+        ));
+    }
+    Ok(network)
 }
 
 /// A TCP or UDP port.

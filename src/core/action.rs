@@ -18,6 +18,7 @@ use super::reload::Reloaded;
 use super::retention::Collection;
 use super::route::{Domain, TakenOver};
 use super::secret::Secret;
+use super::spec::Strategy;
 use super::time::Timestamp;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -413,7 +414,7 @@ pub struct DeploymentView {
     pub project: ProjectPath,
     /// Its environment's name.
     pub environment: EnvironmentName,
-    /// The first domain of its environment; none if that has none, or was removed.
+    /// The first domain of its environment that is one host; none if that has none, or was removed.
     pub domain: Option<Domain>,
     /// Who asked for it.
     pub by: Principal,
@@ -490,6 +491,8 @@ pub struct EnvironmentView {
     pub configured: bool,
     /// Where its requests come from: what the configuration says, or said when it still named it.
     pub domains: Vec<Domain>,
+    /// How a release takes over there, as the configuration says; none if it no longer names it.
+    pub strategy: Option<Strategy>,
     /// The keys of the configuration by which what is live differs from what a deployment would make now.
     pub drift: Vec<String>,
     /// The number of its live release.

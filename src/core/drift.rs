@@ -10,8 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The keys by which what runs differs from what a deployment would make now.
 ///
 /// `content` is the live release, `made_with` the spec of the deployment that made it. What only steers how a
-/// deployment goes (`deadlines`, `strategy`, `pull`, `credentials`, how often and how long readiness is asked for) leaves
-/// nothing in what runs: it holds from the next deployment on and is no drift.
+/// deployment goes (`deadlines`, `strategy`, `drain_timeout`, `pull`, `credentials`, how often and how long readiness is
+/// asked for) leaves nothing in what runs: it holds from the next deployment on and is no drift. Nor are `domains`: they
+/// hold at once.
 #[must_use]
 pub fn drift(
     content: &ReleaseContent,
@@ -50,7 +51,10 @@ pub fn differences(one: &Spec, other: &Spec) -> BTreeSet<String> {
     let mut keys = Keys::default();
     keys.source(&one.source, &other.source);
     keys.run(&one.run, &other.run);
-    keys.note("strategy", one.rollout.strategy == other.rollout.strategy);
+    keys.note("domains", one.domains == other.domains);
+    let (a, b) = (&one.rollout, &other.rollout);
+    keys.note("strategy", a.strategy == b.strategy);
+    keys.note("drain_timeout", a.drain_timeout == b.drain_timeout);
     let follows_port = (one.run.port, other.run.port);
     keys.health(&one.rollout.health, &other.rollout.health, follows_port);
     let (a, b) = (&one.deadlines, &other.deadlines);
@@ -148,6 +152,7 @@ mod tests {
     use super::*;
     use crate::core::name::{Branch, ImageReference, VariableName};
     use crate::core::release::Image;
+    use crate::core::route::Domain;
     use crate::core::secret::{SecretRef, SecretSource};
     use crate::core::spec::*;
     use std::time::Duration;
@@ -332,6 +337,15 @@ mod tests {
                     spec.deadlines.build = Duration::from_secs(9);
                 },
                 "deadlines.build health.timeout",
+                "",
+            ),
+            (
+                |spec| {
+                    spec.domains = vec![Domain::parse("web.example.com").unwrap()];
+                    spec.rollout.strategy = Strategy::Swap;
+                    spec.rollout.drain_timeout = Duration::from_secs(9);
+                },
+                "domains drain_timeout strategy",
                 "",
             ),
         ];

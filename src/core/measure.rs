@@ -27,6 +27,8 @@ pub struct Measurements {
     pub engine_up: bool,
     /// How the ingress stands to the route table.
     pub table: TableHeld,
+    /// What the ingress counted, in Prometheus' text format; `None` if it did not answer in time.
+    pub ingress: Option<String>,
     /// How large the database is with its log, in bytes.
     pub store_bytes: u64,
 }
@@ -38,14 +40,6 @@ pub struct TableHeld {
     pub wanted: i64,
     /// The one the ingress was last known to hold; `None` if it cannot be reached, holds none, or another instance's.
     pub held: Option<i64>,
-}
-
-impl TableHeld {
-    /// Whether requests go where they are meant to.
-    #[must_use]
-    pub fn is_acknowledged(self) -> bool {
-        self.held == Some(self.wanted)
-    }
 }
 
 /// Durations, counted by class.
@@ -82,6 +76,10 @@ pub enum Unready {
     Engine,
     /// The database was put back from a backup and nobody has adopted yet.
     Restored,
+    /// The ingress cannot be reached, or did not take the route table.
+    Ingress,
+    /// The ingress serves another instance.
+    ForeignIngress,
     /// The disk of data_dir is full.
     Disk,
     /// It is ending.
@@ -96,6 +94,8 @@ impl Unready {
             Self::Store => "store_failed",
             Self::Engine => "engine_unavailable",
             Self::Restored => "database_restored",
+            Self::Ingress => "ingress_unavailable",
+            Self::ForeignIngress => "ingress_foreign",
             Self::Disk => "disk_full",
             Self::Stopping => "shutting_down",
         }
@@ -109,6 +109,12 @@ impl Unready {
             Self::Engine => "The Docker engine cannot be reached; deployments wait for it",
             Self::Restored => {
                 "The database was put back from a backup; nothing is changed until `longshore adopt`"
+            }
+            Self::Ingress => {
+                "The ingress cannot be reached or did not take the routes; it is asked again until it does, and nothing old is stopped before"
+            }
+            Self::ForeignIngress => {
+                "The ingress serves another longshore's apps; `longshore takeover` makes it serve this one's"
             }
             Self::Disk => "The disk is full; nothing new is begun until there is space",
             Self::Stopping => "The daemon is stopping",

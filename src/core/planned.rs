@@ -3,6 +3,7 @@
 use super::admission::{Desired, Entry, Standing, Verdict};
 use super::deployment::{Step, Wanted};
 use super::name::{AppName, Branch, EnvironmentName, Sha};
+use super::route::Domain;
 use super::spec::{Mount, RunSpec, Strategy};
 
 /// What would happen if it were asked for now.
@@ -16,6 +17,8 @@ pub struct Planned {
     pub version: PlannedVersion,
     /// The steps it would take.
     pub steps: Vec<Step>,
+    /// Where its requests come from.
+    pub domains: Vec<Domain>,
     /// How the new container would take over.
     pub strategy: Strategy,
     /// Why that is not the configured one; `None` if it is.

@@ -1,9 +1,11 @@
-//! What systemd is told, where there is one: that the daemon is ready, reloads, stops, and that it is alive.
+//! What systemd is told, where there is one: that the process is ready, reloads, stops, and that it is alive.
 //!
-//! Ready and alive mean the same: the driver has come by and the store has answered it. A timer of our own would go on
-//! ticking beside a driver that hangs.
+//! Ready and alive mean the same. The daemon is when the driver has come by and the store has answered it; an ingress of
+//! its own when it answers at its control socket. A timer of our own would go on ticking beside something that hangs.
 
 use crate::deploy::Agent;
+use crate::ingress::Client;
+use async_trait::async_trait;
 use sd_notify::NotifyState;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,27 +13,76 @@ use std::time::Duration;
 /// How often the daemon looks at itself where systemd does not ask for more.
 const LOOK: Duration = Duration::from_secs(15);
 
-/// Tells that the daemon is ready as soon as it is, then feeds the watchdog for as long as it is alive.
-pub(super) async fn attend(agent: Arc<Agent>, ready: String) {
-    if agent.pulse().await.is_err() {
-        // The driver ended before it began, and says itself why.
+/// How soon an ingress that did not answer is asked again.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// What can be asked whether it is well.
+#[async_trait]
+pub(super) trait Alive: Send + Sync {
+    /// What does not answer when this does not return.
+    const WHAT: &'static str;
+    /// Returns when it answers; an error if it never will again.
+    async fn pulse(&self) -> anyhow::Result<()>;
+    /// What is to be said instead of being ready.
+    fn warning(&self) -> Option<String>;
+}
+
+#[async_trait]
+impl Alive for Agent {
+    const WHAT: &'static str = "the driver or the database";
+
+    async fn pulse(&self) -> anyhow::Result<()> {
+        Ok(Agent::pulse(self).await?)
+    }
+
+    fn warning(&self) -> Option<String> {
+        Agent::warning(self)
+    }
+}
+
+#[async_trait]
+impl Alive for Client {
+    const WHAT: &'static str = "the ingress";
+
+    async fn pulse(&self) -> anyhow::Result<()> {
+        answers(self).await;
+        Ok(())
+    }
+
+    fn warning(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Returns when an ingress answers.
+pub(super) async fn answers(ingress: &Client) {
+    while let Err(error) = ingress.health().await {
+        tracing::debug!(%error, "the ingress does not answer yet");
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// Tells that the process is ready as soon as it is, then feeds the watchdog for as long as it is alive.
+pub(super) async fn attend<A: Alive>(alive: Arc<A>, ready: String) {
+    if alive.pulse().await.is_err() {
+        // It ended before it began, and says itself why.
         return;
     }
     tracing::info!("{ready}");
-    let mut status = status(&agent, &ready);
+    let mut status = status(&*alive, &ready);
     tell(&[NotifyState::Ready, NotifyState::Status(&status)]);
     let watchdog = sd_notify::watchdog_enabled();
     // Twice in each half of the time, so that one late look is no reason to be killed.
     let pause = watchdog.map_or(LOOK, |watchdog| (watchdog / 4).min(LOOK));
     loop {
         tokio::time::sleep(pause).await;
-        if !is_alive(&agent, pause).await {
+        if !is_alive(&*alive, pause).await {
             return;
         }
         if watchdog.is_some() {
             tell(&[NotifyState::Watchdog]);
         }
-        let now = self::status(&agent, &ready);
+        let now = self::status(&*alive, &ready);
         if now != status {
             tell(&[NotifyState::Status(&now)]);
             status = now;
@@ -39,16 +90,16 @@ pub(super) async fn attend(agent: Arc<Agent>, ready: String) {
     }
 }
 
-/// Waits for the driver's answer, complaining once if it is late. `false` if there will be none.
-async fn is_alive(agent: &Agent, patience: Duration) -> bool {
-    let pulse = agent.pulse();
+/// Waits for its answer, complaining once if it is late. `false` if there will be none.
+async fn is_alive<A: Alive>(alive: &A, patience: Duration) -> bool {
+    let pulse = alive.pulse();
     tokio::pin!(pulse);
     let answer = match tokio::time::timeout(patience, &mut pulse).await {
         Ok(answer) => answer,
         Err(_) => {
-            tracing::error!("the driver or the database does not answer: the watchdog is not fed");
+            tracing::error!("{} does not answer: the watchdog is not fed", A::WHAT);
             let answer = pulse.await;
-            tracing::info!("the driver and the database answer again");
+            tracing::info!("{} answers again", A::WHAT);
             answer
         }
     };
@@ -59,8 +110,8 @@ async fn is_alive(agent: &Agent, patience: Duration) -> bool {
     true
 }
 
-fn status(agent: &Agent, ready: &str) -> String {
-    agent.warning().unwrap_or_else(|| ready.to_owned())
+fn status<A: Alive>(alive: &A, ready: &str) -> String {
+    alive.warning().unwrap_or_else(|| ready.to_owned())
 }
 
 /// The daemon opens its data; a migration of a large database may take long.
@@ -83,12 +134,9 @@ pub(super) fn reload(agent: &Agent) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
-/// The daemon ends.
-pub(super) fn stopping() {
-    tell(&[
-        NotifyState::Stopping,
-        NotifyState::Status("Stopping; what is at work goes on at the next start"),
-    ]);
+/// The process ends.
+pub(super) fn stopping(status: &str) {
+    tell(&[NotifyState::Stopping, NotifyState::Status(status)]);
 }
 
 fn tell(states: &[NotifyState<'_>]) {

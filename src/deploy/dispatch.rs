@@ -47,7 +47,10 @@ impl Agent {
             Action::GetApp(app) => self.show_app(caller, &app),
             Action::ListEvents(list) => Box::pin(self.list_events(caller, list)).await,
             Action::PlanDeployment(create) => Box::pin(self.plan(caller, create)).await,
-            Action::Measure => Ok(Reply::Measurements(Box::new(self.measure(caller)?))),
+            Action::Measure => {
+                let figures = Box::pin(self.measure(caller)).await?;
+                Ok(Reply::Measurements(Box::new(figures)))
+            }
             Action::CreateToken(create) => self.create_token(caller, create),
             Action::ListTokens { all } => self.list_tokens(caller, all),
             Action::RevokeToken(id) => self.revoke_token(caller, id),

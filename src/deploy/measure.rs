@@ -12,6 +12,9 @@ use crate::store::{Progressed, StoreError};
 use std::sync::PoisonError;
 use std::time::Duration;
 
+/// How long the ingress may take to say what it counted: it only adds numbers up.
+const FIGURES: Duration = Duration::from_secs(1);
+
 /// What was counted, up to which event.
 #[derive(Debug, Default)]
 pub(super) struct Counted {
@@ -33,11 +36,27 @@ impl Agent {
         counted.figures.started_at = started_at;
     }
 
-    pub(super) fn measure(&self, caller: &Caller) -> Result<Measurements, Error> {
+    pub(super) async fn measure(&self, caller: &Caller) -> Result<Measurements, Error> {
         match caller.reach {
             Reach::All => {}
             Reach::App(_) | Reach::Environment(..) => return Err(Error::Forbidden(Scope::Read)),
         }
+        let ingress = self.ingress_figures().await;
+        let mut figures = self.own_figures()?;
+        figures.ingress = ingress;
+        Ok(figures)
+    }
+
+    /// What the ingress counted. Whoever scrapes waits for the daemon's own figures, not for an ingress that hangs.
+    async fn ingress_figures(&self) -> Option<String> {
+        tokio::select! {
+            biased;
+            figures = self.ports.ingress.figures() => figures.ok(),
+            () = self.ports.clock.sleep(FIGURES) => None,
+        }
+    }
+
+    fn own_figures(&self) -> Result<Measurements, Error> {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         counted.catch_up(self).map_err(internal)?;
         let mut figures = counted.figures.clone();
@@ -64,8 +83,12 @@ impl Agent {
             // Nothing is followed until somebody has decided.
             History::Restored(_) => reasons.push(Unready::Restored),
             History::Unchecked => reasons.push(Unready::Engine),
-            History::Whole if !self.watch.is_following() => reasons.push(Unready::Engine),
-            History::Whole => {}
+            History::Whole => {
+                if !self.watch.is_following() {
+                    reasons.push(Unready::Engine);
+                }
+                reasons.extend(self.published.unready());
+            }
         }
         if self.store.room().is_err() {
             reasons.push(Unready::Disk);

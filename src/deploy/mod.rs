@@ -188,6 +188,12 @@ impl Agent {
             .clone()
     }
 
+    /// Where the API is served through the ingress, as the configuration says now.
+    #[must_use]
+    pub fn api_domains(&self) -> Vec<Domain> {
+        self.settings().api_domains.clone()
+    }
+
     /// What the configuration says of an environment now; `None` if it no longer names it.
     fn configured(&self, place: &Place) -> Option<Spec> {
         let settings = self.settings();

@@ -44,6 +44,7 @@ impl Agent {
         };
         Ok(Reply::Plan(Box::new(Planned {
             steps: wanted.steps().to_vec(),
+            domains: spec.domains.clone(),
             strategy: takes_over.strategy(),
             instead: takes_over.instead(),
             interruption: Interruption::of(takes_over.strategy(), &standing, live.is_some()),

@@ -106,9 +106,19 @@ impl Agent {
         Ok(reloaded)
     }
 
-    /// The apps with what a deployment would change in each environment.
+    /// The apps with what the configuration says of each environment now, and what a deployment would change there.
     pub(super) fn with_drift(&self, mut apps: Vec<AppView>) -> Result<Vec<AppView>, Error> {
         let settings = self.settings();
+        for app in &mut apps {
+            let configured = settings
+                .apps
+                .iter()
+                .find(|configured| configured.id == app.id);
+            for environment in &mut app.environments {
+                let spec = configured.and_then(|app| app.environments.get(&environment.name));
+                environment.strategy = spec.map(|spec| spec.rollout.strategy);
+            }
+        }
         for running in self.store.running().map_err(internal)? {
             let view = apps.iter_mut().find(|app| app.id == running.app);
             let view = view.and_then(|app| {

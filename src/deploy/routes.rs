@@ -8,7 +8,7 @@ use super::patience::Backoff;
 use super::uphold::NotYet;
 use crate::core::access::{Caller, Reach, Scope};
 use crate::core::error::Error;
-use crate::core::measure::TableHeld;
+use crate::core::measure::{TableHeld, Unready};
 use crate::core::ports::{IngressError, Takeover};
 use crate::core::route::TakenOver;
 use crate::store::StoreError;
@@ -37,6 +37,8 @@ enum Held {
     /// It was never asked, or did not answer, or holds no table of ours.
     #[default]
     Unknown,
+    /// Another instance's table holds.
+    Foreign,
     /// This one did when it was last asked, and that is to be asked again.
     Doubted(i64),
     /// This one.
@@ -50,7 +52,7 @@ impl Published {
 
     fn held(&self) -> Option<i64> {
         match *self.lock() {
-            Held::Unknown => None,
+            Held::Unknown | Held::Foreign => None,
             Held::Doubted(generation) | Held::Known(generation) => Some(generation),
         }
     }
@@ -68,6 +70,22 @@ impl Published {
 
     fn note(&self, held: Option<i64>) {
         *self.lock() = held.map_or(Held::Unknown, Held::Known);
+    }
+
+    fn note_failure(&self, error: &IngressError) {
+        *self.lock() = match error {
+            IngressError::Foreign(_) => Held::Foreign,
+            IngressError::Unavailable(_) | IngressError::Refused(_) => Held::Unknown,
+        };
+    }
+
+    /// Why requests do not go where they are meant to; `None` if they do, as far as this process knows.
+    pub(super) fn unready(&self) -> Option<Unready> {
+        match *self.lock() {
+            Held::Unknown => Some(Unready::Ingress),
+            Held::Foreign => Some(Unready::ForeignIngress),
+            Held::Doubted(_) | Held::Known(_) => None,
+        }
     }
 }
 
@@ -98,7 +116,7 @@ impl Agent {
                 })
             }
             Err(error) => {
-                self.published.note(None);
+                self.published.note_failure(&error);
                 Err(error.into())
             }
         }

@@ -10,15 +10,21 @@
 //!                                  └──────────────────────────────────────────┘
 //! ```
 
+mod client;
+mod control;
+mod figures;
+mod kept;
+mod lookup;
 mod probe;
+pub mod proxy;
+mod routes;
+mod run;
+mod wire;
 
-use crate::core::ports::{Ingress, IngressError, Probe, ProbeAnswer, Takeover};
-use crate::core::route::Table;
-use async_trait::async_trait;
-use std::net::SocketAddrV4;
-use std::path::PathBuf;
-use std::time::Duration;
-use uuid::Uuid;
+pub use client::Client;
+pub use kept::KeptError;
+pub use routes::{Admission, Routes, admit};
+pub use run::{RunError, run};
 
 /// The sockets the ingress serves at: bound by whoever starts it, or given by systemd.
 #[derive(Debug)]
@@ -27,42 +33,4 @@ pub struct Sockets {
     pub traffic: Vec<std::net::TcpListener>,
     /// For the control plane.
     pub control: std::os::unix::net::UnixListener,
-}
-
-/// The control plane's side of an ingress: the port, over the ingress's unix socket.
-#[derive(Debug)]
-pub struct Client {
-    socket: PathBuf,
-}
-
-impl Client {
-    /// Of the ingress that listens at this path. Nothing is opened before it is needed.
-    #[must_use]
-    pub fn new(socket: PathBuf) -> Self {
-        Self { socket }
-    }
-}
-
-#[async_trait]
-impl Ingress for Client {
-    async fn publish(&self, table: &Table, _: Takeover) -> Result<i64, IngressError> {
-        tracing::trace!(socket = %self.socket.display(), "not there yet");
-        Ok(table.generation)
-    }
-
-    async fn held(&self, _: Uuid) -> Result<Option<i64>, IngressError> {
-        Ok(None)
-    }
-
-    async fn drain(&self, _: SocketAddrV4, _: Duration) -> Result<u64, IngressError> {
-        Ok(0)
-    }
-
-    async fn figures(&self) -> Result<String, IngressError> {
-        Ok(String::new())
-    }
-
-    async fn probe(&self, probe: &Probe) -> ProbeAnswer {
-        probe::ask(probe).await
-    }
 }

@@ -311,6 +311,7 @@ fn environment_view(place: &Place, row: &Row<'_>) -> Result<EnvironmentView, Sto
         desired: place.desired,
         configured: row.get(15)?,
         domains: from_json("environment", serial, &row.get::<_, String>(16)?)?,
+        strategy: None,
         drift: Vec::new(),
         live_release: row.get(11)?,
         live_deployment: deployment

@@ -158,7 +158,8 @@ fn views_sql(from: &str, condition: &str) -> String {
     format!(
         "SELECT {DEPLOYMENT}, a.name, a.uuid, e.name, j.path, r.number, e.live_deployment IS d.serial, t.number,
                 CASE WHEN d.wanted IN ('release', 'restart') THEN coalesce(r.content, t.content) END, {PRINCIPAL},
-                c.serial, c.uuid, c.name, CASE WHEN e.removed_at IS NULL THEN json_extract(e.domains, '$[0]') END
+                c.serial, c.uuid, c.name, CASE WHEN e.removed_at IS NULL THEN
+                    (SELECT value FROM json_each(e.domains) WHERE value NOT LIKE '*%' ORDER BY key LIMIT 1) END
          FROM {from} CROSS JOIN app a ON a.serial = d.app CROSS JOIN environment e ON e.serial = d.environment
          CROSS JOIN project j ON j.serial = d.project CROSS JOIN principal p ON p.serial = d.principal
          LEFT JOIN principal c ON c.serial = d.cancelled_by LEFT JOIN release r ON r.serial = d.release
@@ -167,7 +168,7 @@ fn views_sql(from: &str, condition: &str) -> String {
 }
 /// Where in them the one who cancelled begins.
 const CANCELLED_BY: usize = 35;
-/// Where the first domain of the environment is.
+/// Where the domain of the environment is.
 const DOMAIN: usize = 38;
 
 static VIEW: LazyLock<String> = LazyLock::new(|| views_sql("deployment d", "d.serial = ?1"));

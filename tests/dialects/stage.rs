@@ -8,9 +8,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
-use longshore::api::{Api, Peer, routes};
+use longshore::api::{Api, Peer, Proxies, routes};
 use longshore::core::name::{Branch, EnvironmentName, Sha};
 use longshore::core::ports::*;
+use longshore::core::route::Domain;
 use longshore::deploy::{Agent, Ports, Settings};
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
@@ -102,12 +103,17 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Three apps, `web`, `other` and `shop`, which runs an image in `production` and `staging`, with tokens: `{token:web-read}`, `{token:web-write}`, `{token:other-write}`, `{token:other-admin}`; their
+    /// Three apps, `web`, `other` and `shop`, which runs an image in `production`, where it has
+    /// domains, and `staging`, with tokens: `{token:web-read}`, `{token:web-write}`, `{token:other-write}`, `{token:other-admin}`; their
     /// owners are `{user:web-write}` and so on, the projects `{proj:web}` and `{proj:other}`.
     pub async fn set() -> Self {
         let mut shop = image_app("shop", "nginx:1.27");
         let staging = EnvironmentName::parse("staging").unwrap();
         let spec = shop.environments.values().next().unwrap().clone();
+        let production = shop.environments.values_mut().next().unwrap();
+        production.domains = ["*.shop.example", "shop.example/store"]
+            .map(|text| Domain::parse(text).unwrap())
+            .to_vec();
         shop.environments.insert(staging, spec);
         let bench = Bench::new(vec![git_app("web"), git_app("other"), shop]);
         let process = bench.start();
@@ -138,6 +144,7 @@ impl Stage {
             agent: agent.clone(),
             random: random(),
             public_url: Some("https://deploy.example".into()),
+            proxies: Proxies::default(),
             resident_bytes: None,
         });
         let mut stage = Self {

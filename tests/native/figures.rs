@@ -38,10 +38,10 @@ async fn health_says_what_is_missing_and_that_nothing_is() {
 }
 
 /// One sample, strictly as the format has it.
-type Samples = BTreeMap<(String, BTreeMap<String, String>), f64>;
+pub type Samples = BTreeMap<(String, BTreeMap<String, String>), f64>;
 
 /// Reads Prometheus' text format 0.0.4 and refuses whatever it does not allow.
-fn read(text: &str) -> (Samples, BTreeMap<String, String>) {
+pub fn read(text: &str) -> (Samples, BTreeMap<String, String>) {
     let name = regex::Regex::new("^[a-zA-Z_:][a-zA-Z0-9_:]*$").unwrap();
     let sample = regex::Regex::new(r#"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)$"#).unwrap();
     let label = regex::Regex::new(r#"^([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(?:,|$)"#)

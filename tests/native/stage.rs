@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
 use futures_util::StreamExt as _;
-use longshore::api::{Api, Peer, routes};
+use longshore::api::{Api, Peer, Proxies, routes};
 use longshore::core::app::App;
 use longshore::deploy::Agent;
 use longshore::store::Store;
@@ -92,13 +92,17 @@ impl Stage {
         }
     }
 
-    fn on(bench: Bench, process: Process) -> Self {
+    pub fn on(bench: Bench, process: Process) -> Self {
         let Process { agent, store, .. } = process;
         let agent = Arc::new(agent);
         let router = routes(Api {
             agent: agent.clone(),
             random: Arc::new(|bytes: &mut [u8]| bytes.fill(7)),
             public_url: Some("https://deploy.example".into()),
+            proxies: Proxies {
+                trusted: vec!["10.0.0.0/8".parse().unwrap()],
+                of_ingress: vec!["127.0.0.0/8".parse().unwrap()],
+            },
             resident_bytes: None,
         });
         Self {

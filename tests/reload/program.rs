@@ -79,7 +79,7 @@ impl Drop for Daemon {
 fn write_config(directory: &tempfile::TempDir, top: &str, apps: &str) {
     let path = |name: &str| directory.path().join(name).display().to_string();
     let text = format!(
-        "data_dir = \"{}\"\n{top}[api]\nlisten = \"\"\nsocket = \"{}\"\n[docker]\nhost = \"unix://{}\"\n{apps}",
+        "data_dir = \"{}\"\n{top}[api]\nlisten = \"\"\nsocket = \"{}\"\n[ingress]\nlisten = []\n[docker]\nhost = \"unix://{}\"\n{apps}",
         path("data"),
         path("api.sock"),
         path("no.sock"),
@@ -150,6 +150,46 @@ fn a_sound_file_is_taken_and_what_changed_is_told() {
 }
 
 #[test]
+fn what_the_ingress_and_the_api_read_at_their_start_holds_after_a_restart_and_domains_hold_at_once()
+{
+    let daemon = Daemon::start(WEB);
+    let said_of = |ingress: &str, apps: &str| {
+        let path = |name: &str| daemon.directory.path().join(name).display().to_string();
+        let text = format!(
+            "data_dir = \"{}\"\n[api]\nlisten = \"\"\nsocket = \"{}\"\n{ingress}[docker]\nhost = \"unix://{}\"\n{apps}",
+            path("data"),
+            path("api.sock"),
+            path("no.sock"),
+        );
+        std::fs::write(path("config.toml"), text).unwrap();
+        let (status, said, complaint) = daemon.run(&["reload", "--json"]);
+        assert_eq!(status, 0, "{complaint}");
+        serde_json::from_str::<serde_json::Value>(&said).unwrap()
+    };
+    let web = format!("{WEB}domains = [\"web.example.com\"]\ndrain_timeout = \"1s\"\n");
+    let embedded = "trusted_proxies = [\"::1\"]\n[ingress]\nlisten = []\naccess_log = \"json\"\nmax_body_size = \"1MiB\"\nwait_timeout = \"1s\"\n";
+    let said = said_of(embedded, &web);
+    assert_eq!(
+        said["needs_restart"],
+        serde_json::json!([
+            "api.trusted_proxies",
+            "ingress.access_log",
+            "ingress.max_body_size",
+            "ingress.wait_timeout"
+        ])
+    );
+    assert_eq!(
+        said["changed"][0]["keys"],
+        serde_json::json!(["domains", "drain_timeout"])
+    );
+    let alone = "[ingress]\nembedded = false\nlisten = []\n";
+    assert_eq!(
+        said_of(alone, &web)["needs_restart"],
+        serde_json::json!(["ingress.embedded"])
+    );
+}
+
+#[test]
 fn a_broken_file_is_refused_with_every_fault_and_its_line_and_the_old_configuration_goes_on() {
     let mut daemon = Daemon::start(WEB);
     let broken = "[[app]]\nname = \"web\"\nimage = \"nginx:1\"\nport = 0\nmemroy = \"1MiB\"\n";
@@ -159,12 +199,12 @@ fn a_broken_file_is_refused_with_every_fault_and_its_line_and_the_old_configurat
     assert_says(
         &said,
         &[
-            "config.toml:10:8: app \"web\": port",
-            "config.toml:11:1: app \"web\": memroy is not a known key; did you mean \"memory\"?",
+            "config.toml:12:8: app \"web\": port",
+            "config.toml:13:1: app \"web\": memroy is not a known key; did you mean \"memory\"?",
             "has faults and was not taken; the one before goes on",
         ],
     );
-    daemon.tells("config.toml:11:1: app \"web\": memroy");
+    daemon.tells("config.toml:13:1: app \"web\": memroy");
     let (status, said, _) = daemon.run(&["reload", "--json"]);
     assert_eq!(status, 1);
     let document: serde_json::Value = serde_json::from_str(&said).unwrap();

@@ -100,7 +100,7 @@ impl World {
     /// Writes the configuration of a daemon with these keys of `[docker]`.
     pub fn configure_engine(&self, engine: &str, apps: &str) {
         let text = format!(
-            "data_dir = \"{}\"\n[api]\nlisten = \"\"\nsocket = \"{}\"\n[docker]\naddress_pool = \"{}\"\n{engine}\n{apps}",
+            "data_dir = \"{}\"\n[api]\nlisten = \"\"\nsocket = \"{}\"\n[ingress]\nlisten = []\n[docker]\naddress_pool = \"{}\"\n{engine}\n{apps}",
             self.data_dir().display(),
             self.socket().display(),
             self.pool,

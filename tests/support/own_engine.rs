@@ -81,7 +81,7 @@ impl Host {
         std::fs::write(self.path("engine.json"), "{}").unwrap();
         let dir = self.dir.path().display();
         let text = format!(
-            "data_dir = \"{dir}/data\"\n[api]\nlisten = \"\"\nsocket = \"{dir}/api.sock\"\n\
+            "data_dir = \"{dir}/data\"\n[api]\nlisten = \"\"\nsocket = \"{dir}/api.sock\"\n[ingress]\nlisten = []\n\
              [docker]\nhost = \"unix://{dir}/d.sock\"\naddress_pool = \"10.213.0.0/16\"\n{docker}\n\
              [[app]]\nname = \"web\"\nrepository = \"{dir}/web.git\"\nport = 8080\nstop_grace = \"1s\"\n{more}\n"
         );

@@ -17,6 +17,7 @@ pub const LOOK: Duration = Duration::from_millis(20);
 pub struct Stage {
     directory: tempfile::TempDir,
     pub port: u16,
+    runs: std::sync::atomic::AtomicU32,
 }
 
 impl Stage {
@@ -25,14 +26,20 @@ impl Stage {
         let stage = Self {
             directory: tempfile::tempdir().unwrap(),
             port: free_port(),
+            runs: std::sync::atomic::AtomicU32::new(0),
         };
         stage.configure(apps);
         stage
     }
 
     pub fn configure(&self, apps: &str) {
+        self.configure_ingress("listen = []", apps);
+    }
+
+    /// With these keys of `[ingress]`.
+    pub fn configure_ingress(&self, ingress: &str, apps: &str) {
         let text = format!(
-            "data_dir = \"{}\"\n[api]\nlisten = \"127.0.0.1:{}\"\nsocket = \"{}\"\n[docker]\nhost = \"unix://{}\"\n{apps}",
+            "data_dir = \"{}\"\n[api]\nlisten = \"127.0.0.1:{}\"\nsocket = \"{}\"\n[ingress]\n{ingress}\n[docker]\nhost = \"unix://{}\"\n{apps}",
             self.path("data").display(),
             self.port,
             self.socket().display(),
@@ -58,11 +65,27 @@ impl Stage {
         command
     }
 
+    /// The command line of an ingress of its own.
+    pub fn ingress(&self) -> Command {
+        let mut command = command(env!("CARGO_BIN_EXE_longshore"));
+        command
+            .args(["ingress", "--config"])
+            .arg(self.path("config.toml"));
+        command
+    }
+
     /// Runs this, with its standard error kept.
-    pub fn run(&self, mut command: Command) -> Daemon {
-        let log = self.path("daemon.log");
+    pub fn run(&self, command: Command) -> Daemon {
+        self.run_with(command, Stdio::null())
+    }
+
+    /// With something as its standard input.
+    pub fn run_with(&self, mut command: Command, stdin: Stdio) -> Daemon {
+        // Of each that runs at the same time the log has a name of its own.
+        let number = self.runs.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let log = self.path(&format!("daemon-{number}.log"));
         let told = std::fs::File::create(&log).unwrap();
-        let child = command.stdin(Stdio::null()).stderr(told).spawn().unwrap();
+        let child = command.stdin(stdin).stderr(told).spawn().unwrap();
         Daemon { child, log }
     }
 
@@ -95,7 +118,7 @@ pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
 }
 
 /// A port that was free a moment ago.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }

@@ -14,13 +14,14 @@ use super::wire::request::NewDeployment;
 use super::wire::word::Status;
 use super::{MAX_BODY, Params, Route, render};
 use crate::api::Api;
+use crate::api::arrival::Base;
 use crate::api::follow::Followers;
 use crate::core::access::Caller;
 use crate::core::action::{Action, ReadLog, Reply};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 use utoipa_axum::routes;
@@ -51,7 +52,7 @@ pub(super) fn routes() -> Vec<Route> {
 async fn create(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    uri: Uri,
+    base: Base,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
@@ -66,7 +67,7 @@ async fn create(
         .await
         .map_err(|error| error::about(error, asked.unwrap_or_default()))?
     {
-        Reply::Deployment(view) => Ok(render::created(&view, &render::base(&api, &headers, &uri))),
+        Reply::Deployment(view) => Ok(render::created(&view, &base)),
         Reply::Ignored(reason) => Err(reason.into()),
         other => Err(Refusal::unexpected(&other)),
     }
@@ -91,8 +92,7 @@ async fn create(
 async fn list(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    uri: Uri,
-    headers: HeaderMap,
+    base: Base,
     Query(params): Params,
 ) -> Result<Response, Refusal> {
     let list = parse::list(&params)?;
@@ -110,7 +110,6 @@ async fn list(
                 offset,
                 total,
             };
-            let base = render::base(&api, &headers, &uri);
             Ok(render::json(&DeploymentPage::new(&items, meta, &base)))
         }
         other => Err(Refusal::unexpected(&other)),
@@ -129,8 +128,7 @@ async fn list(
 async fn show(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    uri: Uri,
-    headers: HeaderMap,
+    base: Base,
     named: Named,
 ) -> Result<Response, Refusal> {
     match api
@@ -139,10 +137,7 @@ async fn show(
         .await
         .map_err(|error| error::about(error, &named.text))?
     {
-        Reply::Deployment(view) => {
-            let base = render::base(&api, &headers, &uri);
-            Ok(render::json(&Deployment::new(&view, &base)))
-        }
+        Reply::Deployment(view) => Ok(render::json(&Deployment::new(&view, &base))),
         other => Err(Refusal::unexpected(&other)),
     }
 }

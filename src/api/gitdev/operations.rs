@@ -11,6 +11,7 @@ use super::wire::problem::Problem;
 use super::wire::request::{ChangeRequest, RestartRequest, RollbackRequest};
 use super::{MAX_BODY, Params, Route, parse, render};
 use crate::api::Api;
+use crate::api::arrival::Base;
 use crate::core::access::Caller;
 use crate::core::action::{Action, ChangeEnvironment, CreateDeployment, Reply, Target};
 use crate::core::change::Change;
@@ -253,6 +254,7 @@ async fn show(
 async fn restart(
     state: State<Api>,
     caller: Extension<Caller>,
+    base: Base,
     uri: Uri,
     headers: HeaderMap,
     app: NamedApp,
@@ -260,7 +262,7 @@ async fn restart(
 ) -> Result<Response, Refusal> {
     let body = parse::optional_object(body, MAX_BODY).await?;
     let create = parse::create_again(app.app, &uri, &body, &headers, Target::Restart)?;
-    created(state, caller, uri, headers, &app.text, create).await
+    created(state, caller, base, &app.text, create).await
 }
 
 /// Makes an earlier release live again
@@ -283,6 +285,7 @@ async fn restart(
 async fn rollback(
     state: State<Api>,
     caller: Extension<Caller>,
+    base: Base,
     uri: Uri,
     headers: HeaderMap,
     app: NamedApp,
@@ -291,14 +294,13 @@ async fn rollback(
     let body = parse::optional_object(body, MAX_BODY).await?;
     let target = Target::Release(parse::release(&body)?);
     let create = parse::create_again(app.app, &uri, &body, &headers, target)?;
-    created(state, caller, uri, headers, &app.text, create).await
+    created(state, caller, base, &app.text, create).await
 }
 
 async fn created(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    uri: Uri,
-    headers: HeaderMap,
+    base: Base,
     app: &str,
     create: CreateDeployment,
 ) -> Result<Response, Refusal> {
@@ -308,7 +310,7 @@ async fn created(
         .await
         .map_err(|error| error::about(error, app))?
     {
-        Reply::Deployment(view) => Ok(render::created(&view, &render::base(&api, &headers, &uri))),
+        Reply::Deployment(view) => Ok(render::created(&view, &base)),
         Reply::Ignored(reason) => Err(reason.into()),
         other => Err(Refusal::unexpected(&other)),
     }

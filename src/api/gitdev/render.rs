@@ -1,16 +1,17 @@
 //! Replies to git.dev's answers, with our additions.
 
 use super::wire::PageMeta;
-use super::wire::deployment::Created;
+use super::wire::deployment::{Created, address};
 use super::wire::log::{LogLine, LogLines};
 use super::wire::operation::Operations;
 use crate::api::Api;
+use crate::api::arrival::Base;
 use crate::core::access::Caller;
 use crate::core::action::{Action, ChangeView, DeploymentView, LogPage, ReadLog, Reply};
 use crate::core::error::Error;
 use crate::core::log::parse_line;
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::Serialize;
@@ -34,32 +35,9 @@ pub(super) fn json(body: &impl Serialize) -> Response {
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
-/// What absolute URLs begin with: the configured address, else the one the client used.
-pub(super) fn base(api: &Api, headers: &HeaderMap, uri: &Uri) -> String {
-    if let Some(public) = &api.public_url {
-        return public.clone();
-    }
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .or_else(|| uri.authority().map(|a| a.as_str()));
-    // A Host that is no host would make the URL lie about where it leads.
-    let is_host = |host: &&str| {
-        host.bytes().all(|b| {
-            b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']' | b'_')
-        })
-    };
-    format!(
-        "http://{}",
-        host.filter(|host| !host.is_empty())
-            .filter(is_host)
-            .unwrap_or("localhost")
-    )
-}
-
-pub(super) fn created(view: &DeploymentView, base: &str) -> Response {
+pub(super) fn created(view: &DeploymentView, base: &Base) -> Response {
     let body = Created::new(view, base);
-    let location = HeaderValue::from_str(&body.url)
+    let location = HeaderValue::from_str(&address(base, &body.id))
         .unwrap_or_else(|_| HeaderValue::from_static("/v1/deployments"));
     (
         StatusCode::CREATED,

@@ -1,11 +1,12 @@
-//! Additions about the daemon as a whole: reading the configuration again, and adopting what runs after the database
-//! was put back.
+//! Additions about the daemon as a whole: reading the configuration again, adopting what runs after the database was
+//! put back, and taking the ingress over.
 
 use super::error::Refusal;
 use super::wire::adopt::Adoption;
 use super::wire::problem::Problem;
 use super::wire::reload::Reload;
 use super::wire::request::AdoptRequest;
+use super::wire::takeover::TakenOver;
 use super::{MAX_BODY, Route, parse, render};
 use crate::api::Api;
 use crate::core::access::Caller;
@@ -17,7 +18,7 @@ use axum::response::Response;
 use utoipa_axum::routes;
 
 pub(super) fn routes() -> Vec<Route> {
-    vec![routes!(reload), routes!(adopt)]
+    vec![routes!(reload), routes!(adopt), routes!(takeover)]
 }
 
 /// Reads the configuration again
@@ -59,6 +60,24 @@ async fn adopt(
     let action = Action::Adopt { discard };
     match api.agent.dispatch(&caller, action).await? {
         Reply::Adopted(adopted) => Ok(render::json(&Adoption::from(&adopted))),
+        other => Err(Refusal::unexpected(&other)),
+    }
+}
+
+/// Makes the ingress serve this daemon's apps, whosever it served
+#[utoipa::path(
+    post, path = "/takeover", tag = "daemon", operation_id = "takeover",
+    responses(
+        (status = 200, body = TakenOver),
+        (status = 503, body = Problem, description = "The ingress cannot be reached, or refuses"),
+    ),
+)]
+async fn takeover(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, Refusal> {
+    match api.agent.dispatch(&caller, Action::Takeover).await? {
+        Reply::TakenOver(taken) => Ok(render::json(&TakenOver::from(taken))),
         other => Err(Refusal::unexpected(&other)),
     }
 }

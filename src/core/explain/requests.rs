@@ -237,7 +237,7 @@ pub(super) const TABLE: &[Explanation] = &[
     request(
         "unavailable",
         "something outside longshore cannot be reached now",
-        "The git host, Docker or the database did not answer in time.",
+        "The git host, Docker, the ingress or the database did not answer in time.",
         &[
             "Try again in a moment: the answer says when in `Retry-After`.",
             "See the daemon's own view: `longshore status`.",
@@ -268,6 +268,25 @@ pub(super) const TABLE: &[Explanation] = &[
         &[
             "Keep what runs: `longshore adopt`.",
             "Make live what the database says: `longshore adopt --discard`.",
+        ],
+    ),
+    health(
+        "ingress_unavailable",
+        "the ingress cannot be reached, or did not take the routes",
+        "Its process does not run, its socket is another than `ingress.socket` says, or it refused the route table; what it serves already goes on, and no old container is stopped before it has the new routes.",
+        &[
+            "See whether it runs, where it is a unit of its own: `systemctl status longshore-ingress`.",
+            "Read the cause in the daemon's log: `journalctl -u longshore`.",
+            "Compare `ingress.socket` in the configuration with where it listens.",
+        ],
+    ),
+    health(
+        "ingress_foreign",
+        "the ingress serves another longshore's apps",
+        "It holds the route table of another instance: a second daemon on this host, or one whose `data_dir` was made anew. No change of this daemon reaches its clients.",
+        &[
+            "Make it serve this daemon's apps: `longshore takeover`.",
+            "Give each of several daemons an ingress of its own: `ingress.socket` and `ingress.data_dir`.",
         ],
     ),
     health(

@@ -1,8 +1,9 @@
 //! Apps and environments in answers.
 
-use super::word::Desired;
+use super::word::{Desired, Strategy};
 use crate::api::gitdev::id;
 use crate::core::action::{AppView, EnvironmentView};
+use crate::core::route::Domain;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -67,6 +68,9 @@ pub(in crate::api::gitdev) struct Environment {
     /// Whether the configuration still names it.
     configured: bool,
     desired: Desired,
+    /// Where its requests come from.
+    #[schema(examples("web.example.com", "*.example.com", "example.com/docs"))]
+    domains: Vec<String>,
     /// The keys of the configuration by which what is live differs from what a deployment would make now.
     drift: Vec<String>,
     /// The deployment that made the live release live.
@@ -76,6 +80,9 @@ pub(in crate::api::gitdev) struct Environment {
     #[schema(required)]
     live_release: Option<i64>,
     name: String,
+    /// How a release takes over, as the configuration says; none if it no longer names the environment.
+    #[schema(required)]
+    strategy: Option<Strategy>,
     /// The live commit or image.
     #[schema(required)]
     version: Option<String>,
@@ -87,10 +94,12 @@ impl From<&EnvironmentView> for Environment {
             address: environment.address.clone(),
             configured: environment.configured,
             desired: environment.desired.into(),
+            domains: environment.domains.iter().map(Domain::to_string).collect(),
             drift: environment.drift.clone(),
             live_deployment: environment.live_deployment.map(id::deployment),
             live_release: environment.live_release,
             name: environment.name.to_string(),
+            strategy: environment.strategy.map(Strategy::from),
             version: environment.live_version.clone(),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::word::{Status, Step, Trigger};
 use super::{PageMeta, Time};
+use crate::api::arrival::Base;
 use crate::api::gitdev::id;
 use crate::core::action::{DeploymentView, Version};
 use crate::core::deployment::{Phase, Step as CoreStep, Wanted};
@@ -27,12 +28,12 @@ pub(in crate::api::gitdev) struct Created {
     /// The app's id.
     project_id: String,
     status: Status,
-    /// Where it can be looked at.
-    pub(in crate::api::gitdev) url: String,
+    /// Where what it deploys is reached: its environment's first domain; without one, where it can be looked at.
+    url: String,
 }
 
 impl Created {
-    pub(in crate::api::gitdev) fn new(view: &DeploymentView, base: &str) -> Self {
+    pub(in crate::api::gitdev) fn new(view: &DeploymentView, base: &Base) -> Self {
         let id = id::deployment(view.deployment.id);
         let source = Source::of(view);
         Self {
@@ -41,7 +42,7 @@ impl Created {
             commit_sha: source.commit,
             created_at: view.deployment.created_at.into(),
             environment: view.environment.to_string(),
-            url: address(base, &id),
+            url: reached(view, base, &id),
             id,
             image: source.image,
             project_id: id::project(view.app_id),
@@ -76,7 +77,7 @@ pub(in crate::api::gitdev) struct Deployment {
     created_at: Time,
     /// The name of who asked for it.
     created_by: String,
-    /// Once it has succeeded.
+    /// Where it is reached, once it has succeeded: its environment's first domain, or else its own address here.
     #[schema(required)]
     deploy_url: Option<String>,
     environment: String,
@@ -166,7 +167,7 @@ struct FailureInStep {
 }
 
 impl Deployment {
-    pub(in crate::api::gitdev) fn new(view: &DeploymentView, base: &str) -> Self {
+    pub(in crate::api::gitdev) fn new(view: &DeploymentView, base: &Base) -> Self {
         let deployment = &view.deployment;
         let id = id::deployment(deployment.id);
         let url = address(base, &id);
@@ -194,7 +195,8 @@ impl Deployment {
             completed_at: ended_at.map(Time::from),
             created_at: deployment.created_at.into(),
             created_by: view.by.name.clone(),
-            deploy_url: matches!(deployment.phase, Phase::Succeeded { .. }).then(|| url.clone()),
+            deploy_url: matches!(deployment.phase, Phase::Succeeded { .. })
+                .then(|| reached(view, base, &id)),
             environment: view.environment.to_string(),
             error: failure(&deployment.phase),
             id,
@@ -251,7 +253,7 @@ impl DeploymentPage {
     pub(in crate::api::gitdev) fn new(
         views: &[DeploymentView],
         meta: PageMeta,
-        base: &str,
+        base: &Base,
     ) -> Self {
         let item = |view: &DeploymentView| {
             let id = id::deployment(view.deployment.id);
@@ -263,7 +265,7 @@ impl DeploymentPage {
                 completed_at: view.deployment.phase.ended_at().map(Time::from),
                 created_at: view.deployment.created_at.into(),
                 environment: view.environment.to_string(),
-                url: address(base, &id),
+                url: reached(view, base, &id),
                 id,
                 image: source.image,
                 live: view.live,
@@ -302,8 +304,17 @@ impl From<&DeploymentView> for Cancelled {
     }
 }
 
-fn address(base: &str, id: &str) -> String {
-    format!("{base}/v1/deployments/{id}")
+/// The deployment itself, in this API.
+pub(in crate::api::gitdev) fn address(base: &Base, id: &str) -> String {
+    format!("{}/v1/deployments/{id}", base.api)
+}
+
+/// Where what it deploys is reached: at its environment's domain, or else where it can be looked at.
+fn reached(view: &DeploymentView, base: &Base, id: &str) -> String {
+    match &view.domain {
+        Some(domain) => format!("{}://{domain}", base.apps_scheme),
+        None => address(base, id),
+    }
 }
 
 /// What a deployment is made from: the commit in the caller's spelling if they gave one.

@@ -14,6 +14,7 @@ pub(super) mod problem;
 pub(super) mod reload;
 pub(super) mod request;
 pub(super) mod secret;
+pub(super) mod takeover;
 pub(super) mod token;
 pub(super) mod word;
 

@@ -1,8 +1,8 @@
 //! Plans in answers.
 
-use super::word::Step;
+use super::word::{Step, Strategy};
 use crate::core::planned::{Outcome as CoreOutcome, Planned};
-use crate::core::spec::Strategy as CoreStrategy;
+use crate::core::route::Domain;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -16,11 +16,16 @@ pub(in crate::api::gitdev) struct Plan {
     changes: Vec<String>,
     #[schema(required)]
     commit_sha: Option<String>,
+    /// Where its requests come from.
+    domains: Vec<String>,
     /// Whether nothing would serve for a while.
     downtime: bool,
     environment: String,
     #[schema(required)]
     image: Option<String>,
+    /// Why the strategy is not the configured one; none if it is.
+    #[schema(required)]
+    instead: Option<&'static str>,
     /// Why it would not be taken in.
     #[schema(required)]
     refused: Option<String>,
@@ -34,16 +39,6 @@ pub(in crate::api::gitdev) struct Plan {
     /// Why there would be a downtime, or none.
     why: &'static str,
     would: Outcome,
-}
-
-/// How a new container takes over.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum Strategy {
-    /// The new one starts beside the old one, and takes over when it is ready.
-    Swap,
-    /// The old one stops, then the new one starts.
-    Recreate,
 }
 
 /// What would come of it.
@@ -71,16 +66,15 @@ impl From<&Planned> for Plan {
             branch: version.branch.as_ref().map(ToString::to_string),
             changes: plan.changes.clone(),
             commit_sha: version.commit.as_ref().map(ToString::to_string),
+            domains: plan.domains.iter().map(Domain::to_string).collect(),
             downtime: plan.interruption.is_downtime(),
             environment: plan.environment.to_string(),
             image: version.image.clone(),
+            instead: plan.instead,
             refused,
             release: version.release,
             steps: plan.steps.iter().copied().map(Step::from).collect(),
-            strategy: match plan.strategy {
-                CoreStrategy::Swap => Strategy::Swap,
-                CoreStrategy::Recreate => Strategy::Recreate,
-            },
+            strategy: plan.strategy.into(),
             waits_for: plan.waits_for,
             why: plan.interruption.why(),
             would,

@@ -4,7 +4,7 @@ use crate::core::reload::{AppChange as CoreChange, Difference as CoreDifference,
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What the file says otherwise than before. Apps take it with their next deployment.
+/// What the file says otherwise than before. Apps take it with their next deployment, `domains` at once.
 #[derive(Serialize, ToSchema)]
 pub(in crate::api::gitdev) struct Reload {
     /// New apps.

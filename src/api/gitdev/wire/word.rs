@@ -5,6 +5,7 @@ use crate::core::admission::Desired as CoreDesired;
 use crate::core::change::{Change, ChangePhase};
 use crate::core::deployment::{Phase, Step as CoreStep, Trigger as CoreTrigger};
 use crate::core::rate::RatePlan as CoreRatePlan;
+use crate::core::spec::Strategy as CoreStrategy;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -35,6 +36,25 @@ impl From<&Phase> for Status {
             Phase::Succeeded { .. } => Self::Success,
             Phase::Failed { .. } => Self::Failed,
             Phase::Cancelled { .. } | Phase::Superseded { .. } => Self::Cancelled,
+        }
+    }
+}
+
+/// How a new container takes over.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::api::gitdev) enum Strategy {
+    /// The new one starts beside the old one, and takes over when it is ready.
+    Swap,
+    /// The old one stops, then the new one starts.
+    Recreate,
+}
+
+impl From<CoreStrategy> for Strategy {
+    fn from(strategy: CoreStrategy) -> Self {
+        match strategy {
+            CoreStrategy::Swap => Self::Swap,
+            CoreStrategy::Recreate => Self::Recreate,
         }
     }
 }
