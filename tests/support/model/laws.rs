@@ -18,7 +18,8 @@ impl World {
         if running > most {
             return Err(format!("{running} containers run at once"));
         }
-        // With `swap` requests are never sent to what does not run, but while an environment is only about to start, or could not be.
+        // With `swap` requests are never sent to what does not run, but while an environment is only about to start or
+        // could not be started, or is gone from every API.
         let starts = self.desired == Desired::Running
             && self.rows.iter().any(|row| match row {
                 Row::Change(it) => {
@@ -26,9 +27,8 @@ impl World {
                 }
                 Row::Deployment(_) => false,
             });
-        if let Some(to) = self
-            .held
-            .filter(|_| self.strategy == Strategy::Swap && !starts)
+        let holds = self.strategy == Strategy::Swap && !starts && !self.removed;
+        if let Some(to) = self.held.filter(|_| holds)
             && self.containers.get(&to.0) != Some(&true)
         {
             return Err(format!("requests are sent to {to}, which does not serve"));
