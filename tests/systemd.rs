@@ -393,10 +393,18 @@ fn sockets_of_systemd_are_served_and_left_as_they_are() {
     );
 }
 
+/// A port that was free a moment ago, and is none of these, which nobody listens on yet.
+fn other_port(taken: &[u16]) -> u16 {
+    std::iter::repeat_with(program::free_port)
+        .take(1000)
+        .find(|port| !taken.contains(port))
+        .unwrap()
+}
+
 /// A stage whose ingress has an address and a socket of its own.
 fn with_ingress(embedded: bool) -> (Stage, u16) {
     let stage = Stage::set("");
-    let port = program::free_port();
+    let port = other_port(&[stage.port]);
     let keys = format!(
         "embedded = {embedded}\nlisten = [\"127.0.0.1:{port}\"]\nsocket = \"{}\"\ndata_dir = \"{}\"",
         stage.path("control.sock").display(),
@@ -457,7 +465,7 @@ fn activate(listen: &[String], arguments: &[&str], stage: &Stage) -> Daemon {
 fn an_ingress_of_its_own_takes_all_sockets_of_systemd_and_leaves_them_as_they_are() {
     let (stage, port) = with_ingress(false);
     let control = stage.path("control.sock");
-    let elsewhere = program::free_port();
+    let elsewhere = other_port(&[stage.port, port]);
     let listen = [
         control.display().to_string(),
         format!("127.0.0.1:{elsewhere}"),
