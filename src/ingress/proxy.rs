@@ -33,7 +33,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{LocalSet, spawn_local};
 use worker::Worker;
@@ -221,7 +220,7 @@ async fn work(start: Start) -> io::Result<()> {
     ));
     let mut accepting = Vec::new();
     for listener in listeners {
-        let listener = AsyncFd::register(listener)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
         accepting.push(spawn_local(accept(
             Rc::clone(&worker),
             listener,
@@ -234,7 +233,7 @@ async fn work(start: Start) -> io::Result<()> {
     loop {
         tokio::select! {
             arrived = mailbox.recv() => match arrived {
-                Some((stream, address)) => attend(&worker, stream, address),
+                Some((stream, address)) => arrive(&worker, stream, address),
                 // No worker accepts any more: there are no listeners.
                 None => break,
             },
@@ -251,7 +250,7 @@ async fn work(start: Start) -> io::Result<()> {
     }
     mailbox.close();
     while let Some((stream, address)) = mailbox.recv().await {
-        attend(&worker, stream, address);
+        arrive(&worker, stream, address);
     }
     worker.stop();
     let ended = async {
@@ -276,23 +275,22 @@ async fn work(start: Start) -> io::Result<()> {
 /// Takes connections from a socket and gives each to the worker with the most room.
 async fn accept(
     worker: Rc<Worker>,
-    listener: AsyncFd<TcpListener>,
+    listener: tokio::net::TcpListener,
     crew: Arc<Crew>,
     senders: Vec<mpsc::UnboundedSender<Arrived>>,
 ) {
     loop {
-        let Ok(mut ready) = listener.readable().await else {
-            return;
-        };
-        let Ok(accepted) = ready.try_io(|listener| listener.get_ref().accept()) else {
-            continue;
-        };
-        match accepted {
+        match listener.accept().await {
             Ok((stream, address)) => {
                 let chosen = crew.choose(worker.index);
                 if chosen == worker.index {
                     attend(&worker, stream, address);
-                } else if senders[chosen].send((stream, address)).is_err() {
+                    continue;
+                }
+                let sent = stream
+                    .into_std()
+                    .is_ok_and(|stream| senders[chosen].send((stream, address)).is_ok());
+                if !sent {
                     crew.loads[chosen].fetch_sub(1, Relaxed);
                 }
             }
@@ -305,15 +303,19 @@ async fn accept(
     }
 }
 
+/// Takes over a connection that another worker accepted.
+fn arrive(worker: &Rc<Worker>, stream: TcpStream, address: SocketAddr) {
+    match tokio::net::TcpStream::from_std(stream) {
+        Ok(stream) => attend(worker, stream, address),
+        Err(error) => {
+            worker.load.fetch_sub(1, Relaxed);
+            tracing::warn!(%error, "a connection could not be taken over");
+        }
+    }
+}
+
 /// Serves a connection, if there is a seat for it.
-fn attend(worker: &Rc<Worker>, stream: TcpStream, address: SocketAddr) {
-    let prepared = stream
-        .set_nonblocking(true)
-        .and_then(|()| tokio::net::TcpStream::from_std(stream));
-    let Ok(stream) = prepared else {
-        worker.load.fetch_sub(1, Relaxed);
-        return;
-    };
+fn attend(worker: &Rc<Worker>, stream: tokio::net::TcpStream, address: SocketAddr) {
     // Where it cannot be set, small answers are a little later.
     let _ = stream.set_nodelay(true);
     let Some((number, seat)) = worker.seat() else {
