@@ -5,7 +5,8 @@
 #
 #   control    no deployment
 #   swap       DEPLOYMENTS (50) deployments and rollbacks; nothing may fail
-#   recreate   a fifth as many with strategy = "recreate": there must be failures, or the load sees nothing
+#   recreate   a fifth as many with strategy = "recreate" of an app that takes 4 s to get ready, longer than requests wait for
+#              it: there must be failures, or the load sees nothing
 #   kill       the daemon killed in each deployment and started again; the ingress is a process of its own
 #   ingress    the ingress, whose sockets somebody else holds, as systemd does, is restarted in between
 #   deaf       an app that ignores SIGTERM
@@ -104,7 +105,8 @@ in_swap() {
 }
 
 in_recreate() {
-    up recreate 'strategy = "recreate"'
+    # An app that comes back at once would be waited for: what is asked meanwhile would come late, but would come.
+    up recreate 'strategy = "recreate"' 'env = { APP_READY_AFTER = "4000" }'
     load_begin recreate web.localhost
     for ((i = 1; i <= few; i++)); do change "$i"; done
     load_end recreate
@@ -133,8 +135,9 @@ in_kill() {
         # Somewhere between the acceptance and the drain's end.
         sleep "$(printf '0.%03d' $((RANDOM % 900)))"
         kill -KILL "$(<"$directory/daemon.pid")"
+        # The shell would say that it was killed.
+        wait "$(<"$directory/daemon.pid")" 2>/dev/null || true
         daemon_start "$binary" "$directory" "$socket"
-        longshore --quiet attend "$id" >/dev/null 2>&1 || true
         await_end "$id"
         await_served web.localhost "$wanted"
     done
@@ -145,7 +148,8 @@ in_kill() {
 # await_end ID: until the deployment has succeeded.
 await_end() {
     local status deadline=$((SECONDS + 60))
-    until status=$(longshore --json show "$1" | sed -n 's/^ *"status": *"\([a-z]*\)".*/\1/p' | head -n 1) && [[ $status == success ]]; do
+    until status=$(longshore --json show "$1" | python3 -c 'import json, sys; print(json.load(sys.stdin)["status"])') &&
+        [[ $status == success ]]; do
         [[ $status != failed && $status != cancelled ]] || die "deployment $1 ended as $status"
         ((SECONDS < deadline)) || die "deployment $1 is $status after 60 s"
         sleep 0.05
