@@ -114,6 +114,8 @@ pub async fn run(config_file: &Path, around: Surroundings) -> anyhow::Result<()>
     });
     let open_files = bind::raise_open_files();
     let listening = listen::listen(&config, around.sockets).await?;
+    // Socket files that are ours go with the process.
+    let _made = listening.made;
     let mut at = format!("the API is at {}", listening.at);
     let mut embedded = None;
     if let Some(sockets) = listening.ingress {

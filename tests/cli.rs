@@ -1075,6 +1075,7 @@ async fn every_command_explains_itself() {
         "app rm",
         "gc",
         "adopt",
+        "takeover",
         "reload",
         "status",
         "token create",

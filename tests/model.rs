@@ -132,6 +132,40 @@ fn suspensions_and_removals_in_every_order_keep_the_laws() {
     );
 }
 
+#[test]
+fn swaps_in_every_order_send_requests_only_to_what_serves() {
+    let requests = &[Request::Manual, Request::Automatic, Request::Rollback];
+    holds(
+        "three deployments by swap, two cancels, a crash, a failure, a lost table",
+        World::new(requests, 3, 2, 1, 1).swapping(1),
+        5_000,
+    );
+    let requests = &[
+        Request::Manual,
+        Request::Change(Change::Stop, false),
+        Request::Change(Change::Start, false),
+        Request::Change(Change::Remove { volumes: false }, false),
+    ];
+    holds(
+        "three of deployments by swap, stops, starts, removals, a lost table",
+        World::new(requests, 3, 1, 1, 1).swapping(1),
+        5_000,
+    );
+}
+
+#[test]
+fn faults_put_into_a_swap_are_found() {
+    for mutation in [Mutation::SucceedUnacknowledged, Mutation::SwapDisplaces] {
+        let mut world = World::new(DEPLOYS, 2, 1, 1, 1).swapping(0);
+        world.mutation = mutation;
+        let found = explore(world).expect_err(&format!("{mutation:?} went unnoticed"));
+        assert!(
+            found.contains("does not serve"),
+            "{mutation:?} was found as: {found}"
+        );
+    }
+}
+
 /// A law that nothing can break proves nothing: each of these faults is found.
 #[test]
 fn faults_that_are_put_in_are_found() {

@@ -412,16 +412,16 @@ async fn tell(story: Story, bench: &Bench, process: &Process) {
     match story {
         Story::StopWithRequest => {
             let request = world.state.lock().unwrap().begin_request(DOMAIN);
-            let asked = process.change("web", Change::Stop, false).await;
-            if asked.is_err() {
-                return;
-            }
             let later = world.clone();
+            // Whoever asked goes on, whatever ends here.
             let some = tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_secs(5)).await;
                 later.state.lock().unwrap().end_request(request);
                 later.changed.notify_waiters();
             });
+            if process.change("web", Change::Stop, false).await.is_err() {
+                return;
+            }
             process.drive().await;
             some.await.unwrap();
             return;
@@ -519,8 +519,7 @@ async fn next_life(bench: &Bench, last: Process, crash: Option<usize>) -> Proces
     // What is told last is published even where nothing is left to do.
     let rest = async {
         process.drive().await;
-        let some = tokio::time::sleep(Duration::from_secs(20));
-        process.agent.drive(some).await.unwrap();
+        process.drive_for(Duration::from_secs(20)).await;
     };
     tokio::select! {
         driven = tokio::time::timeout(Duration::from_secs(7200), rest) => driven.expect("it ends"),
@@ -572,14 +571,14 @@ fn check(story: Story, bench: &Bench, process: &Process, at: &str) {
     assert_eq!(state.answers(DOMAIN), expected, "{at}");
 }
 
-/// Ends the process at every point once, and at every third one again in the recovery, at every fourth of its points.
+/// Ends the process at every point once, and at every sixth one again in the recovery, at every fifth of its points.
 fn enumerate(story: Story) {
     let points = run(story, None, None).first;
     let mut recoveries = 0;
     for point in 0..points {
         let second = run(story, Some(point), None).second;
-        if point % 3 == 0 {
-            for again in (point % 4..second).step_by(4) {
+        if point % 6 == 0 {
+            for again in (point % 5..second).step_by(5) {
                 run(story, Some(point), Some(again));
                 recoveries += 1;
             }

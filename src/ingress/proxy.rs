@@ -40,6 +40,12 @@ use worker::Worker;
 /// A pause after an accept that failed for want of something that only time brings, file descriptors mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// At a stop, an upgraded connection has this long to come to its end beside the requests under way. It has none of its
+/// own, so it breaks in any case; new connections wait meanwhile.
+const TUNNELS_LAST: Duration = Duration::from_secs(1);
+/// How often it is looked whether a process that ends still has something under way.
+const LOOK: Duration = Duration::from_millis(5);
+
 /// Serves at these sockets until it is told to stop, then ends what is under way within the shutdown timeout. The access
 /// log goes to standard output.
 ///
@@ -254,17 +260,25 @@ async fn work(start: Start) -> io::Result<()> {
     }
     worker.stop();
     let ended = async {
-        // A few times in a second is soon enough for a process that ends.
-        while worker.connections() > 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let requests_end = async {
+            while worker.requesting() > 0 {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        let tunnels_end = tokio::time::timeout(TUNNELS_LAST, async {
+            while worker.connections() > 0 {
+                tokio::time::sleep(LOOK).await;
+            }
+        });
+        // A tunnel may begin as the answer to one of the last requests: it has no second more.
+        let _ = tokio::join!(requests_end, tunnels_end);
     };
     if tokio::time::timeout(worker.limits.shutdown_timeout, ended)
         .await
         .is_err()
     {
         tracing::warn!(
-            connections = worker.connections(),
+            connections = worker.requesting(),
             "connections were cut off: their requests did not end in time"
         );
     }
@@ -287,11 +301,16 @@ async fn accept(
                     attend(&worker, stream, address);
                     continue;
                 }
-                let sent = stream
-                    .into_std()
-                    .is_ok_and(|stream| senders[chosen].send((stream, address)).is_ok());
-                if !sent {
+                let Ok(stream) = stream.into_std() else {
                     crew.loads[chosen].fetch_sub(1, Relaxed);
+                    continue;
+                };
+                if let Err(back) = senders[chosen].send((stream, address)) {
+                    // That one stopped a moment before this one, which serves it in its place.
+                    crew.loads[chosen].fetch_sub(1, Relaxed);
+                    crew.loads[worker.index].fetch_add(1, Relaxed);
+                    let (stream, address) = back.0;
+                    arrive(&worker, stream, address);
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}

@@ -172,6 +172,80 @@ async fn a_deployment_is_removed_only_where_it_is_meant() {
 }
 
 #[tokio::test]
+async fn where_an_app_is_reached_and_how_it_takes_over_is_shown() {
+    let mut listed = apps();
+    let environments = &mut listed["data"][0]["environments"];
+    environments[0]["domains"] = json!(["web.example.com", "*.example.com"]);
+    environments[0]["strategy"] = json!("swap");
+    environments[1]["domains"] = json!(["staging.example.com/\u{1b}[2J"]);
+    environments[1]["strategy"] = Value::Null;
+    let web = listed["data"][0].clone();
+    let daemon = Daemon::start(&[(APPS, &[ok(listed)]), ("GET /v1/apps/web", &[ok(web)])]);
+    let output = run(&daemon, &["apps"]).await;
+    assert_exit(&output, 0);
+    assert_says(stdout(&output), "web.example.com (+1)  acme/web");
+    assert_says(stdout(&output), "staging.example.com/  ");
+    let output = run(&daemon, &["app", "show", "web"]).await;
+    assert_exit(&output, 0);
+    assert_says(
+        stdout(&output),
+        "domains      web.example.com, *.example.com\n    \
+         address      10.213.0.2:8080\n    strategy     swap\n",
+    );
+}
+
+#[tokio::test]
+async fn a_takeover_is_asked_for_and_told() {
+    let taken = json!({"generation": 12, "replaced": "0d6c8b3e-5f0a-4f5e-9a57-3c1f0e9b7a21"});
+    let away = refusal("unavailable", "the ingress cannot be reached");
+    let answers = [
+        ok(taken.clone()),
+        ok(taken.clone()),
+        Answer::Json(503, away),
+    ];
+    let daemon = Daemon::start(&[("POST /v1/takeover", &answers)]);
+    let output = run(&daemon, &["takeover"]).await;
+    assert_exit(&output, 2);
+    assert_says(stderr(&output), "Nobody can be asked here: give --yes");
+    assert!(daemon.lines().is_empty(), "nothing is done unasked");
+    let output = run(&daemon, &["takeover", "--yes"]).await;
+    assert_exit(&output, 0);
+    assert_says(
+        stdout(&output),
+        "(routes of generation 12), and no longer those of 0d6c8b3e-5f0a-4f5e-9a57-3c1f0e9b7a21",
+    );
+    let output = run(&daemon, &["takeover", "--yes", "--json"]).await;
+    assert_eq!(
+        serde_json::from_str::<Value>(stdout(&output)).unwrap(),
+        taken
+    );
+    let output = run(&daemon, &["takeover", "--yes", "--patience", "0s"]).await;
+    assert_exit(&output, 4);
+    assert_says(stderr(&output), "the ingress cannot be reached");
+}
+
+#[tokio::test]
+async fn a_reload_tells_what_holds_now_and_what_waits_for_a_deployment() {
+    let reloaded = json!({
+        "file": "/c.toml", "added": [], "removed": [], "renamed": [], "settings": ["api.domains"],
+        "needs_restart": [], "notes": [],
+        "changed": [
+            {"app": "web", "environment": "production", "what": "changed", "keys": ["domains", "port"]},
+            {"app": "web", "environment": "staging", "what": "changed", "keys": ["domains"]},
+        ],
+    });
+    let daemon = Daemon::start(&[("POST /v1/reload", &[ok(reloaded)])]);
+    let output = run(&daemon, &["reload"]).await;
+    assert_exit(&output, 0);
+    assert_eq!(
+        stdout(&output),
+        "/c.toml is in force\n  production of web: domains changed and hold now; port changed: \
+         `longshore deploy web --environment production` applies it\n  \
+         staging of web: domains changed and hold now\n  in force now: api.domains\n"
+    );
+}
+
+#[tokio::test]
 async fn a_plan_tells_what_a_deployment_would_do_and_a_refusal_exits_5() {
     let plan = json!({
         "app": "web", "environment": "production", "steps": ["checkout", "build", "rollout"], "strategy": "recreate",
@@ -182,6 +256,8 @@ async fn a_plan_tells_what_a_deployment_would_do_and_a_refusal_exits_5() {
     let mut refused = plan.clone();
     refused["would"] = "refused".into();
     refused["refused"] = "the environment is suspended; activate it first".into();
+    refused["domains"] = json!(["web.example.com", "example.com/docs"]);
+    refused["instead"] = "the release has no port".into();
     let daemon = Daemon::start(&[(PLAN, &[ok(plan.clone()), ok(plan.clone()), ok(refused)])]);
     let output = run(
         &daemon,
@@ -213,6 +289,11 @@ async fn a_plan_tells_what_a_deployment_would_do_and_a_refusal_exits_5() {
     assert_says(
         stdout(&output),
         "would be refused; nothing was changed\n  refused   the environment is suspended",
+    );
+    assert_says(
+        stdout(&output),
+        "strategy  recreate, not the configured one, because the release has no port\n  \
+         domains   web.example.com, example.com/docs\n",
     );
 }
 

@@ -5,7 +5,11 @@ use crate::stage::{Harbour, INSTANCE, publish, table};
 use longshore::core::ports::{Ingress as _, Takeover};
 use longshore::core::route::Table;
 use nix::sys::signal::Signal;
+use nix::unistd::{Gid, Uid, chown};
 use std::net::SocketAddrV4;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 
 /// A table that tells its generation in every route, of a size that changes from one to the next.
 fn telling(generation: i64) -> Table {
@@ -102,7 +106,7 @@ fn two_cannot_share_a_data_directory_and_faults_are_told_as_serve_tells_them() {
     let harbour = Harbour::set(false);
     let first = harbour.begin();
     let other = Harbour::set(false);
-    let with = |directory: &std::path::Path| {
+    let with = |directory: &Path| {
         let text = std::fs::read_to_string(other.stage.path("config.toml")).unwrap();
         let text = text.replace(other.kept().to_str().unwrap(), directory.to_str().unwrap());
         std::fs::write(other.stage.path("config.toml"), text).unwrap();
@@ -125,4 +129,51 @@ fn two_cannot_share_a_data_directory_and_faults_are_told_as_serve_tells_them() {
     let told = fails(&other.stage);
     assert!(told.contains("cannot read the configuration"), "{told}");
     drop(first);
+}
+
+/// The user nobody.
+const NOBODY: u32 = 65534;
+
+#[tokio::test]
+async fn its_user_needs_to_read_the_configuration_and_nothing_that_it_names() {
+    let harbour = Harbour::set(false);
+    let secret = harbour.stage.path("secret");
+    let path = harbour.stage.path("config.toml");
+    let mut text = std::fs::read_to_string(&path).unwrap();
+    text += &format!(
+        "[[app]]\nname = \"web\"\nimage = \"web:1\"\nsecrets = {{ KEY = \"file:{}\" }}\n",
+        secret.display()
+    );
+    std::fs::write(&path, text).unwrap();
+    // The daemon's, which is closed to everybody else.
+    std::fs::write(&secret, "secret").unwrap();
+    let data = harbour.stage.path("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::write(data.join("longshore.db"), "not looked at").unwrap();
+    for closed in [&secret, &data] {
+        let mode = std::fs::Permissions::from_mode(0o000);
+        std::fs::set_permissions(closed, mode).unwrap();
+    }
+    // The program, too, lies where anybody may go.
+    let program = harbour.stage.path("longshore");
+    std::fs::copy(env!("CARGO_BIN_EXE_longshore"), &program).unwrap();
+    let mut ingress = crate::program::command(&program);
+    ingress.args(["ingress", "--config"]).arg(&path);
+    std::fs::create_dir(harbour.kept()).unwrap();
+    if Uid::effective().is_root() {
+        let open = std::fs::Permissions::from_mode(0o777);
+        std::fs::set_permissions(path.parent().unwrap(), open).unwrap();
+        let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+        chown(&harbour.kept(), Some(user), Some(group)).unwrap();
+        ingress.uid(NOBODY).gid(NOBODY);
+    }
+    let mut ingress = harbour.stage.run(ingress);
+    ingress.tells("ready: the ingress is at");
+    let client = harbour.client();
+    publish(&client, &telling(1)).await;
+    assert_eq!(client.held(INSTANCE).await, Ok(Some(1)));
+    ingress.signal(Signal::SIGTERM);
+    assert!(ingress.ends().success());
+    let open = std::fs::Permissions::from_mode(0o700);
+    std::fs::set_permissions(&data, open).unwrap();
 }

@@ -70,6 +70,10 @@ pub struct State {
     pub generation: i64,
     /// What the ingress holds.
     pub table: Option<Table>,
+    /// What it held before that.
+    pub older: Option<Table>,
+    /// The highest generation it ever acknowledged.
+    pub acknowledged: i64,
     /// The ingress does not answer.
     pub ingress_is_gone: bool,
     /// What it told last that it holds: only another answer is an event.
@@ -509,7 +513,11 @@ impl Ingress for Fake {
                 }
                 if table.generation >= state.generation {
                     state.generation = table.generation;
-                    state.table = Some(table.clone());
+                    state.acknowledged = state.acknowledged.max(table.generation);
+                    let before = state.table.replace(table.clone());
+                    if before.as_ref() != Some(table) {
+                        state.older = before;
+                    }
                 }
                 Ok(state.generation)
             })
@@ -1217,6 +1225,11 @@ impl Process {
             }
         };
         or_dead(self.agent.drive(reached).await).await;
+    }
+
+    /// Drives for so long, whether there is something to do or not.
+    pub async fn drive_for(&self, time: Duration) {
+        or_dead(self.agent.drive(tokio::time::sleep(time)).await).await;
     }
 
     pub fn log(&self, id: Uuid) -> String {

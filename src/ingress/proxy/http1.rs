@@ -37,7 +37,8 @@ use tokio::time::Instant;
 const LINGER: Duration = Duration::from_secs(2);
 /// And so much of it.
 const LINGER_BYTES: usize = 1024 * 1024;
-/// A client that connected just before the ingress stops has this long to ask.
+/// A client that connected just before the ingress stops has this long to ask, and so has one that keeps its connection:
+/// whoever asks all the time is told in an answer that the connection ends, instead of asking into a closed one.
 const LAST_CALL: Duration = Duration::from_millis(500);
 
 /// A client's connection.
@@ -139,7 +140,6 @@ impl Connection {
             buffer,
             alarm,
             waits,
-            requests,
             ..
         } = self;
         let limits = &worker.limits;
@@ -180,7 +180,7 @@ impl Connection {
                     .await;
                     if ready.is_none() {
                         leaving = true;
-                        if *requests > 0 || !worker.is_stopping() {
+                        if !worker.is_stopping() {
                             if !has_bytes(stream) {
                                 return Next::Over;
                             }
@@ -320,6 +320,7 @@ impl Connection {
                     account.upgrades_open.fetch_add(1, Relaxed);
                 }
                 let moved = Moved::default();
+                let open = worker.tunnel();
                 tunnel(
                     (stream, buffer),
                     (&link.stream, &mut link.buffer),
@@ -327,6 +328,7 @@ impl Connection {
                     &moved,
                 )
                 .await;
+                drop(open);
                 if let Some(account) = &account {
                     account.upgrades_open.fetch_sub(1, Relaxed);
                 }

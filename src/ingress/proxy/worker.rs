@@ -40,6 +40,17 @@ pub(super) struct Worker {
     /// How many it may have.
     pub room: usize,
     stopping: Cell<bool>,
+    /// Connections that were upgraded.
+    tunnels: Rc<Cell<usize>>,
+}
+
+/// An upgraded connection, as long as this value is.
+pub(super) struct Tunnel(Rc<Cell<usize>>);
+
+impl Drop for Tunnel {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 /// One connection, as the worker sees it.
@@ -116,6 +127,7 @@ impl Worker {
             load,
             room,
             stopping: Cell::new(false),
+            tunnels: Rc::default(),
         }
     }
 
@@ -187,6 +199,17 @@ impl Worker {
 
     pub fn connections(&self) -> usize {
         self.seats.borrow().len()
+    }
+
+    /// Counts an upgraded connection.
+    pub fn tunnel(&self) -> Tunnel {
+        self.tunnels.set(self.tunnels.get() + 1);
+        Tunnel(Rc::clone(&self.tunnels))
+    }
+
+    /// Connections that have a request under way or wait for one.
+    pub fn requesting(&self) -> usize {
+        self.connections().saturating_sub(self.tunnels.get())
     }
 
     /// Sends the longest idle one away; it leaves its seat when it is next polled, so that for a moment there is one more.

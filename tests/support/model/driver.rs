@@ -19,6 +19,13 @@ impl World {
         if self.crashes_left > 0 && self.walk.is_some() {
             moves.push(Move::Crash);
         }
+        // The loop that keeps the table held is nobody's turn.
+        if self.held != self.table {
+            moves.push(Move::Publish);
+        }
+        if self.losses_left > 0 && self.held.is_some() {
+            moves.push(Move::LoseTable);
+        }
         moves.extend(self.driver_moves());
         moves
     }
@@ -53,10 +60,10 @@ impl World {
             return self.walk_moves(walk);
         }
         let Some(head) = self.head() else {
-            return if settles {
-                vec![Move::Settle]
-            } else {
-                Vec::new()
+            return match (settles, self.held == self.table) {
+                (true, _) => vec![Move::Settle],
+                (false, false) => vec![Move::Publish],
+                (false, true) => Vec::new(),
             };
         };
         let first_settle = |then: Move| match settles {
@@ -65,6 +72,9 @@ impl World {
         };
         match &self.rows[head] {
             Row::Deployment(it) => match it.phase {
+                Phase::Committed(_) if self.live_runs() && self.is_unacknowledged() => {
+                    vec![Move::Publish]
+                }
                 Phase::Committed(_) if self.live_runs() => vec![Move::Succeed(head)],
                 Phase::Committed(_) => vec![Move::Run],
                 Phase::Queued | Phase::Running(_) if self.mutation == Mutation::StartUnsettled => {
@@ -80,7 +90,11 @@ impl World {
                 ChangePhase::Queued => first_settle(Move::Begin(head)),
                 ChangePhase::Running if self.took_effect => vec![Move::EndChange(head, true)],
                 ChangePhase::Running => {
-                    let mut moves = vec![Move::TakeEffect];
+                    let stops = self.desired != Desired::Running;
+                    let mut moves = vec![match stops && self.held != self.table {
+                        true => Move::Publish,
+                        false => Move::TakeEffect,
+                    }];
                     if self.failures_left > 0 && it.clone().fail(failure()).is_ok() {
                         moves.push(Move::EndChange(head, false));
                     }
@@ -114,6 +128,11 @@ impl World {
                 Move::Settle
             }
             Rollout::Fresh => Move::Make,
+            Rollout::Made
+                if self.strategy == Strategy::Swap && self.mutation != Mutation::SwapDisplaces =>
+            {
+                Move::StartNew
+            }
             Rollout::Made if self.live.is_some() && self.desired == Desired::Running => {
                 Move::Displace
             }
@@ -143,6 +162,10 @@ impl World {
             Row::Deployment(it) => it,
             Row::Change(_) => panic!("row {row} is a change"),
         }
+    }
+
+    pub(super) fn is_unacknowledged(&self) -> bool {
+        self.held != self.table && self.mutation != Mutation::SucceedUnacknowledged
     }
 
     pub(super) fn live_runs(&self) -> bool {

@@ -11,8 +11,27 @@ impl World {
     /// The laws of every instant.
     pub fn check(&self) -> Result<(), String> {
         let running = self.containers.values().filter(|runs| **runs).count();
-        if running > 1 {
+        let most = match self.strategy {
+            Strategy::Swap => 2,
+            Strategy::Recreate => 1,
+        };
+        if running > most {
             return Err(format!("{running} containers run at once"));
+        }
+        // With `swap` requests are never sent to what does not run, but while an environment is only about to start, or could not be.
+        let starts = self.desired == Desired::Running
+            && self.rows.iter().any(|row| match row {
+                Row::Change(it) => {
+                    matches!(it.phase, ChangePhase::Running | ChangePhase::Failed(_))
+                }
+                Row::Deployment(_) => false,
+            });
+        if let Some(to) = self
+            .held
+            .filter(|_| self.strategy == Strategy::Swap && !starts)
+            && self.containers.get(&to.0) != Some(&true)
+        {
+            return Err(format!("requests are sent to {to}, which does not serve"));
         }
         let at_work = |row: &&Row| match row {
             Row::Deployment(it) => matches!(it.phase, Phase::Running(_) | Phase::Committed(_)),

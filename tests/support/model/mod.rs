@@ -17,6 +17,7 @@ use longshore::core::id::{
 };
 use longshore::core::name::{Branch, ImageReference, Sha};
 use longshore::core::operation::{Undo, cleared_away, leftovers, scaffolding};
+use longshore::core::spec::Strategy;
 use longshore::core::time::Timestamp;
 use std::collections::BTreeMap;
 
@@ -43,6 +44,10 @@ pub enum Mutation {
     SupersedeManual,
     NoRestore,
     QueueFromBehind,
+    /// What is swapped out is stopped before the ingress has acknowledged.
+    SucceedUnacknowledged,
+    /// A swap makes room, too.
+    SwapDisplaces,
 }
 
 /// An entry of the queue; its place in the list is its serial.
@@ -89,6 +94,10 @@ pub enum Move {
     Fail,
     /// The committed container runs.
     Run,
+    /// The ingress acknowledges the table of this moment.
+    Publish,
+    /// The ingress is started anew, without a table.
+    LoseTable,
     Succeed(usize),
     Begin(usize),
     TakeEffect,
@@ -121,6 +130,11 @@ pub struct World {
     /// The last change took effect, as far as it has.
     took_effect: bool,
     walk: Option<Walk>,
+    strategy: Strategy,
+    /// The container the rows say requests go to, and the one the ingress sends them to.
+    table: Option<ContainerSerial>,
+    held: Option<ContainerSerial>,
+    losses_left: u8,
 }
 
 impl World {
@@ -158,6 +172,19 @@ impl World {
             unsettled: Vec::new(),
             took_effect: false,
             walk: None,
+            strategy: Strategy::Recreate,
+            table: Some(ContainerSerial(0)),
+            held: Some(ContainerSerial(0)),
+            losses_left: 0,
+        }
+    }
+
+    /// The same, whose releases take over by `swap`; the ingress may lose its table so often.
+    pub fn swapping(self, losses: u8) -> Self {
+        Self {
+            strategy: Strategy::Swap,
+            losses_left: losses,
+            ..self
         }
     }
 
@@ -194,6 +221,7 @@ impl World {
             self.candidate,
             self.displaced,
             self.took_effect,
+            (self.table, self.held, self.losses_left),
         );
         format!(
             "{left:?}{is:?}{:?}{rows:?}{:?}{:?}{walk:?}",

@@ -44,6 +44,15 @@ impl World {
                 self.run_live();
                 Ok(())
             }
+            Move::Publish => {
+                self.held = self.table;
+                Ok(())
+            }
+            Move::LoseTable => {
+                self.losses_left -= 1;
+                self.held = None;
+                Ok(())
+            }
             Move::Succeed(row) => {
                 let succeeded = self.deployment(*row).clone().succeed(NOW);
                 self.write(*row, succeeded.map_err(|error| error.to_string())?)
@@ -175,6 +184,7 @@ impl World {
             self.releases.push(release);
         }
         self.displaced = false;
+        self.table = Some(candidate);
         self.desired = Desired::Running;
         self.unsettled.extend(old.into_iter().chain(undo));
         Ok(())
@@ -259,6 +269,10 @@ impl World {
         *it = it.clone().begin().map_err(|error| error.to_string())?;
         self.desired = it.change.desired();
         self.took_effect = false;
+        self.table = match it.change.desired() {
+            Desired::Running => self.live.map(|(container, _)| container),
+            Desired::Stopped | Desired::Suspended | Desired::Removed => None,
+        };
         if it.change.desired() == Desired::Removed {
             let live: Vec<ContainerSerial> = self
                 .live

@@ -5,7 +5,7 @@ use super::chance::Chance;
 use super::faulty::Faulty;
 use super::notes::{Reason, app_of};
 use super::observer::Observer;
-use super::script::{Asked, Event, What, image_name};
+use super::script::{Asked, Back, Event, What, image_name};
 use super::sim::{Sim, stopped};
 use super::verdict;
 use crate::world::{Bench, Fake, Process, create, sha};
@@ -19,8 +19,10 @@ use longshore::core::deployment::Phase;
 use longshore::core::error::Error;
 use longshore::core::name::{AppName, ImageReference};
 use longshore::core::ports::{ContainerState, EngineEvent, RestartPolicy};
+use longshore::core::route::Domain;
+use longshore::core::time::Timestamp;
 use longshore::deploy::Ports;
-use longshore::store::StoreError;
+use longshore::store::{Configured, StoreError};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -202,6 +204,7 @@ async fn follow(
             Event::Delete { which, force } => {
                 requests.push(delete(sim, process, which, force).boxed_local());
             }
+            Event::Domains { app, count } => domains(sim, process, app, count),
             Event::Collect => requests.push(collect(sim, process).boxed_local()),
             other => happen(sim, other),
         }
@@ -330,6 +333,8 @@ fn happen(sim: &Arc<Sim>, event: Event) {
     match event {
         Event::HeadMoves(digit) => sim.change(|state| state.head = Some(sha(digit))),
         Event::EngineGoes { length, kills } => engine_goes(sim, length, kills),
+        Event::IngressGoes { length, back } => ingress_goes(sim, length, back),
+        Event::Request { app, length } => request(sim, app, length),
         Event::TablesRefused(times) => sim.change(|state| state.refused_tables = times),
         Event::StartsRefused { app, length } => starts_refused(sim, app, length),
         Event::HandRemoves(which) => by_hand(sim, which, true),
@@ -339,6 +344,7 @@ fn happen(sim: &Arc<Sim>, event: Event) {
         | Event::Cancel(_)
         | Event::Delete { .. }
         | Event::Collect
+        | Event::Domains { .. }
         | Event::Change { .. }
         | Event::Kill
         | Event::Shutdown => {}
@@ -436,6 +442,88 @@ fn engine_goes(sim: &Arc<Sim>, length: Duration, kills: bool) {
     });
 }
 
+fn ingress_goes(sim: &Arc<Sim>, length: Duration, back: Back) {
+    sim.because(None, Reason::IngressAway);
+    sim.fault("ingress away");
+    let until = sim.now() + length;
+    let mut notes = sim.notes();
+    notes.ingress_gone_until = notes.ingress_gone_until.max(until);
+    drop(notes);
+    sim.change(|state| {
+        state.ingress_is_gone = true;
+        match (back, state.older.take()) {
+            (Back::Older, Some(older)) => {
+                state.generation = older.generation;
+                state.table = Some(older);
+            }
+            (Back::Empty, _) => state.lose_table(),
+            (Back::Whole, older) => state.older = older,
+            (Back::Older, None) => {}
+        }
+    });
+    let sim = sim.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(length).await;
+        ingress_returns(&sim);
+    });
+}
+
+pub fn ingress_returns(sim: &Sim) {
+    if sim.now() < sim.notes().ingress_gone_until {
+        return;
+    }
+    sim.trace("the ingress is back".into());
+    sim.change(|state| state.ingress_is_gone = false);
+}
+
+/// Somebody asks for something that takes a while.
+fn request(sim: &Arc<Sim>, app: &'static str, length: Duration) {
+    let domain = format!("{app}.example");
+    let to = {
+        let mut state = sim.world.state.lock().unwrap();
+        match (state.ingress_is_gone, state.answers(&domain)) {
+            (false, Ok(_)) => state.begin_request(&domain),
+            (true, _) | (false, Err(_)) => return,
+        }
+    };
+    let sim = sim.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(length).await;
+        sim.change(|state| state.end_request(to));
+    });
+}
+
+/// The configuration is read again, and says something else of an app's domains.
+fn domains(sim: &Sim, process: &Process, app: &str, count: usize) {
+    sim.trace(format!("{app} has {count} domains"));
+    let mut apps = sim.script.apps.clone();
+    let mut named = apps.iter_mut().filter(|named| named.name.as_str() == app);
+    for spec in named
+        .by_ref()
+        .flat_map(|named| named.environments.values_mut())
+    {
+        let domain = |nth: usize| match nth {
+            0 => Domain::parse(&format!("{app}.example")).unwrap(),
+            nth => Domain::parse(&format!("{app}-{nth}.example")).unwrap(),
+        };
+        spec.domains = (0..count).map(domain).collect();
+    }
+    let configured = Configured {
+        apps: &apps,
+        pool: "10.213.0.0/16".parse().unwrap(),
+        api_domains: &[],
+        api_address: None,
+    };
+    let synced = process
+        .store
+        .sync_apps(&configured, Timestamp(1_741_948_320_000));
+    if let Err(error) = synced
+        && !sim.world.ended()
+    {
+        sim.against(format!("a reload failed: {error}"));
+    }
+}
+
 pub fn engine_returns(sim: &Sim) {
     let now = sim.now();
     let mut notes = sim.notes();
@@ -462,6 +550,8 @@ async fn finish(sim: &Arc<Sim>, bench: &Bench, observer: &Arc<Observer>) {
     sim.over.store(true, Ordering::Relaxed);
     sim.notes().gone_until = sim.now();
     engine_returns(sim);
+    sim.notes().ingress_gone_until = sim.now();
+    ingress_returns(sim);
     sim.change(|state| {
         state.refused_tables = 0;
         state.refuses_starts_of.clear();

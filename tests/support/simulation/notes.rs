@@ -19,6 +19,8 @@ pub enum Reason {
     EngineKilled,
     /// The engine was away for longer than deployments wait.
     EngineAway,
+    /// The ingress was away.
+    IngressAway,
 }
 
 #[derive(Default)]
@@ -54,6 +56,7 @@ pub struct Notes {
     pub downed: BTreeSet<String>,
     pub gone_since: Duration,
     pub gone_until: Duration,
+    pub ingress_gone_until: Duration,
     /// How often the engine went away.
     pub outages: u64,
     /// Calls that had begun and not ended.

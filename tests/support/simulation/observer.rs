@@ -3,6 +3,7 @@
 
 use super::sim::Sim;
 use longshore::core::ports::ContainerState;
+use longshore::core::route::{Route, Target};
 use rusqlite::{Connection, OptionalExtension as _};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -226,7 +227,8 @@ impl Observer {
     }
 
     fn acknowledged(&self, seen: &Seen, environment: i64, what: &str) {
-        let held = self.sim().world.state.lock().unwrap().generation;
+        // It may have lost its table since.
+        let held = self.sim().world.state.lock().unwrap().acknowledged;
         let wanted = seen
             .generations
             .get(&environment)
@@ -234,7 +236,7 @@ impl Observer {
             .unwrap_or_default();
         if held < wanted {
             self.sim().against(format!(
-                "{what} while the ingress held generation {held}, not {wanted}"
+                "{what} while the ingress had acknowledged generation {held}, not {wanted}"
             ));
         }
     }
@@ -310,7 +312,8 @@ impl Observer {
             .unwrap()
             .query_row(
                 "SELECT e.serial FROM container c JOIN environment e ON e.serial = c.environment
-                 WHERE c.name = ?1 AND c.role = 'live' AND e.desired <> 'running'",
+                 WHERE c.name = ?1 AND ((c.role = 'live' AND e.desired <> 'running')
+                     OR (c.role = 'retired' AND c.release IS NOT NULL))",
                 [name],
                 |row| row.get(0),
             )
@@ -318,6 +321,23 @@ impl Observer {
             .unwrap();
         if let Some(environment) = environment.filter(|_| runs) {
             self.acknowledged(&seen, environment, &format!("{name} was stopped"));
+        }
+        // Of an app that is swapped nothing is stopped while requests are sent to it. An ingress that came back with an
+        // older table sends them where it did.
+        let sim = self.sim();
+        let state = sim.world.state.lock().unwrap();
+        let is_newest = state.generation == state.acknowledged;
+        let Some(made) = state.containers.get(name).filter(|_| runs && is_newest) else {
+            return;
+        };
+        let leads = |one: &Route| matches!(one.target, Target::Container(to) if *to.ip() == made.spec.address);
+        let routed = state
+            .table
+            .iter()
+            .any(|table| table.routes.iter().any(leads));
+        drop(state);
+        if routed && sim.script.swaps(name) {
+            sim.against(format!("{name} was stopped while requests were sent to it"));
         }
     }
 }

@@ -1,11 +1,12 @@
 //! What happens from outside, all of it drawn from the seed before the first life begins.
 
 use super::chance::Chance;
-use crate::world::{Behaviour, git_app, image_app, image_of};
+use crate::world::{Behaviour, git_app, image_app, image_of, routed};
 use longshore::core::app::App;
 use longshore::core::change::Change;
 use longshore::core::deployment::Trigger;
 use longshore::core::name::ImageReference;
+use longshore::core::spec::Strategy;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -34,6 +35,21 @@ pub enum Event {
         kills: bool,
     },
     TablesRefused(u32),
+    /// The ingress is gone, and comes back holding that.
+    IngressGoes {
+        length: Duration,
+        back: Back,
+    },
+    /// A request begins, and goes on for so long.
+    Request {
+        app: &'static str,
+        length: Duration,
+    },
+    /// The configuration gives an app that many domains.
+    Domains {
+        app: &'static str,
+        count: usize,
+    },
     /// The engine will not start what is live now.
     StartsRefused {
         app: &'static str,
@@ -52,6 +68,16 @@ pub enum Event {
     ClockJumps(i64),
     Kill,
     Shutdown,
+}
+
+/// What the ingress holds when it is back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Back {
+    /// What it held.
+    Whole,
+    /// What it held before that.
+    Older,
+    Empty,
 }
 
 /// A request for a deployment.
@@ -103,6 +129,20 @@ pub struct Script {
     pub events: Vec<(Duration, Event)>,
 }
 
+impl Script {
+    /// Whether an object's app is rolled out beside what serves.
+    pub fn swaps(&self, object: &str) -> bool {
+        let app = self
+            .apps
+            .iter()
+            .find(|app| object.contains(app.name.as_str()));
+        app.is_some_and(|app| {
+            let mut specs = app.environments.values();
+            specs.any(|spec| spec.rollout.strategy == Strategy::Swap)
+        })
+    }
+}
+
 pub fn image_name(app: &str, tag: char) -> String {
     format!("{app}-image:{tag}")
 }
@@ -119,9 +159,16 @@ impl Script {
         let names = &APPS[..usize::try_from(chance.between(1, 3)).unwrap()];
         let apps: Vec<(App, bool)> = names
             .iter()
-            .map(|name| match chance.in_thousand(600) {
-                true => (git_app(name), true),
-                false => (image_app(name, &image_name(name, '1')), false),
+            .map(|name| {
+                let (app, git) = match chance.in_thousand(600) {
+                    true => (git_app(name), true),
+                    false => (image_app(name, &image_name(name, '1')), false),
+                };
+                let strategy = match chance.in_thousand(500) {
+                    true => Strategy::Swap,
+                    false => Strategy::Recreate,
+                };
+                (routed(app, strategy), git)
             })
             .collect();
         let mut script = Self {
@@ -231,6 +278,18 @@ impl Script {
         for _ in 0..chance.below(4) {
             at(Event::Collect);
         }
+        for _ in 0..chance.below(12) {
+            at(Event::Request {
+                app: chance.pick(apps).0,
+                length: chance.millis(10, 20_000),
+            });
+        }
+        for _ in 0..chance.below(4) {
+            at(Event::Domains {
+                app: chance.pick(apps).0,
+                count: usize::try_from(chance.below(3)).unwrap(),
+            });
+        }
         for _ in 0..chance.below(4) {
             at(Event::Delete {
                 which: chance.next(),
@@ -254,6 +313,12 @@ impl Script {
             at(Event::TablesRefused(
                 u32::try_from(chance.between(1, 12)).unwrap(),
             ));
+        }
+        for _ in 0..chance.below(3) {
+            at(Event::IngressGoes {
+                length: chance.millis(100, 300_000),
+                back: chance.pick(&[Back::Whole, Back::Older, Back::Empty]),
+            });
         }
         for _ in 0..chance.below(2) {
             at(Event::StartsRefused {

@@ -142,7 +142,8 @@ impl Sim {
         self.world.tell(event, |_| {});
     }
 
-    /// At every instant: of an environment one container runs, or none (`recreate` stops the old one first).
+    /// At every instant: of an environment one container runs, or none (`recreate` stops the old one first); with `swap`
+    /// two, of which one is on its way in or out.
     pub fn look(&self) {
         let mut running: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, made) in &self.world.state.lock().unwrap().containers {
@@ -153,7 +154,11 @@ impl Sim {
                     .push(name.clone());
             }
         }
-        for names in running.into_values().filter(|names| names.len() > 1) {
+        let most = |network: &str| if self.script.swaps(network) { 2 } else { 1 };
+        for (_, names) in running
+            .into_iter()
+            .filter(|(network, names)| names.len() > most(network))
+        {
             self.against(format!("{names:?} run at once"));
         }
     }

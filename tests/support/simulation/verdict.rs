@@ -51,6 +51,7 @@ pub fn judge(sim: &Sim, bench: &Bench, process: &Process) {
         laws.extend(change_ended_well(&notes, &connection, *serial));
     }
     laws.extend(newest_is_live(&connection));
+    laws.extend(requests_go_where_they_are_meant_to(sim, process));
     laws.extend(deleted_is_hidden(&notes, &connection));
     drop(notes);
     for law in laws {
@@ -181,7 +182,12 @@ fn change_ended_well(notes: &Notes, connection: &Connection, serial: i64) -> Opt
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )
         .unwrap();
-    let reasons = [Reason::Refused, Reason::Touched, Reason::EngineAway];
+    let reasons = [
+        Reason::Refused,
+        Reason::Touched,
+        Reason::EngineAway,
+        Reason::IngressAway,
+    ];
     let explained = match phase.as_str() {
         "done" | "cancelled" => true,
         "failed" => {
@@ -205,6 +211,24 @@ fn newest_is_live(connection: &Connection) -> Option<String> {
          OR e.live_release IS NOT (SELECT d.release FROM deployment d WHERE d.serial = e.live_deployment)",
     );
     (!wrong.is_empty()).then(|| format!("environments {wrong:?} do not serve their newest release"))
+}
+
+/// The ingress holds the table of this moment, and where nothing went wrong no request was cut off by a swap.
+fn requests_go_where_they_are_meant_to(sim: &Sim, process: &Process) -> Vec<String> {
+    let state = sim.world.state.lock().unwrap();
+    let mut laws = Vec::new();
+    let wanted = process.store.table().unwrap();
+    if state.table.as_ref() != Some(&wanted) {
+        laws.push(format!(
+            "the ingress holds {:?}, not {wanted:?}",
+            state.table
+        ));
+    }
+    let cut = state.cut.iter().filter(|name| sim.script.swaps(name));
+    if sim.script.weather.calm {
+        laws.extend(cut.map(|name| format!("requests to {name} were cut off")));
+    }
+    laws
 }
 
 /// What was deleted has ended and is hidden, and the totals of lists leave it out.
