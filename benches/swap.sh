@@ -44,6 +44,7 @@ load_begin() {
     setsid "$load" load --target "$target" --host "$2" --rate "$rate" --seconds 1800 --output "$results/$1.json" \
         "${@:3}" 2>"$results/$1.txt" &
     load_pid=$!
+    processes+=("$load_pid")
     sleep 1
 }
 
@@ -52,6 +53,7 @@ load_end() {
     sleep 1
     kill -TERM "$load_pid"
     wait "$load_pid" || { cat "$results/$1.txt"; die "the load ended by itself"; }
+    processes=()
     cat "$results/$1.txt"
 }
 
@@ -159,9 +161,10 @@ await_end() {
 # The sockets are held by a process that is not the ingress, as systemd holds them.
 in_ingress() {
     apart ingress
-    setsid python3 "$root/benches/held.py" "$target" "$control" -- "$binary" ingress --config "$directory/config.toml" \
-        >"$directory/ingress.pids" 2>"$directory/ingress.log" </dev/null &
+    setsid python3 "$root/benches/held.py" "$directory/starts" "$target" "$control" -- \
+        "$binary" ingress --config "$directory/config.toml" >"$directory/access.log" 2>"$directory/ingress.log" </dev/null &
     holder=$!
+    processes+=("$holder")
     daemon_start "$binary" "$directory" "$socket"
     longshore --quiet deploy web
     await_served web.localhost v1
@@ -170,11 +173,15 @@ in_ingress() {
     for ((i = 1; i <= few; i++)); do
         kill -HUP "$holder"
         if ((i % 2)); then change "$i"; fi
-        until (($(wc -l <"$directory/ingress.pids") == i + 1)); do sleep 0.05; done
+        for ((looked = 0; $(wc -l <"$directory/starts") != i + 1; looked++)); do
+            ((looked < 600)) || die "the ingress did not restart within 30 s"
+            sleep 0.05
+        done
     done
     load_end ingress
     kill -TERM "$holder"
     wait "$holder"
+    processes=()
     down
 }
 
