@@ -14,6 +14,7 @@ import subprocess
 import sys
 
 FIRST = 3  # where systemd's protocol begins
+SIGNALS = {signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD}
 
 
 def bind(where):
@@ -34,7 +35,8 @@ def start(starts, listeners, program):
     environment = dict(os.environ, LISTEN_FDS=str(len(listeners)))
     script = 'LISTEN_PID=$$ exec "$@"'
     process = subprocess.Popen(["sh", "-c", script, "sh", *program], env=environment, stdin=subprocess.DEVNULL,
-                               pass_fds=range(FIRST, FIRST + len(listeners)))
+                               pass_fds=range(FIRST, FIRST + len(listeners)),
+                               preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS))
     with open(starts, "a", encoding="ascii") as file:
         print(process.pid, file=file)
     return process
@@ -43,8 +45,7 @@ def start(starts, listeners, program):
 def main():
     split = sys.argv.index("--")
     starts, wanted, program = sys.argv[1], sys.argv[2:split], sys.argv[split + 1:]
-    signals = {signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD}
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     # Far from the numbers they are to get, so that none is overwritten.
     listeners = []
     for where in wanted:
@@ -54,7 +55,7 @@ def main():
         os.dup2(listener, FIRST + place)
     process = start(starts, listeners, program)
     while True:
-        came = signal.sigwait(signals)
+        came = signal.sigwait(SIGNALS)
         if came == signal.SIGCHLD:
             if process.poll() is not None:
                 sys.exit(f"{program[0]} ended by itself with {process.returncode}")

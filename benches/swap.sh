@@ -61,7 +61,7 @@ load_end() {
 up() {
     directory=$scratch/$1
     ingress_daemon "$directory"
-    ingress_app "$directory" web web.localhost "$v1" 'drain_timeout = "3s"' 'stop_grace = "5s"' "${@:2}"
+    ingress_app "$directory" web web.localhost "$v1" 'drain_timeout = "3s"' "${@:2}"
     daemon_start "$binary" "$directory" "$socket"
     longshore --quiet deploy web
     await_served web.localhost v1
@@ -120,7 +120,7 @@ apart() {
     directory=$scratch/$1
     control=$directory/control.sock
     ingress_daemon "$directory" 'embedded = false' "socket = \"$control\"" "data_dir = \"$directory/ingress\"" 'access_log = "json"'
-    ingress_app "$directory" web web.localhost "$v1" 'drain_timeout = "3s"' 'stop_grace = "5s"' "${@:2}"
+    ingress_app "$directory" web web.localhost "$v1" 'drain_timeout = "3s"' "${@:2}"
 }
 
 in_kill() {
