@@ -240,8 +240,14 @@ in_two() {
 in_engine() {
     mkdir -p "$scratch/results"
     ((EUID == 0)) || die "the case engine starts an engine of its own in namespaces of their own, which only root can"
-    SWAP_RESULTS=$scratch/results LONGSHORE_BIN=$binary INGRESS_BENCH=$load SWAP_INSIDE=yes RATE=$rate DEPLOYMENTS=$deployments \
-        unshare --net --pid --mount --fork --kill-child --mount-proc "$0" engine
+    # Short: below it are unix sockets, whose paths are limited.
+    local own status=0
+    own=$(mktemp -d /tmp/ls.XXXXXX)
+    SWAP_RESULTS=$scratch/results LONGSHORE_BIN=$binary INGRESS_BENCH=$load SWAP_INSIDE=$own RATE=$rate DEPLOYMENTS=$deployments \
+        unshare --net --pid --mount --fork --kill-child --mount-proc "$0" engine || status=$?
+    rm -rf -- "$own"
+    find /sys/fs/cgroup -depth -type d -path "*/longshore-bench-${own##*.}*" -exec rmdir {} + 2>/dev/null || true
+    return "$status"
 }
 
 in_engine_inside() {
@@ -254,7 +260,6 @@ in_engine_inside() {
     done
     load_end engine
     down
-    own_engine_stop
 }
 
 own_engine_start() {
@@ -278,12 +283,10 @@ own_engine_stop() {
 }
 
 if [[ -n ${SWAP_INSIDE-} ]]; then
-    # Short: below it are unix sockets, whose paths are limited.
-    own=$(mktemp -d /tmp/ls.XXXXXX)
+    own=$SWAP_INSIDE
     ip link set lo up
     echo '{"live-restore": true}' >"$own/engine.json"
     export DOCKER_HOST=unix://$own/d.sock
-    trap 'rm -rf -- "$own"' EXIT
     own_engine_start
 fi
 
