@@ -1,11 +1,12 @@
 # shellcheck shell=bash
 # What every bench needs: a release build, an engine, a directory of its own with the head of a configuration, and an end
 # that removes all of it. Sourced; sets `root`, `run`, `scratch`, `binary`, `image`, `socket`. Images that a bench adds to
-# `images` and directories of daemons that it adds to `directories` go at the end, too.
+# `images`, directories of daemons that it adds to `directories` and its own children in `processes` go at the end, too.
 unset LONGSHORE_SOCKET LONGSHORE_TOKEN
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 images=()
+processes=()
 directories=()
 # shellcheck source=scripts/daemon.bash
 source "$root/scripts/daemon.bash"
@@ -18,6 +19,7 @@ die() {
 bench_end() {
     local status=$? ids name directory
     trap '' INT TERM
+    if ((${#processes[@]})); then kill -TERM "${processes[@]}" 2>/dev/null || true; fi
     for directory in "$scratch" "${directories[@]}"; do
         daemon_stop "$directory"
         daemon_stop "$directory" ingress

@@ -5,7 +5,8 @@
 #
 #   control    no deployment
 #   swap       DEPLOYMENTS (50) deployments and rollbacks; nothing may fail
-#   recreate   a fifth as many with strategy = "recreate": there must be failures, or the load sees nothing
+#   recreate   a fifth as many with strategy = "recreate" of an app that takes 4 s to get ready, longer than requests wait for
+#              it: there must be failures, or the load sees nothing
 #   kill       the daemon killed in each deployment and started again; the ingress is a process of its own
 #   ingress    the ingress, whose sockets somebody else holds, as systemd does, is restarted in between
 #   deaf       an app that ignores SIGTERM
@@ -43,6 +44,7 @@ load_begin() {
     setsid "$load" load --target "$target" --host "$2" --rate "$rate" --seconds 1800 --output "$results/$1.json" \
         "${@:3}" 2>"$results/$1.txt" &
     load_pid=$!
+    processes+=("$load_pid")
     sleep 1
 }
 
@@ -51,6 +53,7 @@ load_end() {
     sleep 1
     kill -TERM "$load_pid"
     wait "$load_pid" || { cat "$results/$1.txt"; die "the load ended by itself"; }
+    processes=()
     cat "$results/$1.txt"
 }
 
@@ -58,7 +61,7 @@ load_end() {
 up() {
     directory=$scratch/$1
     ingress_daemon "$directory"
-    ingress_app "$directory" web web.localhost "$v1" 'drain_timeout = "3s"' 'stop_grace = "5s"' "${@:2}"
+    ingress_app "$directory" web web.localhost "$v1" 'drain_timeout = "3s"' "${@:2}"
     daemon_start "$binary" "$directory" "$socket"
     longshore --quiet deploy web
     await_served web.localhost v1
@@ -104,7 +107,8 @@ in_swap() {
 }
 
 in_recreate() {
-    up recreate 'strategy = "recreate"'
+    # An app that comes back at once would be waited for: what is asked meanwhile would come late, but would come.
+    up recreate 'strategy = "recreate"' 'env = { APP_READY_AFTER = "4000" }'
     load_begin recreate web.localhost
     for ((i = 1; i <= few; i++)); do change "$i"; done
     load_end recreate
@@ -116,7 +120,7 @@ apart() {
     directory=$scratch/$1
     control=$directory/control.sock
     ingress_daemon "$directory" 'embedded = false' "socket = \"$control\"" "data_dir = \"$directory/ingress\"" 'access_log = "json"'
-    ingress_app "$directory" web web.localhost "$v1" 'drain_timeout = "3s"' 'stop_grace = "5s"' "${@:2}"
+    ingress_app "$directory" web web.localhost "$v1" 'drain_timeout = "3s"' "${@:2}"
 }
 
 in_kill() {
@@ -133,8 +137,9 @@ in_kill() {
         # Somewhere between the acceptance and the drain's end.
         sleep "$(printf '0.%03d' $((RANDOM % 900)))"
         kill -KILL "$(<"$directory/daemon.pid")"
+        # The shell would say that it was killed.
+        wait "$(<"$directory/daemon.pid")" 2>/dev/null || true
         daemon_start "$binary" "$directory" "$socket"
-        longshore --quiet attend "$id" >/dev/null 2>&1 || true
         await_end "$id"
         await_served web.localhost "$wanted"
     done
@@ -145,7 +150,8 @@ in_kill() {
 # await_end ID: until the deployment has succeeded.
 await_end() {
     local status deadline=$((SECONDS + 60))
-    until status=$(longshore --json show "$1" | sed -n 's/^ *"status": *"\([a-z]*\)".*/\1/p' | head -n 1) && [[ $status == success ]]; do
+    until status=$(longshore --json show "$1" | python3 -c 'import json, sys; print(json.load(sys.stdin)["status"])') &&
+        [[ $status == success ]]; do
         [[ $status != failed && $status != cancelled ]] || die "deployment $1 ended as $status"
         ((SECONDS < deadline)) || die "deployment $1 is $status after 60 s"
         sleep 0.05
@@ -155,9 +161,10 @@ await_end() {
 # The sockets are held by a process that is not the ingress, as systemd holds them.
 in_ingress() {
     apart ingress
-    setsid python3 "$root/benches/held.py" "$target" "$control" -- "$binary" ingress --config "$directory/config.toml" \
-        >"$directory/ingress.pids" 2>"$directory/ingress.log" </dev/null &
+    setsid python3 "$root/benches/held.py" "$directory/starts" "$target" "$control" -- \
+        "$binary" ingress --config "$directory/config.toml" >"$directory/access.log" 2>"$directory/ingress.log" </dev/null &
     holder=$!
+    processes+=("$holder")
     daemon_start "$binary" "$directory" "$socket"
     longshore --quiet deploy web
     await_served web.localhost v1
@@ -166,11 +173,15 @@ in_ingress() {
     for ((i = 1; i <= few; i++)); do
         kill -HUP "$holder"
         if ((i % 2)); then change "$i"; fi
-        until (($(wc -l <"$directory/ingress.pids") == i + 1)); do sleep 0.05; done
+        for ((looked = 0; $(wc -l <"$directory/starts") != i + 1; looked++)); do
+            ((looked < 600)) || die "the ingress did not restart within 30 s"
+            sleep 0.05
+        done
     done
     load_end ingress
     kill -TERM "$holder"
     wait "$holder"
+    processes=()
     down
 }
 
@@ -229,8 +240,14 @@ in_two() {
 in_engine() {
     mkdir -p "$scratch/results"
     ((EUID == 0)) || die "the case engine starts an engine of its own in namespaces of their own, which only root can"
-    SWAP_RESULTS=$scratch/results LONGSHORE_BIN=$binary INGRESS_BENCH=$load SWAP_INSIDE=yes RATE=$rate DEPLOYMENTS=$deployments \
-        unshare --net --pid --mount --fork --kill-child --mount-proc "$0" engine
+    # Short: below it are unix sockets, whose paths are limited.
+    local own status=0
+    own=$(mktemp -d /tmp/ls.XXXXXX)
+    SWAP_RESULTS=$scratch/results LONGSHORE_BIN=$binary INGRESS_BENCH=$load SWAP_INSIDE=$own RATE=$rate DEPLOYMENTS=$deployments \
+        unshare --net --pid --mount --fork --kill-child --mount-proc "$0" engine || status=$?
+    rm -rf -- "$own"
+    find /sys/fs/cgroup -depth -type d -path "*/longshore-bench-${own##*.}*" -exec rmdir {} + 2>/dev/null || true
+    return "$status"
 }
 
 in_engine_inside() {
@@ -243,7 +260,6 @@ in_engine_inside() {
     done
     load_end engine
     down
-    own_engine_stop
 }
 
 own_engine_start() {
@@ -267,12 +283,10 @@ own_engine_stop() {
 }
 
 if [[ -n ${SWAP_INSIDE-} ]]; then
-    # Short: below it are unix sockets, whose paths are limited.
-    own=$(mktemp -d /tmp/ls.XXXXXX)
+    own=$SWAP_INSIDE
     ip link set lo up
     echo '{"live-restore": true}' >"$own/engine.json"
     export DOCKER_HOST=unix://$own/d.sock
-    trap 'rm -rf -- "$own"' EXIT
     own_engine_start
 fi
 

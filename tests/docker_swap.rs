@@ -47,7 +47,7 @@ fn the_app_of_the_other_tests() {
     let options = app::Options {
         listen: (Ipv4Addr::UNSPECIFIED, 8080).into(),
         version,
-        ready_after: 0,
+        ready_after: std::env::var("APP_READY_AFTER").map_or(0, |text| text.parse().unwrap()),
         never_ready: std::env::var_os("APP_NEVER_READY").is_some(),
         deaf: std::env::var_os("APP_DEAF").is_some(),
     };
@@ -78,7 +78,7 @@ async fn no_request_fails_while_releases_change_by_swap() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_request_fails_while_a_version_does_not_get_ready() {
-    let (world, target) = world("strategy = \"swap\"\ndeadlines = { rollout = \"1m\" }").await;
+    let (world, target) = world_with_patience("3s", "strategy = \"swap\"").await;
     let load = begin(target);
     let ran = deploy(&world, &["APP_VERSION=v2", "APP_NEVER_READY=yes"]).await;
     ran.ended(1).says(&["(not_ready)"]);
@@ -106,7 +106,9 @@ async fn no_request_fails_while_an_app_that_is_deaf_to_its_stop_is_replaced() {
 async fn the_load_sees_the_gap_of_a_recreation() {
     let (world, target) = world("strategy = \"recreate\"").await;
     let load = begin(target);
-    deploy(&world, &["APP_VERSION=v2"]).await.ok();
+    // Longer than requests wait for an app that is coming back.
+    let env = ["APP_VERSION=v2", "APP_READY_AFTER=4000"];
+    deploy(&world, &env).await.ok();
     let report = load.end().await;
     assert!(report.failed > 0, "{report:#?}");
     assert!(report.versions.contains_key("v2"), "{report:#?}");
@@ -114,12 +116,17 @@ async fn the_load_sees_the_gap_of_a_recreation() {
 
 /// A daemon whose ingress is at this address, with version v1 of the app serving.
 async fn world(keys: &str) -> (World, SocketAddr) {
+    world_with_patience("20s", keys).await
+}
+
+/// The same with a limit on how long a version may take to get ready.
+async fn world_with_patience(timeout: &str, keys: &str) -> (World, SocketAddr) {
     let mut world = World::new().await;
     let image = image(&world).await;
     world.configure(&format!(
         "[[app]]\nname = \"web\"\nimage = \"{image}\"\npull = \"never\"\nport = 8080\ndomains = [\"{HOST}\"]\n\
          command = [\"/app\", \"--ignored\", \"--exact\", \"the_app_of_the_other_tests\", \"--nocapture\"]\n\
-         health = {{ path = \"/up\", interval = \"100ms\", timeout = \"5s\" }}\ndrain_timeout = \"3s\"\nstop_grace = \"2s\"\n{keys}\n"
+         health = {{ path = \"/up\", interval = \"100ms\", timeout = \"{timeout}\" }}\ndrain_timeout = \"3s\"\nstop_grace = \"2s\"\n{keys}\n"
     ));
     let target = free_address();
     let config = world.path("config.toml");
