@@ -3,12 +3,12 @@
 # Debian keeps sshd and dockerd where an ordinary user's PATH does not look.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo clean-demo build install uninstall test fuzz test-clients test-api simulate campaign-kill fmt lint bench bench-api
+.PHONY: help demo clean-demo build install uninstall test fuzz test-clients test-api simulate campaign-kill fmt lint bench bench-api bench-swap bench-trigger bench-proxy
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## deploy an example app on this machine: a good version, one that fails, a good one
+demo: ## deploy an example app on this machine under load: a good version, one that fails, a good one
 	@scripts/demo
 
 clean-demo: ## remove what a demo that was killed left behind
@@ -68,7 +68,7 @@ lint: ## clippy, and shellcheck where it is installed
 	cargo clippy --all-targets --locked -- -D warnings
 	@if command -v shellcheck >/dev/null; then \
 		set -x; \
-		shellcheck -x scripts/* tests/clients/gitdev/*.sh benches/*.sh benches/*.bash .ci/run examples/hello/serve examples/hello/www/cgi-bin/*; \
+		shellcheck -x scripts/* tests/clients/*/*.sh benches/*.sh benches/*.bash .ci/run examples/hello/serve examples/hello/www/cgi-bin/*; \
 	else \
 		echo "shellcheck is not installed: the shell scripts were not checked"; \
 	fi
@@ -77,6 +77,15 @@ bench: ## memory and start of an idle daemon; a first deployment beside the same
 	benches/footprint.sh
 	benches/first_deploy.sh
 	benches/api.sh
+
+bench-swap: ## DEPLOYMENTS=50 under load beside none, kills and misbehaving apps included; what failed; about twelve minutes
+	DEPLOYMENTS=$(or $(DEPLOYMENTS),50) benches/swap.sh
+
+bench-trigger: ## from a request to the new version's first answer, beside the engine alone and docker-compose; three minutes
+	benches/trigger.sh
+
+bench-proxy: ## requests a second through the ingress beside nginx; four minutes
+	benches/proxy.sh
 
 bench-api: ## the API alone, beside a minimal server; takes ten minutes and 8 GB of disk
 	benches/api.sh

@@ -177,4 +177,5 @@ def main():
     print(f"ratio of the first two: {ratio:.2f} (aim: at most 1.10)")
 
 
-main()
+if __name__ == "__main__":
+    main()

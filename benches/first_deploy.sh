@@ -13,7 +13,7 @@ source "$(dirname "$0")/setup.bash"
 rounds=${1:-10}
 [[ $rounds =~ ^[1-9][0-9]?$ ]] || die "usage: benches/first_deploy.sh [ROUNDS, 1 to 99]"
 
-bench_begin
+bench_begin demo
 # App number 0 warms up and is not counted.
 for ((i = 0; i <= rounds; i++)); do bench_app "bench-$i"; done
 daemon_start "$binary" "$scratch" "$socket"

@@ -10,6 +10,6 @@ source "$(dirname "$0")/setup.bash"
 starts=${1:-10}
 [[ $starts =~ ^[1-9][0-9]?$ ]] || die "usage: benches/footprint.sh [STARTS, 1 to 99]"
 
-bench_begin
+bench_begin demo
 bench_app hello
 python3 "$root/benches/footprint.py" --binary "$binary" --directory "$scratch" --socket "$socket" --starts "$starts"

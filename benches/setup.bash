@@ -1,9 +1,13 @@
 # shellcheck shell=bash
 # What every bench needs: a release build, an engine, a directory of its own with the head of a configuration, and an end
-# that removes all of it. Sourced; sets `root`, `run`, `scratch`, `binary`, `image`, `socket`.
+# that removes all of it. Sourced; sets `root`, `run`, `scratch`, `binary`, `image`, `socket`. Images that a bench adds to
+# `images`, directories of daemons that it adds to `directories` and its own children in `processes` go at the end, too.
 unset LONGSHORE_SOCKET LONGSHORE_TOKEN
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+images=()
+processes=()
+directories=()
 # shellcheck source=scripts/daemon.bash
 source "$root/scripts/daemon.bash"
 
@@ -13,23 +17,32 @@ die() {
 }
 
 bench_end() {
-    local status=$? ids
+    local status=$? ids name directory
     trap '' INT TERM
-    daemon_stop "$scratch"
+    if ((${#processes[@]})); then kill -TERM "${processes[@]}" 2>/dev/null || true; fi
+    for directory in "$scratch" "${directories[@]}"; do
+        daemon_stop "$directory"
+        daemon_stop "$directory" ingress
+    done
     # The label says that it was made by hand in this run, by first_deploy.
     docker ps --all --quiet --filter "label=longshore.bench=$run" | xargs --no-run-if-empty docker rm --force >/dev/null
     docker network ls --quiet --filter "label=longshore.bench=$run" | xargs --no-run-if-empty docker network rm >/dev/null
-    daemon_remove_objects "$scratch" || status=1
-    # The image was imported for this run: every name it has, a release's tag too, is this run's.
-    ids=$(docker image inspect --format '{{.Id}}' "$image" 2>/dev/null || true)
-    if [[ -n $ids ]]; then docker rmi --force "$ids" >/dev/null || status=1; fi
+    for directory in "$scratch" "${directories[@]}"; do
+        daemon_remove_objects "$directory" || status=1
+    done
+    # The images were imported for this run: every name they have, a release's tag too, is this run's.
+    for name in "$image" "${images[@]}"; do
+        ids=$(docker image inspect --format '{{.Id}}' "$name" 2>/dev/null || true)
+        if [[ -n $ids ]]; then docker rmi --force "$ids" >/dev/null || status=1; fi
+    done
     rm -rf -- "$scratch"
     exit "$status"
 }
 
+# bench_begin demo|benches: with the programs the demo needs, or with those that some benches need besides.
 bench_begin() {
     command -v python3 >/dev/null || die "the benches measure with python3, which is not here"
-    "$root/scripts/engine-up" --for-demo
+    "$root/scripts/engine-up" "--for-$1"
     if [[ -n ${LONGSHORE_BIN-} ]]; then
         binary=$(realpath -e -- "$LONGSHORE_BIN")
     else

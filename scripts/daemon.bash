@@ -23,23 +23,38 @@ daemon_start() {
     done
 }
 
-# daemon_runs DIRECTORY: whether the process of that directory lives. Its command line must name the directory's own
-# configuration: a process id left behind by a crash may be a stranger's by now.
+# ingress_start BINARY DIRECTORY SOCKET: the same for an ingress that is a process of its own, whose socket is this one.
+ingress_start() {
+    local binary=$1 directory=$2 socket=$3 deadline=$((SECONDS + 30))
+    setsid "$binary" ingress --config "$directory/config.toml" >>"$directory/access.log" 2>>"$directory/ingress.log" </dev/null 9<&- &
+    echo $! >"$directory/ingress.pid"
+    until curl --silent --fail --max-time 5 --output /dev/null --unix-socket "$socket" http://localhost/healthz; do
+        if ! kill -0 "$(<"$directory/ingress.pid")" 2>/dev/null || ((SECONDS >= deadline)); then
+            echo "the ingress ended or its socket $socket did not answer within 30 s; the end of its log:" >&2
+            tail -n 30 "$directory/ingress.log" >&2
+            return 1
+        fi
+        sleep 0.05
+    done
+}
+
+# daemon_runs DIRECTORY [ingress]: whether the process of that directory lives. Its command line must name the directory's
+# own configuration: a process id left behind by a crash may be a stranger's by now.
 daemon_runs() {
-    local pid
-    [[ -r $1/daemon.pid ]] && pid=$(<"$1/daemon.pid") && [[ -r /proc/$pid/cmdline ]] &&
+    local pid file=$1/${2-daemon}.pid
+    [[ -r $file ]] && pid=$(<"$file") && [[ -r /proc/$pid/cmdline ]] &&
         tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep --quiet --line-regexp --fixed-strings -- "$1/config.toml"
 }
 
-# daemon_stop DIRECTORY: asks it to stop, and kills it if it has not within 30 s.
+# daemon_stop DIRECTORY [ingress]: asks it to stop, and kills it if it has not within 30 s.
 daemon_stop() {
     local pid deadline=$((SECONDS + 30))
-    daemon_runs "$1" || return 0
-    pid=$(<"$1/daemon.pid")
+    daemon_runs "$@" || return 0
+    pid=$(<"$1/${2-daemon}.pid")
     kill -TERM "$pid" 2>/dev/null || true
-    while daemon_runs "$1"; do
+    while daemon_runs "$@"; do
         if ((SECONDS >= deadline)); then
-            echo "the daemon (pid $pid) did not stop within 30 s: killing it" >&2
+            echo "the ${2-daemon} (pid $pid) did not stop within 30 s: killing it" >&2
             kill -KILL "$pid" 2>/dev/null || true
             deadline=$((SECONDS + 5))
         fi

@@ -7,6 +7,7 @@ use longshore::core::admission::Desired;
 use longshore::core::change::ChangePhase;
 use longshore::core::deployment::Phase;
 use longshore::core::id::{DeploymentSerial, EnvironmentSerial, OperationSerial};
+use longshore::core::route::{Absence, Target};
 use longshore::core::time::Timestamp;
 use longshore::store::{ListFilter, OpenWith, Store};
 use rusqlite::Connection;
@@ -225,4 +226,43 @@ fn what_schema_3_wrote_can_still_be_read() {
     assert_eq!(names(false), ["keyed", "ci", "user"]);
     assert_eq!(names(true), ["keyed", "ci", "old", "user"]);
     assert_eq!(store.unfinished().unwrap().len(), 0);
+}
+
+/// Schema 4's database: web was rolled back and deployed again by swap, and what it replaced still ends its requests; db was
+/// stopped; gone is no longer configured and keeps its domain.
+#[test]
+fn what_schema_4_wrote_can_still_be_read() {
+    let dir = begin_from(4);
+    let store = open(dir.path());
+    let live = |serial| store.live(EnvironmentSerial(serial)).unwrap();
+    assert_eq!(live(1).unwrap().release.number, 3);
+    let pending = store.pending_settlements(EnvironmentSerial(1)).unwrap();
+    assert_eq!(pending.len(), 3);
+    assert_eq!(pending[0].unrouted, Some(8));
+    let routes = store.table().unwrap().routes;
+    let told = |at: usize| (routes[at].domain.to_string(), routes[at].target);
+    assert_eq!(routes.len(), 3);
+    assert_eq!(
+        told(0),
+        ("db.example".to_owned(), Target::Nobody(Absence::Stopped))
+    );
+    for at in [1, 2] {
+        assert!(matches!(told(at).1, Target::Container(_)), "{:?}", told(at));
+    }
+}
+
+/// What was to be removed before there was an ingress waits for no table, and nothing is routed yet.
+#[test]
+fn before_schema_4_nothing_was_routed() {
+    let dir = begin_from(3);
+    let store = open(dir.path());
+    assert_eq!(store.table().unwrap().routes, []);
+    for serial in 1..=2 {
+        for settlement in store
+            .pending_settlements(EnvironmentSerial(serial))
+            .unwrap()
+        {
+            assert_eq!(settlement.unrouted, None);
+        }
+    }
 }

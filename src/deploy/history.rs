@@ -70,7 +70,11 @@ impl Agent {
                     self.wait_for_engine(&mut waiting, &why)?;
                     format!("the Docker engine cannot be reached: {why}")
                 }
-                Err(Blind::Ingress(why)) => format!("the ingress cannot be asked: {why}"),
+                Err(Blind::Ingress(why)) => {
+                    // The engine answered: nobody waits for it.
+                    waiting.clear();
+                    format!("the ingress cannot be asked: {why}")
+                }
             };
             if !said {
                 tracing::warn!(

@@ -495,9 +495,14 @@ fn signal(child: &Child, signal: Signal) {
 
 /// The body of the answer to a GET.
 pub async fn get(address: &str, path: &str) -> std::io::Result<String> {
+    get_from(address, "web", path).await
+}
+
+/// The body of the answer to a GET for this host, whatever its status.
+pub async fn get_from(address: &str, host: &str, path: &str) -> std::io::Result<String> {
     let work = async {
         let mut stream = TcpStream::connect(address).await?;
-        let request = format!("GET {path} HTTP/1.0\r\nHost: web\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;

@@ -102,6 +102,10 @@ impl World {
             }
         }
         self.removed |= removes;
+        if removes {
+            // What is gone from every API is gone from the table.
+            self.table = None;
+        }
         let serial = i64::try_from(self.rows.len()).unwrap();
         self.rows.push(Row::Change(EnvironmentChange {
             serial: OperationSerial(serial),

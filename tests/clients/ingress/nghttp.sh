@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# nghttp and h2load against an app behind the ingress, over HTTP/2 without TLS.
+#
+#   nghttp.sh ADDRESS HOST
+set -euo pipefail
+
+address=$1 host=$2
+die() {
+    printf 'nghttp.sh: %s\n' "$@" >&2
+    exit 1
+}
+
+upload=$(mktemp)
+trap 'rm -f "$upload"' EXIT
+head -c 300000 /dev/urandom >"$upload"
+digest=$(sha256sum <"$upload" | cut -d ' ' -f 1)
+[[ $(nghttp --timeout=20 --header=":authority: $host" "http://$address/up") == up ]] || die "nghttp was not served"
+[[ $(nghttp --timeout=20 --header=":authority: $host" --data="$upload" "http://$address/digest") == "$digest" ]] ||
+    die "nghttp's upload did not arrive whole"
+# An upload with a trailer.
+[[ $(nghttp --timeout=20 --header=":authority: $host" --data="$upload" --trailer='x-after: all' "http://$address/digest") == "$digest" ]] ||
+    die "nghttp's upload with a trailer did not arrive whole"
+echo "nghttp: a page, an upload, an upload with a trailer"
+
+for path in /small /large; do
+    said=$(h2load --requests=1000 --clients=8 --max-concurrent-streams=10 --header=":authority: $host" "http://$address$path")
+    [[ $said == *'1000 succeeded, 0 failed, 0 errored, 0 timeout'* && $said == *'1000 2xx'* ]] || die "h2load of $path: $said"
+    said=$(h2load --h1 --requests=1000 --clients=8 --header="Host: $host" "http://$address$path")
+    [[ $said == *'1000 succeeded, 0 failed, 0 errored, 0 timeout'* && $said == *'1000 2xx'* ]] || die "h2load --h1 of $path: $said"
+    echo "h2load: 1000 of $path over HTTP/2, 1000 over HTTP/1.1"
+done
