@@ -138,6 +138,22 @@ const RULES: &[Rule] = &[
         "an adapter knows its port and nothing else of ours",
     ),
     rule(
+        NotIn(&["ingress/"]),
+        Never(&["h2", "httparse"]),
+        "only the data path takes messages apart itself; everybody else is served whole ones by hyper",
+    ),
+    rule(
+        In(&[
+            "ingress/lookup.rs",
+            "ingress/proxy/body.rs",
+            "ingress/proxy/forward.rs",
+            "ingress/proxy/page.rs",
+            "ingress/proxy/request.rs",
+        ]),
+        Never(&["nix", "tokio"]),
+        "how bytes are read is what smuggling is about: it is decided by functions that tests and fuzzers can call",
+    ),
+    rule(
         NotIn(&["source/"]),
         Never(&["std::process::Command", "tokio::process"]),
         "git is the only program that is run, and only the source runs it",
@@ -381,6 +397,16 @@ fn each_kind_of_violation_is_caught() {
         ),
         ("config/mod.rs", "use std::fs::File;", "std::fs::File"),
         ("ingress/probe.rs", "use axum::Router;", "axum::Router"),
+        (
+            "serve/mod.rs",
+            "use httparse::Request;",
+            "httparse::Request",
+        ),
+        (
+            "ingress/proxy/request.rs",
+            "use tokio::net::TcpStream;",
+            "tokio::net::TcpStream",
+        ),
         (
             "ingress/run.rs",
             "use crate::store::Store;",

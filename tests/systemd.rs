@@ -41,6 +41,18 @@ fn text(output: &Output) -> String {
     text
 }
 
+/// Waits until there is such a file.
+#[track_caller]
+fn appears(path: &Path) {
+    for _ in 0..LIMIT.as_millis() / program::LOOK.as_millis() {
+        if path.exists() {
+            return;
+        }
+        std::thread::sleep(program::LOOK);
+    }
+    panic!("{} never came", path.display());
+}
+
 /// The units, naming the program that was built for this test.
 fn units(directory: &Path) -> [PathBuf; 4] {
     UNITS.map(|name| {
@@ -354,9 +366,7 @@ fn sockets_of_systemd_are_served_and_left_as_they_are() {
     let mut daemon = stage.run(activate);
     daemon.tells("Listening on");
     // Nothing runs yet: this connection is what starts the daemon.
-    while !path.exists() {
-        std::thread::sleep(program::LOOK);
-    }
+    appears(&path);
     let before = std::fs::metadata(&path).unwrap();
     let early = UnixStream::connect(&path).unwrap();
     assert!(exchange(early, GET.as_bytes()).starts_with("HTTP/1.1 200 "));
@@ -383,10 +393,18 @@ fn sockets_of_systemd_are_served_and_left_as_they_are() {
     );
 }
 
+/// A port that was free a moment ago, and is none of these, which nobody listens on yet.
+fn other_port(taken: &[u16]) -> u16 {
+    std::iter::repeat_with(program::free_port)
+        .take(1000)
+        .find(|port| !taken.contains(port))
+        .unwrap()
+}
+
 /// A stage whose ingress has an address and a socket of its own.
 fn with_ingress(embedded: bool) -> (Stage, u16) {
     let stage = Stage::set("");
-    let port = program::free_port();
+    let port = other_port(&[stage.port]);
     let keys = format!(
         "embedded = {embedded}\nlisten = [\"127.0.0.1:{port}\"]\nsocket = \"{}\"\ndata_dir = \"{}\"",
         stage.path("control.sock").display(),
@@ -447,15 +465,13 @@ fn activate(listen: &[String], arguments: &[&str], stage: &Stage) -> Daemon {
 fn an_ingress_of_its_own_takes_all_sockets_of_systemd_and_leaves_them_as_they_are() {
     let (stage, port) = with_ingress(false);
     let control = stage.path("control.sock");
-    let elsewhere = program::free_port();
+    let elsewhere = other_port(&[stage.port, port]);
     let listen = [
         control.display().to_string(),
         format!("127.0.0.1:{elsewhere}"),
     ];
     let mut ingress = activate(&listen, &["ingress", "--config"], &stage);
-    while !control.exists() {
-        std::thread::sleep(program::LOOK);
-    }
+    appears(&control);
     let before = std::fs::metadata(&control).unwrap();
     // Nothing runs yet: this connection is what starts it.
     let well = exchange(UnixStream::connect(&control).unwrap(), WELL.as_bytes());
@@ -494,9 +510,7 @@ fn sockets_of_the_api_and_of_an_ingress_inside_the_daemon_are_told_apart_by_thei
         vec![unix, api],
     ] {
         let mut daemon = activate(&given, &["serve", "--config"], &stage);
-        while !stage.socket().exists() {
-            std::thread::sleep(program::LOOK);
-        }
+        appears(&stage.socket());
         assert!(stage.ask(GET).starts_with("HTTP/1.1 200 "));
         assert!(exchange(stage.tcp(), GET.as_bytes()).starts_with("HTTP/1.1 401 "));
         daemon.tells(&format!("the ingress at http://127.0.0.1:{port}"));
@@ -504,6 +518,7 @@ fn sockets_of_the_api_and_of_an_ingress_inside_the_daemon_are_told_apart_by_thei
         assert!(well.starts_with("HTTP/1.1 200 "), "{well}");
         let request = "GET / HTTP/1.1\r\nHost: nobody.example\r\nConnection: close\r\n\r\n";
         let traffic = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        traffic.set_read_timeout(Some(LIMIT)).unwrap();
         let answer = exchange(traffic, request.as_bytes());
         assert!(
             answer.starts_with("HTTP/1.1 503 "),

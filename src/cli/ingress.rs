@@ -7,12 +7,13 @@ use std::path::PathBuf;
 /// Arguments of `longshore ingress`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-Of the configuration it uses [ingress], and it needs neither Docker nor the daemon: it serves by the routes it was last \
-told, and keeps them in ingress.data_dir. The daemon tells it new ones at ingress.socket when the configuration says \
-embedded = false.
+Of the configuration it uses [ingress], and it needs neither Docker nor the daemon: it serves by the
+routes it was last told, and keeps them in ingress.data_dir. The daemon tells it new ones at
+ingress.socket when the configuration says embedded = false.
 
-It ends at SIGTERM or SIGINT when the requests under way have ended, at a second one at once. A changed configuration \
-is applied by a restart; where systemd holds the sockets, connections wait meanwhile.
+It ends at SIGTERM or SIGINT when the requests under way have ended, at a second one at once. A
+changed configuration is applied by a restart; where systemd holds the sockets, connections wait
+meanwhile.
 
 Example:
   longshore ingress --config /etc/longshore/config.toml")]

@@ -158,7 +158,10 @@ impl Routes {
         let upstream = self.lock().upstreams.get(&address.into()).cloned();
         let Some(upstream) = upstream else { return 0 };
         let left = upstream.drain(limit).await;
-        upstream.account.drained(left);
+        // A look that was not to wait is no drain that failed.
+        if left == 0 || !limit.is_zero() {
+            upstream.account.drained(left);
+        }
         left
     }
 

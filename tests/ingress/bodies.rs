@@ -8,7 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 /// Whatever body comes, framed in whatever way.
 fn body(wire: &mut Wire, head: &super::support::Head) -> (Vec<u8>, String) {
-    match (head.field("content-length"), head.field("transfer-encoding")) {
+    match (
+        head.field("content-length"),
+        head.field("transfer-encoding"),
+    ) {
         (Some(length), None) => (wire.exactly(length.parse().unwrap()), String::new()),
         (None, Some("chunked")) => wire.chunked(),
         (None, None) => (Vec::new(), String::new()),
@@ -32,7 +35,8 @@ fn echo() -> App {
                 answer
             } else {
                 let mut answer =
-                    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
+                    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len())
+                        .into_bytes();
                 answer.extend_from_slice(&body);
                 answer
             };
@@ -50,7 +54,9 @@ fn bodies_of_every_size_arrive_whole_both_ways() {
     let app = echo();
     let proxy = Proxy::before(&app);
     for path in ["/", "/chunked"] {
-        for count in [0, 1, 8_191, 8_192, 16_384, 16_385, 131_072, 1_048_576, 3_000_001] {
+        for count in [
+            0, 1, 8_191, 8_192, 16_384, 16_385, 131_072, 1_048_576, 3_000_001,
+        ] {
             let sent = bytes(count);
             let mut client = proxy.client();
             let mut writer = client.stream.try_clone().unwrap();
@@ -72,7 +78,10 @@ fn bodies_of_every_size_arrive_whole_both_ways() {
 
 #[test]
 fn a_body_reaches_the_app_before_its_end_is_sent() {
-    let (got, seen) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));
+    let (got, seen) = (
+        Arc::new(Mutex::new(Vec::new())),
+        Arc::new(AtomicUsize::new(0)),
+    );
     let app = App::new({
         let (got, seen) = (Arc::clone(&got), Arc::clone(&seen));
         move |mut wire| {
@@ -198,7 +207,9 @@ fn the_app_decides_whether_a_client_that_asks_first_may_send_its_body() {
     });
     let proxy = Proxy::before(&app);
     let ask = |path: &str| {
-        format!("POST {path} HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
+        )
     };
     let mut client = proxy.client();
     client.say(ask("/yes"));
@@ -252,8 +263,14 @@ fn an_answer_that_comes_before_the_request_is_whole_reaches_the_client() {
 fn an_answer_that_breaks_off_does_not_look_whole() {
     for (answer, is_http_1_0) in [
         ("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc", false),
-        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", false),
-        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", true),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+            false,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+            true,
+        ),
     ] {
         let app = App::new(move |mut wire| {
             if wire.head().is_some() {
@@ -262,12 +279,17 @@ fn an_answer_that_breaks_off_does_not_look_whole() {
         });
         let proxy = Proxy::before(&app);
         let mut client = proxy.client();
-        client.say(format!("GET / HTTP/1.{}\r\nHost: a\r\n\r\n", u8::from(!is_http_1_0)));
+        client.say(format!(
+            "GET / HTTP/1.{}\r\nHost: a\r\n\r\n",
+            u8::from(!is_http_1_0)
+        ));
         use std::io::Read as _;
         let mut got = Vec::new();
         let ended = client.stream.read_to_end(&mut got);
         assert!(ended.is_err(), "{:?}", String::from_utf8_lossy(&got));
-        until("it is logged", || proxy.log.text().contains("upstream_closed"));
+        until("it is logged", || {
+            proxy.log.text().contains("upstream_closed")
+        });
     }
 }
 

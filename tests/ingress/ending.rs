@@ -1,4 +1,4 @@
-//! How it ends: who is idle is closed, who is under way is answered, and what takes too long is cut off.
+//! How it ends: who is idle may ask once more and is closed, who is under way is answered, and what takes too long is cut off.
 
 use super::support::{App, Proxy, ok, until};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -22,7 +22,7 @@ fn waiting() -> (App, Arc<AtomicUsize>, mpsc::Sender<()>) {
 }
 
 #[test]
-fn idle_connections_end_at_once_and_requests_under_way_are_answered() {
+fn idle_connections_end_and_requests_under_way_are_answered() {
     let (app, asked, go) = waiting();
     let proxy = Proxy::before(&app);
     let mut idle = proxy.client();
@@ -69,6 +69,22 @@ fn a_connection_that_was_just_made_may_still_ask() {
     proxy.begin_stop();
     client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(client.answer().text(), "web /");
+    drop(client);
+    until("it has ended", || proxy.has_ended());
+}
+
+#[test]
+fn a_kept_connection_may_ask_once_more_and_then_ends() {
+    let app = App::named("web");
+    let proxy = Proxy::before(&app);
+    let mut client = proxy.client();
+    let ask = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    client.say(ask);
+    assert_eq!(client.answer().text(), "web /");
+    proxy.begin_stop();
+    client.say(ask);
+    assert_eq!(client.answer().text(), "web /");
+    assert!(client.is_over());
     drop(client);
     until("it has ended", || proxy.has_ended());
 }

@@ -91,7 +91,10 @@ fn what_is_for_one_connection_does_not_reach_the_other() {
         assert!(!head.contains(gone), "{gone} in {head}");
     }
     assert!(head.contains("X-Kept: 1\r\n"), "{head}");
-    assert!(head.contains("Connection: TE\r\nTE: trailers\r\n"), "{head}");
+    assert!(
+        head.contains("Connection: TE\r\nTE: trailers\r\n"),
+        "{head}"
+    );
     for gone in ["x-mine", "keep-alive", "connection"] {
         assert_eq!(answer.head.field(gone), None);
     }

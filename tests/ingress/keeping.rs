@@ -16,7 +16,9 @@ fn both_connections_serve_one_request_after_another() {
         assert_eq!(client.answer().text(), "web /");
     }
     assert_eq!(app.connections(), 1);
-    assert_eq!(proxy.figure("longshore_ingress_upstream_connections_idle "), Some(1.0));
+    until("it is kept", || {
+        proxy.figure("longshore_ingress_upstream_connections_idle ") == Some(1.0)
+    });
 }
 
 #[test]
@@ -104,7 +106,9 @@ fn a_repeatable_request_on_a_kept_connection_that_was_closed_is_sent_again_on_a_
         let mut client = proxy.client();
         client.say(GET);
         client.answer();
-        client.say(format!("{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"));
+        client.say(format!(
+            "{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+        ));
         assert_eq!(client.answer_to(method == "HEAD").status, 200, "{method}");
         assert_eq!((app.connections(), heads.load(SeqCst)), (2, 3));
         let retries = "longshore_ingress_retries_total{app=\"web\",environment=\"production\"}";
@@ -126,7 +130,10 @@ fn others_are_not_sent_again() {
         client.answer();
         client.say(request);
         let answer = client.answer();
-        assert_eq!((answer.status, answer.error()), (502, Some("upstream_closed")));
+        assert_eq!(
+            (answer.status, answer.error()),
+            (502, Some("upstream_closed"))
+        );
         assert_eq!((app.connections(), heads.load(SeqCst)), (1, 2), "{request}");
     }
 }
@@ -148,7 +155,10 @@ fn nothing_is_sent_a_third_time() {
     client.answer();
     client.say(GET);
     let answer = client.answer();
-    assert_eq!((answer.status, answer.error()), (502, Some("upstream_closed")));
+    assert_eq!(
+        (answer.status, answer.error()),
+        (502, Some("upstream_closed"))
+    );
     assert_eq!(app.connections(), 2);
     // The client's connection is as good as before.
     client.say(GET);

@@ -16,8 +16,14 @@ fn heads_that_are_too_large_are_refused_each_with_its_status() {
     let long = "a".repeat(3000);
     for (request, status) in [
         (format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"), 414),
-        (format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n"), 431),
-        (format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X:\r\n".repeat(200)), 431),
+        (
+            format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n"),
+            431,
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X:\r\n".repeat(200)),
+            431,
+        ),
     ] {
         let mut client = proxy.client();
         client.say(request);
@@ -51,7 +57,10 @@ fn a_body_that_is_too_large_is_refused_before_or_in_its_middle() {
     let mut client = proxy.client();
     client.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n");
     let answer = client.answer();
-    assert_eq!((answer.status, answer.error()), (413, Some("body_too_large")));
+    assert_eq!(
+        (answer.status, answer.error()),
+        (413, Some("body_too_large"))
+    );
     assert!(client.is_over());
     assert_eq!(reached.load(SeqCst), 0);
     let mut client = proxy.client();
@@ -69,7 +78,10 @@ fn a_head_that_does_not_end_in_time_is_a_408() {
     let mut client = proxy.client();
     client.say("GET / HTTP/1.1\r\nHost:");
     let answer = client.answer();
-    assert_eq!((answer.status, answer.error()), (408, Some("request_timeout")));
+    assert_eq!(
+        (answer.status, answer.error()),
+        (408, Some("request_timeout"))
+    );
     assert!(client.is_over());
 }
 
@@ -94,7 +106,10 @@ fn a_body_that_does_not_come_in_time_is_a_408() {
     let mut client = proxy.client();
     client.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
     let answer = client.answer();
-    assert_eq!((answer.status, answer.error()), (408, Some("request_timeout")));
+    assert_eq!(
+        (answer.status, answer.error()),
+        (408, Some("request_timeout"))
+    );
     assert!(client.is_over());
 }
 
@@ -130,7 +145,10 @@ fn an_app_that_does_not_answer_in_time_is_a_504() {
     ] {
         client.say(request);
         let answer = client.answer();
-        assert_eq!((answer.status, answer.error()), (504, Some("upstream_timeout")));
+        assert_eq!(
+            (answer.status, answer.error()),
+            (504, Some("upstream_timeout"))
+        );
     }
 }
 
@@ -147,12 +165,17 @@ fn an_app_that_stops_in_the_middle_of_its_answer_is_given_up() {
     client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(client.head().unwrap().first(), "HTTP/1.1 200 OK");
     assert_eq!(client.rest(), b"ab");
-    until("it is logged", || proxy.log.text().contains("upstream_timeout"));
+    until("it is logged", || {
+        proxy.log.text().contains("upstream_timeout")
+    });
 }
 
 /// An address that nobody listens at.
 fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }
 
 fn container(address: SocketAddr) -> Target {
@@ -200,7 +223,10 @@ fn who_waited_too_long_is_told_when_to_come_again() {
     for _ in 0..2 {
         client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         let answer = client.answer();
-        assert_eq!((answer.status, answer.error()), (503, Some("upstream_unreachable")));
+        assert_eq!(
+            (answer.status, answer.error()),
+            (503, Some("upstream_unreachable"))
+        );
         assert_eq!(answer.head.field("retry-after"), Some("2"));
         assert!(!answer.text().contains("127.0.0.1"), "no addresses of ours");
     }

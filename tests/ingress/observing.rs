@@ -7,8 +7,16 @@ use longshore::core::ingress::AccessLog;
 fn our_own_pages_come_as_the_client_reads_them() {
     let proxy = Proxy::with(settings(), &[]);
     for (accept, kind, part) in [
-        ("text/html,*/*", "text/html; charset=utf-8", "<h1>404 Not Found</h1>"),
-        ("application/json", "application/json", "\"error\":\"no_route\""),
+        (
+            "text/html,*/*",
+            "text/html; charset=utf-8",
+            "<h1>404 Not Found</h1>",
+        ),
+        (
+            "application/json",
+            "application/json",
+            "\"error\":\"no_route\"",
+        ),
         ("*/*", "text/plain; charset=utf-8", "404 Not Found\n"),
     ] {
         let answer = proxy.ask(&format!(
@@ -47,13 +55,21 @@ fn each_request_is_a_line_of_json_that_nobody_can_forge() {
     assert_eq!(lines.len(), 3, "{log}");
     let asked = lines.iter().find(|line| line["method"] == "GET").unwrap();
     assert_eq!(asked["target"], "/x?\"},{\"status\":200");
-    for (field, value) in [("host", "a"), ("client", "127.0.0.1"), ("app", "web"), ("environment", "production")] {
+    for (field, value) in [
+        ("host", "a"),
+        ("client", "127.0.0.1"),
+        ("app", "web"),
+        ("environment", "production"),
+    ] {
         assert_eq!(asked[field], value);
     }
     assert_eq!(asked["status"], 200);
     assert_eq!(asked["request_id"].as_str().unwrap().len(), 32);
     let posted = lines.iter().find(|line| line["method"] == "POST").unwrap();
-    assert_eq!((&posted["bytes_in"], &posted["bytes"]), (&3.into(), &5.into()));
+    assert_eq!(
+        (&posted["bytes_in"], &posted["bytes"]),
+        (&3.into(), &5.into())
+    );
     assert!(lines.iter().any(|line| line["error"] == "bad_request"));
 }
 
@@ -90,24 +106,34 @@ fn requests_are_counted_by_app_and_class_with_their_bytes_and_time() {
     proxy.ask("bad\r\n\r\n");
     let labels = "app=\"web\",environment=\"production\"";
     super::support::until("the last request is counted", || {
-        proxy.figure(&format!("longshore_ingress_request_duration_seconds_count{{{labels}}}"))
-            == Some(3.0)
+        proxy.figure(&format!(
+            "longshore_ingress_request_duration_seconds_count{{{labels}}}"
+        )) == Some(3.0)
     });
     for (name, value) in [
-        (format!("longshore_ingress_requests_total{{{labels},status=\"2xx\"}}"), 2.0),
-        (format!("longshore_ingress_requests_total{{{labels},status=\"4xx\"}}"), 1.0),
-        (format!("longshore_ingress_sent_bytes_total{{{labels}}}"), 10.0),
+        (
+            format!("longshore_ingress_requests_total{{{labels},status=\"2xx\"}}"),
+            2.0,
+        ),
+        (
+            format!("longshore_ingress_requests_total{{{labels},status=\"4xx\"}}"),
+            1.0,
+        ),
+        (
+            format!("longshore_ingress_sent_bytes_total{{{labels}}}"),
+            10.0,
+        ),
         (
             "longshore_ingress_errors_total{app=\"\",environment=\"\",code=\"bad_request\"}".into(),
             1.0,
         ),
     ] {
-        assert_eq!(proxy.figure(&name), Some(value), "{name}");
+        super::support::until(&name, || proxy.figure(&name) == Some(value));
     }
     let text = longshore::ingress::proxy::figures(&proxy.routes);
     assert!(
         text.contains(&format!(
-            "longshore_ingress_request_duration_seconds_bucket{{le=\"+Inf\",{labels}}} 3"
+            "longshore_ingress_request_duration_seconds_bucket{{{labels},le=\"+Inf\"}} 3"
         )),
         "{text}"
     );

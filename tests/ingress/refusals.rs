@@ -106,9 +106,15 @@ fn request_lines_and_hosts_that_are_none_are_refused() {
         ("CONNECT a:80 HTTP/1.1", 405),
         ("TRACE / HTTP/1.1", 405),
     ] {
-        refused(&proxy, format!("{line}\r\nHost: a\r\n\r\n").as_bytes(), status);
+        refused(
+            &proxy,
+            format!("{line}\r\nHost: a\r\n\r\n").as_bytes(),
+            status,
+        );
     }
-    for host in ["", "a b", "a,b", "u@a", "a/b", "a:b", "a:99999", "a:1:2", "[::1", "[x]", "a\\b", "a%20b"] {
+    for host in [
+        "", "a b", "a,b", "u@a", "a/b", "a:b", "a:99999", "a:1:2", "[::1", "[x]", "a\\b", "a%20b",
+    ] {
         refused(
             &proxy,
             format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes(),

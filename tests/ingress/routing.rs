@@ -56,7 +56,11 @@ fn each_lack_of_an_app_has_its_own_code() {
     let proxy = Proxy::with(
         settings(),
         &[
-            ("new.example.com", "new", Target::Nobody(Absence::NotDeployed)),
+            (
+                "new.example.com",
+                "new",
+                Target::Nobody(Absence::NotDeployed),
+            ),
             ("off.example.com", "off", Target::Nobody(Absence::Stopped)),
             ("out.example.com", "out", Target::Nobody(Absence::Suspended)),
             ("job.example.com", "job", Target::Nobody(Absence::NoPort)),
@@ -104,7 +108,11 @@ fn longshores_own_api_is_dialled_plainly() {
     let target = Target::Api(SocketAddr::V4(api.address));
     let proxy = Proxy::with(settings(), &[("deploy.example.com", "_api", target)]);
     let answer = proxy.get("deploy.example.com", "/v1");
-    assert!(answer.text().starts_with("GET /v1 HTTP/1.1\r\nHost: deploy.example.com\r\n"));
+    assert!(
+        answer
+            .text()
+            .starts_with("GET /v1 HTTP/1.1\r\nHost: deploy.example.com\r\n")
+    );
 }
 
 #[test]

@@ -104,7 +104,10 @@ impl Proxy {
 
     pub fn with(settings: IngressSettings, routes: &[(&str, &str, Target)]) -> Self {
         let proxy = Self::at("127.0.0.1:0", settings);
-        proxy.routes.install(table(1, routes), Takeover::No).unwrap();
+        proxy
+            .routes
+            .install(table(1, routes), Takeover::No)
+            .unwrap();
         proxy
     }
 

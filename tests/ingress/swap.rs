@@ -18,7 +18,10 @@ fn no_request_fails_while_tables_change_and_after_a_drain_the_old_app_sees_nothi
         })
     }
     let late = Arc::new(AtomicUsize::new(0));
-    let retired = [Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(true))];
+    let retired = [
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicBool::new(true)),
+    ];
     let apps = [app(&retired[0], &late), app(&retired[1], &late)];
     let proxy = Proxy::with(settings(), &[("*", "web", apps[0].target())]);
     let over = AtomicBool::new(false);
@@ -84,7 +87,10 @@ fn a_drain_waits_for_what_is_under_way_and_says_what_is_left() {
     assert_eq!(drained, 0);
     let labels = "{app=\"web\",environment=\"production\"}";
     for (name, value) in [("drains", 2.0), ("drain_cut_off", 1.0)] {
-        assert_eq!(proxy.figure(&format!("longshore_ingress_{name}_total{labels}")), Some(value));
+        assert_eq!(
+            proxy.figure(&format!("longshore_ingress_{name}_total{labels}")),
+            Some(value)
+        );
     }
     // A kept client connection goes to the new one with its next request.
     client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n");

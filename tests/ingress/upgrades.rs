@@ -73,6 +73,9 @@ fn a_switch_that_nobody_asked_for_is_the_apps_fault() {
         "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n",
     ] {
         let answer = proxy.ask(request);
-        assert_eq!((answer.status, answer.error()), (502, Some("upstream_invalid")));
+        assert_eq!(
+            (answer.status, answer.error()),
+            (502, Some("upstream_invalid"))
+        );
     }
 }

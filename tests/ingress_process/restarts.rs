@@ -150,7 +150,7 @@ async fn a_request_waits_for_an_app_that_comes_back_and_no_longer_than_its_time(
     let _ingress = harbour.begin();
     publish(&harbour.client(), &table(1, &[(WEB, address)])).await;
     assert_eq!(get(&harbour, "/").await.body(), "web");
-    drop(web);
+    web.end().await;
     let away = Duration::from_millis(500);
     let began = now();
     let (answer, back) = tokio::join!(get(&harbour, "/"), async {
@@ -160,7 +160,7 @@ async fn a_request_waits_for_an_app_that_comes_back_and_no_longer_than_its_time(
     assert_eq!(answer.body(), "web again");
     assert!(began.elapsed() >= away);
 
-    drop(back);
+    back.end().await;
     let began = now();
     let answer = get(&harbour, "/").await;
     let took = began.elapsed();

@@ -1,15 +1,16 @@
 //! An ingress of its own with sockets that the test holds, as systemd does: they outlive the process, and what connects
 //! meanwhile waits.
 
-use crate::program::{Daemon, Stage, command, free_port};
+use crate::program::{Daemon, Stage, command};
 use longshore::core::ports::{Ingress as _, Takeover};
 use longshore::core::route::{Domain, Route, Service, Table, Target};
 use longshore::ingress::Client;
-use std::net::{SocketAddr, SocketAddrV4, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use uuid::Uuid;
 
 /// Passes standard input and output on as the two sockets systemd gives.
@@ -35,7 +36,7 @@ impl Harbour {
     /// With `embedded = false` or `true`.
     pub fn set(embedded: bool) -> Self {
         let stage = Stage::set("");
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let address = address();
         let harbour = Self { stage, address };
         harbour.configure(embedded, "");
         harbour
@@ -92,6 +93,15 @@ impl Harbour {
         let traffic = OwnedFd::from(held.traffic.try_clone().unwrap());
         self.stage.run_with(given, Stdio::from(traffic))
     }
+}
+
+/// An address that nobody else uses: other tests run in other processes at the same time.
+fn address() -> SocketAddr {
+    static USED: AtomicU8 = AtomicU8::new(0);
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    let host = [127, 64 | (high & 63), low, 1 + USED.fetch_add(1, Relaxed)];
+    let listener = TcpListener::bind((Ipv4Addr::from(host), 0)).unwrap();
+    listener.local_addr().unwrap()
 }
 
 /// A table of one instance in which these domains lead to these addresses.

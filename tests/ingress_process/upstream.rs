@@ -24,7 +24,7 @@ pub struct Upstream {
     /// How many requests for `/slow` have arrived, and how many of whose bodies the first byte has.
     pub slow: watch::Receiver<u64>,
     pub uploads: watch::Receiver<u64>,
-    _serving: JoinSet<()>,
+    serving: JoinSet<()>,
 }
 
 struct App {
@@ -59,8 +59,15 @@ impl Upstream {
             address,
             slow: arrived,
             uploads: uploading,
-            _serving: serving,
+            serving,
         }
+    }
+}
+
+impl Upstream {
+    /// Ends it: when this returns, nobody listens there.
+    pub async fn end(mut self) {
+        self.serving.shutdown().await;
     }
 }
 

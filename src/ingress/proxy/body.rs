@@ -308,8 +308,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    type Decoded = (Vec<u8>, Vec<u8>, Vec<u8>);
+
     /// The body of the bytes when they come in pieces of this size, its trailers, and what is left after it.
-    fn decode(input: &[u8], piece: usize) -> Result<(Vec<u8>, Vec<u8>, Vec<u8>), BadBody> {
+    fn decode(input: &[u8], piece: usize) -> Result<Decoded, BadBody> {
         let mut decoder = Decoder::new(Framing::Chunked);
         let (mut held, mut body, mut lines) = (Vec::new(), Vec::new(), Vec::new());
         let mut coming = input.chunks(piece);

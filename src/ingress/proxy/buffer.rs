@@ -64,15 +64,6 @@ impl Buffer {
             self.memory.resize(size, 0);
         }
     }
-
-    #[cfg(test)]
-    pub fn of(bytes: &[u8]) -> Self {
-        Self {
-            memory: bytes.to_vec(),
-            start: 0,
-            end: bytes.len(),
-        }
-    }
 }
 
 /// Buffers and lists of bytes that nobody uses now.

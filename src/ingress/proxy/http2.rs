@@ -4,7 +4,7 @@ use super::answer::{Answer, Head, refuse};
 use super::body::{Framing, passable_trailers};
 use super::buffer::Buffer;
 use super::clock::{self, Alarm, Patience, Side, Waits};
-use super::exchange::{Ended, Ticket, exchange};
+use super::exchange::{Ticket, exchange};
 use super::forward::{Asked, Peer, compose};
 use super::http1::slow;
 use super::log::Entry;
@@ -180,11 +180,8 @@ async fn answer(
         }
         Err(fault) => (unread(&worker, &parts), Err(fault)),
     };
-    let fault = match result {
-        // Nobody is asked to switch over HTTP/2.
-        Ok(Ended::Answered | Ended::Switched(..)) => None,
-        Err(fault) => Some(fault),
-    };
+    // Nobody is asked to switch over HTTP/2: what ended well was answered.
+    let fault = result.err();
     if let Some(fault) = fault {
         if fault == Fault::ClientGone {
             ticket.status = fault.status();
@@ -462,10 +459,11 @@ impl Http2Answer<'_> {
 }
 
 fn broken(error: h2::Error) -> io::Error {
-    error
-        .is_io()
-        .then(|| io::Error::from(io::ErrorKind::BrokenPipe))
-        .unwrap_or_else(|| io::Error::other(error))
+    if error.is_io() {
+        io::Error::from(io::ErrorKind::BrokenPipe)
+    } else {
+        io::Error::other(error)
+    }
 }
 
 impl Sink for Http2Answer<'_> {

@@ -121,11 +121,8 @@ fn refusal(error: httparse::Error, bytes: &[u8]) -> Fault {
         httparse::Error::TooManyHeaders => Fault::HeadTooLarge,
         httparse::Error::Version => {
             let line = bytes.split(|b| *b == b'\r').next().unwrap_or_default();
-            if line
-                .rsplit(|b| *b == b' ')
-                .next()
-                .is_some_and(|last| last.starts_with(b"HTTP/"))
-            {
+            let words: Vec<&[u8]> = line.split(|b| *b == b' ').collect();
+            if matches!(words[..], [_, _, version] if version.starts_with(b"HTTP/")) {
                 Fault::Version
             } else {
                 Fault::Bad("the request line names no version of HTTP")
@@ -166,7 +163,8 @@ impl<'a> Fields<'a> {
                 }
                 10 if is("connection") => closes |= names(header.value, b"close"),
                 14 if is("content-length") => {
-                    if length.replace(read_length(header.value)?).is_some() {
+                    let before = length.replace(read_length(header.value)?);
+                    if before.is_some() {
                         return Err(Fault::Bad("more than one Content-Length"));
                     }
                 }

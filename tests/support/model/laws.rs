@@ -18,17 +18,18 @@ impl World {
         if running > most {
             return Err(format!("{running} containers run at once"));
         }
-        // With `swap` requests are never sent to what does not run, but while an environment is only about to start, or could not be.
-        let starts = self.desired == Desired::Running
-            && self.rows.iter().any(|row| match row {
-                Row::Change(it) => {
-                    matches!(it.phase, ChangePhase::Running | ChangePhase::Failed(_))
-                }
-                Row::Deployment(_) => false,
-            });
-        if let Some(to) = self
-            .held
-            .filter(|_| self.strategy == Strategy::Swap && !starts)
+        // With `swap` requests are never sent to what does not run, but while an environment is only about to start or
+        // could not be started, or is gone from every API.
+        let starts = self.rows.iter().any(|row| match row {
+            Row::Change(it) => match it.phase {
+                ChangePhase::Running => self.desired == Desired::Running,
+                ChangePhase::Failed(_) => true,
+                ChangePhase::Queued | ChangePhase::Done | ChangePhase::Cancelled => false,
+            },
+            Row::Deployment(_) => false,
+        });
+        let holds = self.strategy == Strategy::Swap && !starts && !self.removed;
+        if let Some(to) = self.held.filter(|_| holds)
             && self.containers.get(&to.0) != Some(&true)
         {
             return Err(format!("requests are sent to {to}, which does not serve"));
