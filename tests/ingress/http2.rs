@@ -246,6 +246,33 @@ fn a_stop_tells_the_client_and_answers_what_is_under_way() {
 }
 
 #[test]
+fn a_stream_that_the_client_gives_up_takes_its_request_to_the_app_with_it() {
+    let (tell, told) = std::sync::mpsc::channel::<&str>();
+    let app = App::new(move |mut wire| {
+        if wire.head().is_some() {
+            tell.send("asked").unwrap();
+            assert!(wire.is_over());
+            tell.send("ended").unwrap();
+        }
+    });
+    let proxy = Proxy::before(&app);
+    run(async {
+        let mut client = connect(&proxy).await.ready().await.unwrap();
+        let (answer, mut stream) = client.send_request(get("/"), true).unwrap();
+        let told = tokio::task::spawn_blocking(move || {
+            assert_eq!(told.recv().unwrap(), "asked");
+            told
+        });
+        let told = told.await.unwrap();
+        stream.send_reset(Reason::CANCEL);
+        drop(answer);
+        tokio::task::spawn_blocking(move || assert_eq!(told.recv().unwrap(), "ended"))
+            .await
+            .unwrap();
+    });
+}
+
+#[test]
 fn a_flood_of_resets_ends_the_connection() {
     let app = App::mirror();
     let proxy = Proxy::before(&app);

@@ -17,7 +17,7 @@ use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::http::{Response, request::Parts};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
@@ -144,10 +144,15 @@ async fn answer(
         told: false,
         shown: 0,
         received: 0,
+        way: None,
     };
-    let mut answer = Http2Answer {
+    let way = Rc::new(RefCell::new(Way {
         respond,
         stream: None,
+    }));
+    source.way = Some(Rc::clone(&way));
+    let mut answer = Http2Answer {
+        way,
         waits: waits.for_side(Side::ClientWrites, limits.write_timeout),
         worker: &worker,
         ended: false,
@@ -207,7 +212,7 @@ async fn answer(
     }
     if !source.over {
         // The answer is whole; the rest of the request is of no use (RFC 9113 section 8.1).
-        answer.respond.send_reset(Reason::NO_ERROR);
+        answer.way.borrow_mut().respond.send_reset(Reason::NO_ERROR);
     }
     let account = ticket.account.take();
     worker.done(
@@ -352,6 +357,8 @@ struct Body<'a> {
     /// Of the chunk, shown to the caller.
     shown: usize,
     received: u64,
+    /// Tells when the client gave the stream up.
+    way: Option<Rc<RefCell<Way>>>,
 }
 
 impl Source for Body<'_> {
@@ -423,9 +430,11 @@ impl Source for Body<'_> {
         self.received
     }
 
-    fn poll_gone(&mut self, _: &mut Context<'_>) -> Poll<()> {
-        // The way back is told of it: a reset stream takes no answer.
-        Poll::Pending
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &self.way {
+            Some(way) => way.borrow_mut().poll_reset(cx),
+            None => Poll::Pending,
+        }
     }
 }
 
@@ -436,10 +445,26 @@ fn ready_or<T>(poll: Poll<T>) -> Option<T> {
     }
 }
 
+/// The way back on a stream, which also tells that nobody is at its end any more.
+struct Way {
+    respond: SendResponse<Bytes>,
+    /// Once the head is on its way.
+    stream: Option<SendStream<Bytes>>,
+}
+
+impl Way {
+    fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let reset = match &mut self.stream {
+            Some(stream) => stream.poll_reset(cx),
+            None => self.respond.poll_reset(cx),
+        };
+        reset.map(drop)
+    }
+}
+
 /// The way back to the client.
 struct Http2Answer<'a> {
-    respond: SendResponse<Bytes>,
-    stream: Option<SendStream<Bytes>>,
+    way: Rc<RefCell<Way>>,
     waits: Patience<'a>,
     worker: &'a Worker,
     /// Nothing follows the head.
@@ -450,10 +475,11 @@ struct Http2Answer<'a> {
 
 impl Http2Answer<'_> {
     fn reset(&mut self, reason: Reason) {
-        match &mut self.stream {
+        let way = &mut *self.way.borrow_mut();
+        match &mut way.stream {
             Some(stream) if !self.finished => stream.send_reset(reason),
             Some(_) => {}
-            None => self.respond.send_reset(reason),
+            None => way.respond.send_reset(reason),
         }
     }
 }
@@ -468,14 +494,16 @@ fn broken(error: h2::Error) -> io::Error {
 
 impl Sink for Http2Answer<'_> {
     async fn push(&mut self, mut data: &[u8]) -> io::Result<()> {
-        let Some(stream) = &mut self.stream else {
-            return Ok(());
-        };
         while !data.is_empty() {
-            stream.reserve_capacity(data.len());
+            let wanted = data.len();
             let capacity = poll_fn(|cx| {
-                if let Poll::Ready(Ok(reason)) = stream.poll_reset(cx) {
-                    return Poll::Ready(Err(io::Error::other(format!("{reason}"))));
+                let way = &mut *self.way.borrow_mut();
+                let Some(stream) = &mut way.stream else {
+                    return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+                };
+                stream.reserve_capacity(wanted);
+                if stream.poll_reset(cx).is_ready() {
+                    return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
                 }
                 self.waits
                     .watch(stream.poll_capacity(cx))
@@ -486,9 +514,11 @@ impl Sink for Http2Answer<'_> {
                 continue;
             }
             let (now, later) = data.split_at(capacity.min(data.len()));
-            stream
-                .send_data(Bytes::copy_from_slice(now), false)
-                .map_err(broken)?;
+            if let Some(stream) = &mut self.way.borrow_mut().stream {
+                stream
+                    .send_data(Bytes::copy_from_slice(now), false)
+                    .map_err(broken)?;
+            }
             self.sent += now.len() as u64;
             data = later;
         }
@@ -505,7 +535,7 @@ impl Sink for Http2Answer<'_> {
                 trailers.append(name, value);
             }
         });
-        if let Some(stream) = &mut self.stream
+        if let Some(stream) = &mut self.way.borrow_mut().stream
             && !trailers.is_empty()
         {
             self.finished = true;
@@ -519,7 +549,7 @@ impl Sink for Http2Answer<'_> {
     }
 
     async fn finish(&mut self) -> io::Result<()> {
-        if let Some(stream) = &mut self.stream
+        if let Some(stream) = &mut self.way.borrow_mut().stream
             && !self.finished
             && !self.ended
         {
@@ -532,12 +562,13 @@ impl Sink for Http2Answer<'_> {
 
 impl Answer for Http2Answer<'_> {
     fn has_begun(&self) -> bool {
-        self.stream.is_some()
+        self.way.borrow().stream.is_some()
     }
 
     async fn interim(&mut self, head: &Head<'_>) -> io::Result<()> {
         let response = response(head, "");
-        self.respond.send_informational(response).map_err(broken)
+        let way = &mut *self.way.borrow_mut();
+        way.respond.send_informational(response).map_err(broken)
     }
 
     fn head(&mut self, head: &Head<'_>, request_id: &str) -> io::Result<()> {
@@ -550,11 +581,9 @@ impl Answer for Http2Answer<'_> {
             }
         }
         self.ended = head.framing == Framing::None;
-        self.stream = Some(
-            self.respond
-                .send_response(response, self.ended)
-                .map_err(broken)?,
-        );
+        let way = &mut *self.way.borrow_mut();
+        let stream = way.respond.send_response(response, self.ended);
+        way.stream = Some(stream.map_err(broken)?);
         Ok(())
     }
 
