@@ -135,11 +135,13 @@ async fn an_ingress_that_never_acknowledges_keeps_both_running_and_the_deploymen
 #[tokio::test(start_paused = true)]
 async fn an_ingress_that_goes_after_it_acknowledged_does_not_hold_the_old_container_for_ever() {
     let (bench, process) = with_version_one(Strategy::Swap).await;
+    bench.world.state.lock().unwrap().begin_request(DOMAIN);
     let created = process.deploy("web").await.unwrap();
     process
         .drive_until(&bench.world, |state| state.answers(DOMAIN) == version('2'))
         .await;
     bench.world.state.lock().unwrap().ingress_is_gone = true;
+    bench.world.changed.notify_waiters();
     let began = tokio_now();
     process.drive().await;
     assert!(
