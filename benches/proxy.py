@@ -53,7 +53,7 @@ def h2load(proxy, path, connections, seconds, scratch):
     log = pathlib.Path(scratch) / "h2load.log"
     log.unlink(missing_ok=True)
     command = ["h2load", "--duration", str(seconds), "--clients", str(connections), "--max-concurrent-streams", "10", "--threads", "2",
-               "--log-file", str(log), "--header", f":authority: {HOST}", f"http://{proxy.address}{path}"]
+               "--log-file", str(log), "--connect-to", proxy.address, f"http://{HOST}{path}"]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found = re.search(r"requests: .* (\d+) succeeded, (\d+) failed, (\d+) errored", said)
     if not found or found.group(2) != "0" or found.group(3) != "0" or found.group(1) == "0":

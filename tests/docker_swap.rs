@@ -207,6 +207,8 @@ impl Load {
 /// An image that holds this program and the libraries it needs, which its container runs as the app.
 async fn image(world: &World) -> String {
     let mut tar = tar::Builder::new(Vec::new());
+    // The engine's own way with tars knows no holes.
+    tar.sparse(false);
     let program = std::env::current_exe().unwrap();
     tar.append_path_with_name(&program, "app").unwrap();
     for library in libraries(&program) {

@@ -3,8 +3,8 @@
     smuggling.py CONTROL_SOCKET INGRESS HOST
 
 Tells the ingress at that socket a route from HOST to the upstream, then sends each request raw to INGRESS, an address and a
-port. What is to be refused must be answered with 400 (or a status that says more) and a closed connection, and not a byte of it may arrive; what may be
-served must arrive as one request, and never as the one that is hidden in it.
+port. What is to be refused must be answered with 400 (or a status that says more) and a closed connection, and may not arrive
+as a request; what may be served must arrive as one, and never as the one that is hidden in it.
 """
 
 import http.client
@@ -271,6 +271,11 @@ def main():
     answer, _ = send_raw(address, f"GET /open HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
     if status_of(answer) != "200" or len(upstream.requests_with(b"/open")) != 1:
         sys.exit(f"a plain request was not served: {answer!r}")
+    for method, body in (("GET", None), ("POST", b"abc")):
+        headers = [(":method", method), (":scheme", "http"), (":authority", host), (":path", f"/open-{method}"), ("x-a", "b")]
+        came = send_h2(address, headers, body)
+        if came != "200" or len(upstream.requests_with(f"/open-{method} ".encode())) != 1:
+            sys.exit(f"a plain {method} over HTTP/2 was not served: {came}")
 
     faults, served = [], 0
 
