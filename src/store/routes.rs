@@ -63,7 +63,8 @@ pub(super) fn routes(tx: &Connection) -> Result<Vec<Route>, StoreError> {
             environment: row.get(2)?,
         };
         let desired: String = row.get(4)?;
-        let live = match (row.get(5)?, row.get(6)?) {
+        let (address, content): (Option<String>, Option<String>) = (row.get(5)?, row.get(6)?);
+        let live = match (address, content) {
             (Some(address), Some(content)) => Some(target(serial, &address, &content)?),
             (None, None) => None,
             (Some(_), None) | (None, Some(_)) => {
@@ -94,7 +95,7 @@ pub(super) fn routes(tx: &Connection) -> Result<Vec<Route>, StoreError> {
 }
 
 /// Where what is live listens.
-fn target(environment: i64, address: &String, content: &String) -> Result<Target, StoreError> {
+fn target(environment: i64, address: &str, content: &str) -> Result<Target, StoreError> {
     let address: Ipv4Addr = address
         .parse()
         .map_err(|_| inconsistent("environment", environment, format!("address '{address}'")))?;
