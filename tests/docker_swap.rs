@@ -5,7 +5,6 @@
     reason = "in what the tests share, a panic is a failed test too"
 )]
 
-#[expect(dead_code, reason = "shared with the bench, which needs more of it")]
 #[path = "../benches/ingress/app.rs"]
 mod app;
 #[path = "support/daemon.rs"]
