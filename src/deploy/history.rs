@@ -183,6 +183,11 @@ impl Agent {
         Ok(is_head && (deployment.phase != Phase::Queued || settled.is_empty()))
     }
 
+    /// Whether nobody could be asked yet what the world knows.
+    pub(super) fn is_unchecked(&self) -> bool {
+        matches!(*self.history.borrow(), History::Unchecked)
+    }
+
     /// What is to be said to everybody who asks for anything; `None` if all is well.
     #[must_use]
     pub fn warning(&self) -> Option<String> {

@@ -184,6 +184,13 @@ impl Agent {
             Reach::All => {}
             Reach::App(_) | Reach::Environment(..) => return Err(Error::Forbidden(Scope::Admin)),
         }
+        // A database that is older than the world must not push its routes, be it by somebody's word.
+        self.must_be_whole()?;
+        if self.is_unchecked() {
+            return Err(Error::Unavailable(
+                "it is not known yet whether the database is whole, as the Docker engine or the ingress could not be asked; ask again when they answer".into(),
+            ));
+        }
         let failed = |error: NotYet| match error {
             NotYet::Store(error) => internal(error),
             NotYet::Engine(_)

@@ -109,6 +109,18 @@ fn code(health: &Value) -> &str {
     health["reasons"][0]["code"].as_str().unwrap()
 }
 
+#[tokio::test]
+async fn before_it_is_known_whether_the_database_is_whole_nothing_is_taken_over() {
+    let (stage, ingress) = stage();
+    ingress.set(Mood::OfAnother);
+    let admin = stage.token("deploy:admin", None).await;
+    let request = Stage::request("POST", "/v1/takeover", &admin, json!({}));
+    let refused = stage.send(request).await;
+    assert_eq!(refused.status.as_u16(), 503, "{}", refused.text);
+    assert!(refused.text.contains("whole"), "{}", refused.text);
+    assert_eq!(*ingress.mood.lock().unwrap(), Mood::OfAnother);
+}
+
 #[tokio::test(start_paused = true)]
 async fn health_tells_of_an_ingress_that_is_away_or_serves_another_and_a_takeover_ends_that() {
     let (stage, ingress) = stage();

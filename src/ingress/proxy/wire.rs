@@ -8,6 +8,7 @@ use super::forward::line;
 use std::future::poll_fn;
 use std::io::{self, IoSlice, Write as _};
 use std::task::{Context, Poll, ready};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 /// A piece of a body.
@@ -123,8 +124,16 @@ pub(super) fn poll_read(
 ) -> Poll<io::Result<usize>> {
     loop {
         ready!(stream.poll_read_ready(cx))?;
-        match stream.try_read(buffer.room()) {
+        let room = buffer.room();
+        let space = room.len();
+        match stream.try_read(room) {
             Ok(count) => {
+                if (1..space).contains(&count) {
+                    // The kernel has no more, and says so when it has: asking it would be one call more for each read.
+                    let _ = stream.try_io(Interest::READABLE, || {
+                        Err::<(), _>(io::ErrorKind::WouldBlock.into())
+                    });
+                }
                 buffer.came(count);
                 return Poll::Ready(Ok(count));
             }
