@@ -67,6 +67,7 @@ nginx_start() {
     {
         cat <<CONF
 daemon off;
+user $(id -un) $(id -gn);
 worker_processes $cores;
 pid $directory/pid;
 error_log $directory/error.log;
