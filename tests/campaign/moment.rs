@@ -118,7 +118,7 @@ impl Moment {
             (_, false) => chance.millis(200),
         };
         let victim =
-            chance.weighted(&[(5, Victim::Plane), (2, Victim::Ingress), (2, Victim::Both)]);
+            chance.weighted(&[(4, Victim::Plane), (3, Victim::Ingress), (3, Victim::Both)]);
         let away = match chance.percent(40) {
             true => chance.millis(3000),
             false => Duration::ZERO,
