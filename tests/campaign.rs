@@ -46,7 +46,7 @@ use work::Campaign;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_accepted_survives_a_few_kills() {
-    Campaign::run(8, 5).await;
+    Campaign::run(8, 13).await;
 }
 
 /// `KILLS` and `SEED` say how long and which one. With `KEEP` a failed one leaves its data directory there.

@@ -88,7 +88,7 @@ impl fmt::Display for Tally {
         let late = self.resumed.over(Duration::from_secs(5));
         writeln!(
             f,
-            "{} kills, {} of the control plane and {} of the ingress: {}",
+            "{} kills, {} of the control plane and {} of the ingress, at these moments: {}",
             self.kills,
             self.kills - self.ingress_kills,
             self.ingress_kills,
