@@ -47,7 +47,7 @@ test-clients: ## published clients from PyPI and npm against a real daemon and e
 test-api: ## Schemathesis by the daemon's own OpenAPI description; EXAMPLES=50 of each operation, SEED=1
 	EXAMPLES=$(or $(EXAMPLES),50) SEED=$(or $(SEED),1) scripts/test-api
 
-campaign-kill: ## the daemon killed KILLS=200 times on a real engine, as SEED=1 decides; takes about 5 s a kill
+campaign-kill: ## the daemon and the ingress killed KILLS=200 times on a real engine, as SEED=1 decides; takes about 3 s a kill
 	scripts/engine-up --for-tests
 	KILLS=$(or $(KILLS),200) SEED=$(or $(SEED),1) cargo test --locked --test campaign -- --ignored --nocapture survives_a_campaign
 

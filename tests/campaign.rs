@@ -1,5 +1,6 @@
-//! A campaign: the real daemon on the real engine is killed with signal 9 again and again during a stream of
-//! deployments, cancels, rollbacks, restarts, stops and removals, and everything it accepted must come to its end once.
+//! A campaign: the real daemon on the real engine, and the ingress beside it, are killed with signal 9 again and again
+//! during a stream of deployments, cancels, rollbacks, restarts, stops and removals. Everything that was accepted must
+//! come to its end once, requests must be led where the database says, and no swap may fail one.
 //! `make campaign-kill KILLS=200 SEED=1` runs a long one. The seed decides what is asked and when it is killed; how
 //! far the daemon and the engine are by then, only time does, so a replay comes close and is not the same to the bit.
 #![expect(
@@ -20,6 +21,8 @@ mod daemon;
 mod docker;
 #[path = "support/git_server.rs"]
 mod git_server;
+#[path = "campaign/harbour.rs"]
+mod harbour;
 #[path = "campaign/http.rs"]
 mod http;
 #[path = "campaign/moment.rs"]
@@ -28,6 +31,8 @@ mod moment;
 mod objects;
 #[path = "campaign/plan.rs"]
 mod plan;
+#[path = "campaign/routes.rs"]
+mod routes;
 #[path = "campaign/rows.rs"]
 mod rows;
 #[path = "campaign/stage.rs"]
@@ -41,7 +46,7 @@ use work::Campaign;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_accepted_survives_a_few_kills() {
-    Campaign::run(8, 5).await;
+    Campaign::run(8, 13).await;
 }
 
 /// `KILLS` and `SEED` say how long and which one. With `KEEP` a failed one leaves its data directory there.

@@ -8,8 +8,11 @@ use bollard::models::{ContainerUpdateBody, RestartPolicyNameEnum};
 use bollard::query_parameters::{RemoveContainerOptions, StopContainerOptions};
 use std::time::Duration;
 
-/// How often it is looked whether a removal that somebody else began has ended.
-const REMOVAL_POLL: Duration = Duration::from_millis(100);
+/// What the engine says of a container that ends while it is changed.
+const ENDING: &str = "cannot update a stopped container";
+
+/// How often it is looked whether a removal or an end that somebody else began is over.
+const POLL: Duration = Duration::from_millis(100);
 
 /// Starts it; fine if it runs.
 pub async fn start(docker: &Docker, name: &str) -> Result<(), EngineError> {
@@ -43,7 +46,7 @@ pub async fn stop(docker: &Docker, name: &str, grace: Duration) -> Result<(), En
     fine_if_gone(stopped)
 }
 
-/// Sets what happens when it ends by itself; fine if it does not exist.
+/// Sets what happens when it ends by itself; fine if it does not exist. One that is just ending is waited for.
 pub async fn set_restart(
     docker: &Docker,
     name: &str,
@@ -63,11 +66,23 @@ pub async fn set_restart(
         }),
         ..ContainerUpdateBody::default()
     };
-    let changed = docker
-        .call(UNARY, |client| async move {
+    let update = || {
+        let change = change.clone();
+        docker.call(UNARY, |client| async move {
             client.update_container(name, change).await
         })
-        .await;
+    };
+    let mut changed = update().await;
+    // To the engine it still runs, to its runtime it has ended: a stop that was cut off before its answer goes on.
+    let polls = UNARY.as_millis() / POLL.as_millis();
+    for _ in 0..polls {
+        match &changed {
+            Err(EngineError::Refused(said)) if said.contains(ENDING) => {}
+            _ => break,
+        }
+        tokio::time::sleep(POLL).await;
+        changed = update().await;
+    }
     fine_if_gone(changed)
 }
 
@@ -96,12 +111,12 @@ pub async fn remove(docker: &Docker, name: &str) -> Result<(), EngineError> {
 
 /// Waits for a removal that is under way: a call that was cut off before its answer goes on in the engine.
 async fn wait_until_gone(docker: &Docker, name: &str, said: String) -> Result<(), EngineError> {
-    let polls = UNARY.as_millis() / REMOVAL_POLL.as_millis();
+    let polls = UNARY.as_millis() / POLL.as_millis();
     for _ in 0..polls {
         if observe::look(docker, name).await?.is_none() {
             return Ok(());
         }
-        tokio::time::sleep(REMOVAL_POLL).await;
+        tokio::time::sleep(POLL).await;
     }
     Err(EngineError::Refused(said))
 }

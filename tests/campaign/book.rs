@@ -77,6 +77,8 @@ pub struct Expected {
     pub removed: Option<bool>,
     /// A change ended as `crash_loop`: it is made so at the next start only.
     pub unsure: bool,
+    /// How many releases took over from one that ran.
+    pub takeovers: usize,
 }
 
 impl Book {
@@ -227,6 +229,8 @@ impl Book {
                         .target
                         .unwrap_or(i64::try_from(expected.pages.len()).unwrap() + 1);
                     assert_eq!(number, next, "the release's number: {told}");
+                    let ran = matches!(expected.desired, None | Some("running"));
+                    expected.takeovers += usize::from(ran && expected.live.is_some());
                     expected.pages.insert(number, page);
                     expected.live = Some(number);
                     expected.desired = Some("running");

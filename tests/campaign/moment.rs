@@ -1,4 +1,4 @@
-//! When the daemon is killed: some time after the last request, or as soon as the database shows that something is
+//! When a process is killed, and which: some time after the last request, or as soon as the database shows that something is
 //! under way, and a little later.
 
 use crate::chance::Chance;
@@ -14,7 +14,7 @@ const LONGEST: u32 = 6000;
 const LOOK: Duration = Duration::from_millis(1);
 
 /// What there is to wait for, by the name it is counted under.
-const MARKS: [(u64, (&str, &str)); 12] = [
+const MARKS: [(u64, (&str, &str)); 13] = [
     (4, ("acceptance", "")),
     (3, ("time", "")),
     (
@@ -64,6 +64,13 @@ const MARKS: [(u64, (&str, &str)); 12] = [
         ),
     ),
     (
+        3,
+        (
+            "unrouting",
+            "SELECT 1 FROM settlement WHERE settled_at IS NULL AND unrouted IS NOT NULL",
+        ),
+    ),
+    (
         2,
         (
             "restoring",
@@ -83,11 +90,22 @@ const MARKS: [(u64, (&str, &str)); 12] = [
     ),
 ];
 
+/// Who is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Victim {
+    Plane,
+    Ingress,
+    Both,
+}
+
 /// A moment to kill at.
 pub struct Moment {
     pub name: &'static str,
     question: &'static str,
     then: Duration,
+    pub victim: Victim,
+    /// How long the ingress stays away.
+    pub away: Duration,
 }
 
 impl Moment {
@@ -99,10 +117,18 @@ impl Moment {
             (_, true) => Duration::ZERO,
             (_, false) => chance.millis(200),
         };
+        let victim =
+            chance.weighted(&[(4, Victim::Plane), (3, Victim::Ingress), (3, Victim::Both)]);
+        let away = match chance.percent(40) {
+            true => chance.millis(3000),
+            false => Duration::ZERO,
+        };
         Self {
             name,
             question,
             then,
+            victim,
+            away,
         }
     }
 

@@ -51,6 +51,20 @@ pub struct Known {
     pub releases: u64,
 }
 
+impl Errand {
+    /// Whether it may take away what is live.
+    pub fn interrupts(&self) -> bool {
+        let interrupts = |(_, step): &(Duration, Step)| match step {
+            Step::Ask {
+                ask: Ask::Change { word, .. },
+                ..
+            } => !matches!(*word, "start" | "activate"),
+            Step::Ask { .. } | Step::Cancel => false,
+        };
+        self.steps.iter().any(interrupts)
+    }
+}
+
 /// One to three errands, each for an environment of its own.
 pub fn errands(
     chance: &mut Chance,

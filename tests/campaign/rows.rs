@@ -35,6 +35,8 @@ pub struct Environment {
     pub removed: bool,
     /// The live release's number, and the live container's name.
     pub live: Option<(i64, String)>,
+    /// Where the live container is.
+    pub address: Option<String>,
     /// Whether a container was ever meant to be made, and whether one was surely made.
     pub intended: bool,
     pub made: bool,
@@ -114,7 +116,8 @@ impl Rows {
         let sql = "SELECT e.serial, a.name, e.name, e.uuid, e.desired, e.removed_at IS NOT NULL, r.number,
                        (SELECT name FROM container c WHERE c.environment = e.serial AND c.role = 'live'),
                        EXISTS (SELECT 1 FROM container c WHERE c.environment = e.serial),
-                       EXISTS (SELECT 1 FROM container c WHERE c.environment = e.serial AND c.made_at IS NOT NULL)
+                       EXISTS (SELECT 1 FROM container c WHERE c.environment = e.serial AND c.made_at IS NOT NULL),
+                       (SELECT address FROM container c WHERE c.environment = e.serial AND c.role = 'live')
                    FROM environment e JOIN app a ON a.serial = e.app LEFT JOIN release r ON r.serial = e.live_release
                    ORDER BY e.serial";
         self.all(sql, |row| {
@@ -135,8 +138,14 @@ impl Rows {
                 live: release.zip(container),
                 intended: row.get(8)?,
                 made: row.get(9)?,
+                address: row.get(10)?,
             })
         })
+    }
+
+    /// The route table's.
+    pub fn generation(&self) -> i64 {
+        self.all("SELECT generation FROM instance", |row| row.get(0))[0]
     }
 
     /// The numbers of the environment's releases whose images are kept.

@@ -13,7 +13,7 @@ pub struct Place {
     pub environment: &'static str,
 }
 
-/// `web` is built from one repository's two branches, `api` from another one and has a volume, `img` runs an image.
+/// `web` is built from one repository's two branches and swaps, the others are recreated: `api` is built from another one and has a volume, `img` runs an image.
 pub const PLACES: [Place; 4] = [
     place("web", "production"),
     place("web", "staging"),
@@ -23,6 +23,18 @@ pub const PLACES: [Place; 4] = [
 
 /// The one with a volume.
 pub const WITH_VOLUME: &str = "api";
+
+impl Place {
+    /// Where the ingress leads to it.
+    pub fn domain(self) -> String {
+        format!("{}.{}.localhost", self.environment, self.app)
+    }
+
+    /// Whether its releases change by a swap.
+    pub fn swaps(self) -> bool {
+        self.app == "web"
+    }
+}
 
 const fn place(app: &'static str, environment: &'static str) -> Place {
     Place { app, environment }
@@ -73,19 +85,27 @@ max_concurrent = 4
 name = "web"
 repository = "{web}"
 branch = "production"
+strategy = "swap"
+drain_timeout = "2s"
+domains = ["production.web.localhost"]
 {serves}
 [app.environments.staging]
 branch = "staging"
+domains = ["staging.web.localhost"]
 [[app]]
 name = "api"
 repository = "{api}"
 branch = "production"
 volumes = ["data:/data"]
+strategy = "recreate"
+domains = ["production.api.localhost"]
 {serves}
 [[app]]
 name = "img"
 image = "{image_name}"
 pull = "never"
+strategy = "recreate"
+domains = ["production.img.localhost"]
 command = ["/bin/sh", "-c", "{image}"]
 {serves}
 "#,

@@ -40,6 +40,12 @@ pub type Counts = BTreeMap<String, usize>;
 #[derive(Default)]
 pub struct Tally {
     pub kills: usize,
+    /// How many of them were the ingress.
+    pub ingress_kills: usize,
+    /// Releases that took over by a swap.
+    pub swaps: usize,
+    /// Requests that must not fail, and the others.
+    pub probes: (usize, usize),
     pub kills_at: Counts,
     pub requests: Counts,
     pub outcomes: Counts,
@@ -80,7 +86,20 @@ impl fmt::Display for Tally {
             .map(|(what, count)| (what.clone(), *count))
             .collect();
         let late = self.resumed.over(Duration::from_secs(5));
-        writeln!(f, "{} kills: {}", self.kills, list(&self.kills_at))?;
+        writeln!(
+            f,
+            "{} kills, {} of the control plane and {} of the ingress, at these moments: {}",
+            self.kills,
+            self.kills - self.ingress_kills,
+            self.ingress_kills,
+            list(&self.kills_at)
+        )?;
+        let (judged, unjudged) = self.probes;
+        writeln!(
+            f,
+            "{} swaps; {judged} probes had to be answered and were, {unjudged} did not have to",
+            self.swaps
+        )?;
         writeln!(f, "requests: {}", list(&self.requests))?;
         writeln!(f, "outcomes: {}; crash_loop {crash_loops}", list(&others))?;
         writeln!(f, "start to ready: {}", self.ready)?;
@@ -92,7 +111,7 @@ impl fmt::Display for Tally {
         writeln!(f, "ready to settled, own work included: {}", self.settled)?;
         write!(
             f,
-            "{} checks: nothing lost, nothing doubled, 0 leftovers",
+            "{} checks: nothing lost, nothing doubled, 0 leftovers, routes as stored",
             self.checks
         )
     }

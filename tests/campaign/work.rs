@@ -3,10 +3,12 @@
 use crate::book::{Ask, Book, Cancel, Entry};
 use crate::chance::Chance;
 use crate::daemon::{World, get};
+use crate::harbour::Harbour;
 use crate::http::{Asked, Outcome};
-use crate::moment::Moment;
+use crate::moment::{Moment, Victim};
 use crate::objects;
 use crate::plan::{self, Known, Sent, SentWhat};
+use crate::routes;
 use crate::rows::{Head, Rows};
 use crate::stage::{PLACES, Place, Stage};
 use crate::tally::{Tally, count};
@@ -34,6 +36,8 @@ pub struct Campaign {
     kills: usize,
     seed: u64,
     chance: Chance,
+    /// It ends before the world does.
+    harbour: Harbour,
     world: World,
     stage: Stage,
     book: Book,
@@ -50,11 +54,13 @@ impl Campaign {
     pub async fn run(kills: usize, seed: u64) {
         let mut world = World::with_pool(18).await;
         let stage = Stage::set(&world);
+        let harbour = Harbour::set(&world).await;
         world.start().await;
         let mut campaign = Self {
             kills,
             seed,
             chance: Chance::new(seed),
+            harbour,
             world,
             stage,
             book: Book::default(),
@@ -72,15 +78,22 @@ impl Campaign {
     }
 
     async fn round(&mut self) {
-        self.ask_and_kill().await;
+        let (victim, away) = self.ask_and_kill().await;
+        if victim == Victim::Ingress {
+            self.after(None, Vec::new()).await;
+            return;
+        }
         // A recovery is killed, too, and the next one.
         let again = self.chance.weighted(&[(14, 20), (1, 85)]);
+        if !self.harbour.runs() && away.is_zero() {
+            self.harbour.start().await;
+        }
         while self.tally.kills < self.kills && self.chance.percent(again) {
             let after = self.chance.millis(1500);
             self.world.begin();
             tokio::time::sleep(after).await;
             self.world.kill();
-            self.killed("recovery");
+            self.killed("recovery", 1, 0);
         }
         let left = Rows::copy(&self.world.data_dir());
         assert_eq!(left.damage(), Vec::<String>::new());
@@ -91,42 +104,76 @@ impl Campaign {
         self.world.ready().await;
         let ready = (now(), wall());
         self.tally.ready.add(ready.0 - began);
+        if !self.harbour.runs() {
+            tokio::time::sleep(away).await;
+            self.harbour.start().await;
+        }
+        self.after(Some(ready), unfinished).await;
+    }
+
+    /// What follows when both processes run again; the time is that of the daemon's start, if it was killed.
+    async fn after(&mut self, ready: Option<(Instant, i64)>, unfinished: Vec<Head>) {
         let rows = Rows::open(&self.world.data_dir());
-        self.resume(&rows, unfinished, ready.0).await;
+        if let Some((ready, _)) = ready {
+            self.resume(&rows, unfinished, ready).await;
+        }
         self.find_lost(&rows).await;
         self.repeat().await;
         self.book.complete(&rows.operations());
         if self.tally.kills >= self.kills || self.chance.percent(65) {
-            self.rest(&rows, ready.1).await;
+            self.rest(&rows, ready.map(|(_, wall)| wall)).await;
             self.check(&rows).await;
         }
+        self.tally.probes = self.harbour.probed();
     }
 
-    fn killed(&mut self, at: &str) {
-        self.tally.kills += 1;
+    fn killed(&mut self, at: &str, planes: usize, ingresses: usize) {
+        self.tally.kills += planes + ingresses;
+        self.tally.ingress_kills += ingresses;
         count(&mut self.tally.kills_at, at);
-        self.history
-            .push(format!("kill {} at {at}", self.tally.kills));
+        self.history.push(format!(
+            "kill {} at {at}, {planes} of the control plane, {ingresses} of the ingress",
+            self.tally.kills
+        ));
     }
 
-    /// Sends errands, each to an environment of its own, and kills the daemon under them or after them.
-    async fn ask_and_kill(&mut self) {
+    /// Sends errands, each to an environment of its own, and kills the daemon, the ingress or both under them or after
+    /// them. If only the ingress was killed, it runs again. Returns how long it is to stay away.
+    async fn ask_and_kill(&mut self) -> (Victim, Duration) {
         let errands = plan::errands(&mut self.chance, &mut self.stage, &self.world, &self.known);
         let moment = Moment::choose(&mut self.chance);
         let mut sending = JoinSet::new();
         for errand in errands {
+            if errand.interrupts() {
+                self.harbour.must_answer(errand.place, false);
+            }
             sending.spawn(plan::run(errand, self.world.socket()));
         }
         let at = {
             let rows = Rows::open(&self.world.data_dir());
             moment.come(&rows).await
         };
-        self.world.kill();
+        if moment.victim != Victim::Plane {
+            self.harbour.kill();
+        }
+        match moment.victim {
+            Victim::Plane | Victim::Both => self.world.kill(),
+            Victim::Ingress => {
+                tokio::time::sleep(moment.away).await;
+                self.harbour.start().await;
+            }
+        }
         let sent = sending.join_all().await;
         for one in sent.into_iter().flatten() {
             self.note(one);
         }
-        self.killed(at);
+        let (planes, ingresses) = match moment.victim {
+            Victim::Plane => (1, 0),
+            Victim::Ingress => (0, 1),
+            Victim::Both => (1, 1),
+        };
+        self.killed(at, planes, ingresses);
+        (moment.victim, moment.away)
     }
 
     /// Writes down what a request came to.
@@ -310,10 +357,10 @@ impl Campaign {
     }
 
     /// Waits until nothing is unfinished.
-    async fn rest(&mut self, rows: &Rows, ready: i64) {
+    async fn rest(&mut self, rows: &Rows, ready: Option<i64>) {
         let before: Vec<String> = {
             let unfinished =
-                |one: &crate::rows::Operation| one.done_at.is_none_or(|done| done >= ready);
+                |one: &crate::rows::Operation| one.done_at.is_none_or(|done| Some(done) >= ready);
             rows.operations()
                 .into_iter()
                 .filter(unfinished)
@@ -332,6 +379,7 @@ impl Campaign {
             rows.heads(),
             self.world.told()
         );
+        let Some(ready) = ready else { return };
         for one in rows
             .operations()
             .into_iter()
@@ -371,6 +419,7 @@ impl Campaign {
             let mut wrong = objects::differences(&instance, rows, &environments).await;
             wrong.extend(self.trees());
             wrong.extend(self.pages(&environments).await);
+            wrong.extend(routes::differences(&self.harbour, &instance, rows, &environments).await);
             wrong
         };
         let began = now();
@@ -380,13 +429,23 @@ impl Campaign {
             wrong = differences().await;
         }
         assert!(wrong.is_empty(), "{wrong:#?}");
+        self.tally.swaps = 0;
         for (environment, expected) in &environments {
+            let swaps = PLACES.iter().any(|one| {
+                one.swaps() && one.app == environment.app && one.environment == environment.name
+            });
+            self.tally.swaps += usize::from(swaps) * expected.takeovers;
             if expected.removed.is_none()
                 && let Some(index) = PLACES.iter().position(|one| {
                     one.app == environment.app && one.environment == environment.name
                 })
             {
                 self.known[index].releases = expected.pages.len() as u64;
+                let runs = matches!(expected.desired, None | Some("running"));
+                self.harbour.must_answer(
+                    PLACES[index],
+                    runs && expected.live.is_some() && !expected.unsure,
+                );
             }
         }
         self.tally.checks += 1;
@@ -491,6 +550,7 @@ impl Drop for Campaign {
         let told = self.world.told();
         let lines: Vec<&str> = told.lines().collect();
         eprintln!("{}", lines[lines.len().saturating_sub(60)..].join("\n"));
+        eprintln!("the ingress:\n{}", self.harbour.told());
         if let Some(keep) = crate::variable("KEEP") {
             let copied = std::fs::create_dir_all(&keep)
                 .and_then(|()| copy(&self.world.data_dir(), keep.as_ref()));

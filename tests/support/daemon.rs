@@ -481,7 +481,7 @@ impl Watched {
 
 /// The program, which knows nothing of this machine but where git is.
 #[expect(clippy::disallowed_methods, reason = "these tests run the program")]
-fn program() -> std::process::Command {
+pub fn program() -> std::process::Command {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_longshore"));
     let path = std::env::var_os("PATH").unwrap_or_default();
     command.env_clear().env("PATH", path);
