@@ -117,6 +117,7 @@ fn question() -> impl Strategy<Value = (ListFilter, f64)> {
             reach,
             app,
             environment,
+            environment_id: None,
             states,
             limit,
             offset: 0,
@@ -346,6 +347,7 @@ fn a_page_across_the_edges_of_blocks_leaves_nothing_out_and_tells_nothing_twice(
         reach: Reach::All,
         app: None,
         environment: None,
+        environment_id: None,
         states: Vec::new(),
         limit: 100,
         offset: 0,
@@ -364,6 +366,7 @@ fn a_page_across_the_edges_of_blocks_leaves_nothing_out_and_tells_nothing_twice(
         },
         ListFilter {
             environment: production,
+            environment_id: None,
             states: vec![StateFilter::Building, StateFilter::Failed],
             ..anything.clone()
         },

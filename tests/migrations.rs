@@ -142,6 +142,7 @@ fn everything() -> ListFilter {
         reach: Reach::All,
         app: None,
         environment: None,
+        environment_id: None,
         states: Vec::new(),
         limit: 100,
         offset: 0,

@@ -125,6 +125,7 @@ impl History {
                 sha: None,
                 run: spec.run.clone(),
                 check: spec.rollout.health.check.clone(),
+                processes: spec.processes.clone(),
             },
             spec: serde_json::to_string(&spec).unwrap(),
             failure: serde_json::to_string(&failure).unwrap(),

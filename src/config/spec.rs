@@ -36,6 +36,7 @@ pub(super) fn build(layer: &Layer, place: &Place, report: &Report) -> Option<Spe
     Some(Spec {
         source: source?,
         run: run(layer),
+        processes: BTreeMap::new(),
         rollout,
         deadlines: deadlines(layer.deadlines.value()),
         domains: values(&layer.domains),

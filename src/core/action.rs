@@ -5,20 +5,23 @@ use super::access::{Principal, Scope};
 use super::admission::{Desired, IgnoredReason};
 use super::adoption::Adopted;
 use super::change::{Change, EnvironmentChange};
-use super::deployment::{Deployment, Step, Trigger};
+use super::deployment::{Deployment, Phase, Step, Trigger};
 use super::event::{After, EventPage};
+use super::hook::{HookRequest, HookView};
 use super::id::{AppSerial, OperationSerial};
 use super::measure::Measurements;
 use super::name::{
     AppName, Branch, EnvironmentName, ImageReference, ProjectPath, Sha, VariableName,
 };
 use super::planned::Planned;
+use super::process::ProcessView;
 use super::rate::RatePlan;
 use super::reload::Reloaded;
 use super::retention::Collection;
 use super::route::{Domain, TakenOver};
+use super::runtime::{ReadRuntimeLog, RuntimePage};
 use super::secret::Secret;
-use super::spec::Strategy;
+use super::spec::{Spec, Strategy};
 use super::time::Timestamp;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -91,6 +94,24 @@ pub enum Action {
     Change(ChangeEnvironment),
     /// Look at such an operation. Needs `deploy:read`.
     GetChange(OperationSerial),
+    /// One environment, by its id. Needs `deploy:read`.
+    GetEnvironment(Uuid),
+    /// All environments the caller can see, newest first. Needs `deploy:read`.
+    ListEnvironments {
+        /// How many at most.
+        limit: u32,
+        /// How many to skip.
+        offset: u64,
+    },
+    /// The processes of an environment. Needs `deploy:read`.
+    ListProcesses(AppRef, Option<EnvironmentName>),
+    /// What an environment's containers print. Needs `deploy:read`.
+    ReadRuntimeLog(ReadRuntimeLog),
+    /// Look at, make, renew or take away an environment's deployment hook. Needs `deploy:write`: who knows its address
+    /// can deploy.
+    Hook(HookRequest),
+    /// Who the caller is. Needs `deploy:read`.
+    Introduce,
 }
 
 /// Which secret is meant.
@@ -197,8 +218,10 @@ pub struct RequestKey {
 pub struct ListDeployments {
     /// Only this app's.
     pub app: Option<AppRef>,
-    /// Only this environment's.
+    /// Only those of environments of this name.
     pub environment: Option<EnvironmentName>,
+    /// Only those of the environment with this id.
+    pub environment_id: Option<Uuid>,
     /// Only those in one of these states; empty: all.
     pub states: Vec<StateFilter>,
     /// How many at most.
@@ -351,6 +374,65 @@ pub enum Reply {
     Reloaded(Reloaded),
     /// To list, set and remove secrets: all of the environment's, or the one it was about.
     Secrets(SecretsView),
+    /// To get an environment by its id.
+    Environment(Box<EnvironmentDetail>),
+    /// To list environments.
+    Environments {
+        /// The page.
+        items: Vec<EnvironmentDetail>,
+        /// How many there are in all.
+        total: u64,
+    },
+    /// To list processes: the one that serves first, the others by name.
+    Processes(Vec<ProcessView>),
+    /// To read a runtime log.
+    RuntimeLog(RuntimePage),
+    /// To look at, enable and renew a deployment hook. [`Reply::Gone`] to disable it.
+    Hook(HookView),
+    /// To introduce oneself.
+    Introduced(Introduced),
+}
+
+/// An environment by itself, for readers to whom it is what is deployed.
+#[derive(Clone, Debug)]
+pub struct EnvironmentDetail {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: EnvironmentName,
+    /// Its app's name.
+    pub app: AppName,
+    /// Its app's id.
+    pub app_id: Uuid,
+    /// Its project.
+    pub project: ProjectPath,
+    /// Whether it is the app's default one.
+    pub is_default: bool,
+    /// What it is meant to be doing.
+    pub desired: Desired,
+    /// What the configuration says of it; `None` if that no longer names it.
+    pub spec: Option<Spec>,
+    /// Its newest deployment's phase; `None` if it never had one.
+    pub last: Option<Phase>,
+    /// Which installation this is.
+    pub instance: Uuid,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When something happened to it last: it was made, or a deployment began, ended, or was asked for.
+    pub updated_at: Timestamp,
+}
+
+/// Who a caller is.
+#[derive(Clone, Debug)]
+pub struct Introduced {
+    /// Who.
+    pub principal: Principal,
+    /// What they may do.
+    pub scope: Scope,
+    /// Until when; `None`: for ever.
+    pub expires_at: Option<Timestamp>,
+    /// Which installation this is.
+    pub instance: Uuid,
 }
 
 /// Secrets of an environment, without their values.
@@ -414,6 +496,8 @@ pub struct DeploymentView {
     pub project: ProjectPath,
     /// Its environment's name.
     pub environment: EnvironmentName,
+    /// Its environment's id.
+    pub environment_id: Uuid,
     /// The first domain of its environment that is one host; none if that has none, or was removed.
     pub domain: Option<Domain>,
     /// Who asked for it.

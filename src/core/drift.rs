@@ -192,6 +192,7 @@ mod tests {
                     options: BTreeMap::new(),
                 },
             },
+            processes: BTreeMap::new(),
             rollout: RolloutSpec {
                 strategy: Strategy::Recreate,
                 health: Health {
@@ -234,6 +235,7 @@ mod tests {
             sha: None,
             run: spec.run.clone(),
             check: spec.rollout.health.check.clone(),
+            processes: spec.processes.clone(),
         }
     }
 

@@ -20,6 +20,17 @@ pub enum Error {
         /// The names there are, comma separated.
         known: String,
     },
+    /// No environment of this id, or none the caller can see.
+    #[error("there is no environment {0}")]
+    EnvironmentIdNotFound(uuid::Uuid),
+    /// The environment's deployment hook is not enabled.
+    #[error("environment '{environment}' of app '{app}' has no deployment hook")]
+    HookNotFound {
+        /// The app.
+        app: String,
+        /// The environment.
+        environment: String,
+    },
     /// No such deployment, or none the caller can see.
     #[error("there is no such deployment")]
     DeploymentNotFound,

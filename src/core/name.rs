@@ -58,6 +58,8 @@ names! {
     AppName = slug;
     /// An environment's name; the same rules as an app's.
     EnvironmentName = slug;
+    /// The name of a process of an app; the same rules as an app's.
+    ProcessName = slug;
     /// A project's path: `owner/repo`, or more parts.
     ProjectPath = project_path;
     /// A branch, by the rules of `git check-ref-format --branch`, at most 255 bytes.

@@ -1,10 +1,12 @@
 //! Releases: the immutable results of deployments.
 
 use super::id::{DeploymentSerial, EnvironmentSerial, ReleaseSerial};
-use super::name::Sha;
+use super::name::{ProcessName, Sha};
+use super::process::ProcessSpec;
 use super::spec::{Check, RunSpec};
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What a deployment made live: everything that is needed to run it again, save the secrets, which are named in it
 /// and read when a container is made.
@@ -35,6 +37,9 @@ pub struct ReleaseContent {
     pub run: RunSpec,
     /// When its container counts as ready.
     pub check: Check,
+    /// What runs beside that container.
+    #[serde(default)]
+    pub processes: BTreeMap<ProcessName, ProcessSpec>,
 }
 
 /// An image on the host.

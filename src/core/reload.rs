@@ -207,6 +207,7 @@ mod tests {
                     options: BTreeMap::new(),
                 },
             },
+            processes: BTreeMap::new(),
             rollout: RolloutSpec {
                 strategy: Strategy::Recreate,
                 health: Health {

@@ -1,7 +1,8 @@
 //! What an environment's configuration says after the app's keys and the environment's own were laid over
 //! each other. A deployment keeps the spec it started with, so a reload in the middle changes nothing.
 
-use super::name::{Branch, ImageReference, VariableName};
+use super::name::{Branch, ImageReference, ProcessName, VariableName};
+use super::process::ProcessSpec;
 use super::route::Domain;
 use super::secret::{SecretRef, SecretSource};
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,9 @@ pub struct Spec {
     pub source: SourceSpec,
     /// How its container runs.
     pub run: RunSpec,
+    /// What runs beside the container that serves, from the same release.
+    #[serde(default)]
+    pub processes: BTreeMap<ProcessName, ProcessSpec>,
     /// How a new release takes over.
     pub rollout: RolloutSpec,
     /// How long each step may take.

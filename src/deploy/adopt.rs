@@ -193,6 +193,7 @@ impl Agent {
                 sha: None,
                 run,
                 check,
+                processes: BTreeMap::new(),
             },
             image,
             spec,

@@ -70,6 +70,16 @@ impl Agent {
             }
             Action::Change(change) => self.change(caller, &change),
             Action::GetChange(serial) => self.show_change(caller, serial),
+            Action::GetEnvironment(id) => self.show_environment(caller, id),
+            Action::ListEnvironments { limit, offset } => {
+                self.list_environments(caller, limit, offset)
+            }
+            Action::ListProcesses(app, environment) => {
+                Box::pin(self.list_processes(caller, &app, environment.as_ref())).await
+            }
+            Action::ReadRuntimeLog(read) => Box::pin(self.read_runtime_log(caller, read)).await,
+            Action::Hook(request) => self.hook(caller, &request),
+            Action::Introduce => Ok(self.introduce(caller)),
         }
     }
 
@@ -113,6 +123,7 @@ impl Agent {
             reach: caller.reach,
             app,
             environment: list.environment,
+            environment_id: list.environment_id,
             states: list.states,
             limit: list.limit,
             offset: list.offset,
@@ -226,8 +237,13 @@ fn needed_scope(action: &Action) -> Scope {
         | Action::ListEvents(_)
         | Action::PlanDeployment(_)
         | Action::Measure
-        | Action::GetChange(_) => Scope::Read,
-        Action::CreateDeployment(_) | Action::CancelDeployment(_) => Scope::Write,
+        | Action::GetChange(_)
+        | Action::GetEnvironment(_)
+        | Action::ListEnvironments { .. }
+        | Action::ListProcesses(..)
+        | Action::ReadRuntimeLog(_)
+        | Action::Introduce => Scope::Read,
+        Action::CreateDeployment(_) | Action::CancelDeployment(_) | Action::Hook(_) => Scope::Write,
         Action::DeleteDeployment { .. }
         | Action::CreateToken(_)
         | Action::ListTokens { .. }

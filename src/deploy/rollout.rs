@@ -91,6 +91,7 @@ impl Walk<'_> {
             sha,
             run: self.spec.run.clone(),
             check: self.spec.rollout.health.check.clone(),
+            processes: self.spec.processes.clone(),
         })
     }
 

@@ -14,6 +14,7 @@ use crate::core::action::StateFilter;
 use crate::core::id::AppSerial;
 use crate::core::name::EnvironmentName;
 use rusqlite::{Connection, params_from_iter, types::Value};
+use uuid::Uuid;
 
 /// How many serials there are to a block, as a power of two; the triggers of the schema have the same number.
 const BLOCK_BITS: u32 = 14;
@@ -30,6 +31,8 @@ pub struct ListFilter {
     pub app: Option<AppSerial>,
     /// Only those of environments of this name.
     pub environment: Option<EnvironmentName>,
+    /// Only those of the environment with this id.
+    pub environment_id: Option<Uuid>,
     /// Only those in one of these states; empty: all.
     pub states: Vec<StateFilter>,
     /// How many at most.
@@ -359,6 +362,18 @@ fn places(tx: &Connection, list: &ListFilter) -> Result<Places, StoreError> {
         Reach::All | Reach::App(_) => None,
         Reach::Environment(_, environment) => Some(environment.0),
     };
+    if let Some(id) = list.environment_id {
+        let values = [
+            Value::Text(id.to_string()),
+            app.map_or(Value::Null, |app| Value::Integer(app.0)),
+            list.environment
+                .as_ref()
+                .map_or(Value::Null, |name| Value::Text(name.as_str().to_owned())),
+        ];
+        let mut found = environments(tx, OF_ID, &values)?;
+        found.retain(|environment| only.is_none_or(|only| only == *environment));
+        return Ok(Places::Environments(found));
+    }
     let Some(name) = &list.environment else {
         return Ok(match (only, app) {
             (Some(environment), _) => Places::Environments(vec![environment]),
@@ -379,6 +394,8 @@ fn places(tx: &Connection, list: &ListFilter) -> Result<Places, StoreError> {
 
 /// Environments of a name, removed ones too.
 const NAMED: &str = "SELECT serial FROM environment WHERE name = ?1";
+/// The environment of an id, if it is of that app and name where those are given.
+const OF_ID: &str = "SELECT serial FROM environment WHERE uuid = ?1 AND app IS coalesce(?2, app) AND name IS coalesce(?3, name)";
 const NAMED_IN_APP: &str = "SELECT serial FROM environment WHERE app = ?1 AND name = ?2";
 
 fn environments(tx: &Connection, sql: &str, values: &[Value]) -> Result<Vec<i64>, StoreError> {

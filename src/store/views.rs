@@ -134,6 +134,11 @@ fn view(
         app: AppName::parse(&row.get::<_, String>(24)?).map_err(bad)?,
         app_id: super::rows::uuid("app", deployment.app.0, &row.get::<_, String>(25)?)?,
         environment: EnvironmentName::parse(&row.get::<_, String>(26)?).map_err(bad)?,
+        environment_id: super::rows::uuid(
+            "environment",
+            deployment.environment.0,
+            &row.get::<_, String>(ENVIRONMENT)?,
+        )?,
         domain: row
             .get::<_, Option<String>>(DOMAIN)?
             .map(|text| Domain::parse(&text))
@@ -159,7 +164,7 @@ fn views_sql(from: &str, condition: &str) -> String {
         "SELECT {DEPLOYMENT}, a.name, a.uuid, e.name, j.path, r.number, e.live_deployment IS d.serial, t.number,
                 CASE WHEN d.wanted IN ('release', 'restart') THEN coalesce(r.content, t.content) END, {PRINCIPAL},
                 c.serial, c.uuid, c.name, CASE WHEN e.removed_at IS NULL THEN
-                    (SELECT value FROM json_each(e.domains) WHERE value NOT LIKE '*%' ORDER BY key LIMIT 1) END
+                    (SELECT value FROM json_each(e.domains) WHERE value NOT LIKE '*%' ORDER BY key LIMIT 1) END, e.uuid
          FROM {from} CROSS JOIN app a ON a.serial = d.app CROSS JOIN environment e ON e.serial = d.environment
          CROSS JOIN project j ON j.serial = d.project CROSS JOIN principal p ON p.serial = d.principal
          LEFT JOIN principal c ON c.serial = d.cancelled_by LEFT JOIN release r ON r.serial = d.release
@@ -170,6 +175,8 @@ fn views_sql(from: &str, condition: &str) -> String {
 const CANCELLED_BY: usize = 35;
 /// Where the domain of the environment is.
 const DOMAIN: usize = 38;
+/// Where the id of the environment is.
+const ENVIRONMENT: usize = 39;
 
 static VIEW: LazyLock<String> = LazyLock::new(|| views_sql("deployment d", "d.serial = ?1"));
 static VIEW_BY_ID: LazyLock<String> =

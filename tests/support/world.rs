@@ -1331,6 +1331,7 @@ fn spec(source: SourceSpec) -> Spec {
                 options: BTreeMap::new(),
             },
         },
+        processes: BTreeMap::new(),
         rollout: RolloutSpec {
             strategy: Strategy::Recreate,
             health: Health {

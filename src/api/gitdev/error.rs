@@ -289,6 +289,13 @@ fn refusal(error: Error, subject: &str) -> Refusal {
         Error::EnvironmentNotFound { .. } => {
             Refusal::bad("invalid_field", message, json!({ "field": "environment" }))
         }
+        Error::EnvironmentIdNotFound(id) => Refusal::no_environment(&id.to_string(), message),
+        Error::HookNotFound { environment, .. } => Refusal::new(
+            StatusCode::NOT_FOUND,
+            "hook_not_found",
+            message,
+            json!({ "environment": environment }),
+        ),
         Error::DeploymentNotFound => Refusal::no_deployment(subject),
         Error::SecretNotFound { name, .. } => Refusal::new(
             StatusCode::NOT_FOUND,

@@ -1,0 +1,128 @@
+//! What running containers print, kept beyond their lives: the lines, how severe they say they are, and how they are
+//! asked for.
+
+use super::action::AppRef;
+use super::container::OutputCursor;
+use super::log::Stream;
+use super::name::EnvironmentName;
+use super::time::Timestamp;
+
+/// How severe a line says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// For those who look for a fault, `trace` and `verbose` included.
+    Debug,
+    /// What happens, `notice` included.
+    Info,
+    /// Something may be wrong.
+    Warn,
+    /// Something is, `critical`, `fatal` and `panic` included.
+    Error,
+}
+
+/// A line that a running container printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuntimeLine {
+    /// The byte at which it begins in its environment's log. Grows from line to line, and is never used again.
+    pub offset: u64,
+    /// The engine's time of it, with its place among the lines of that time.
+    pub cursor: OutputCursor,
+    /// The engine's time of it.
+    pub at: Timestamp,
+    /// The same in microseconds since 1970.
+    pub at_micros: i64,
+    /// Which container printed it, by the engine's name.
+    pub container: String,
+    /// Which process of the app that is.
+    pub process: String,
+    /// The number of the release it ran.
+    pub release: i64,
+    /// Where it was printed; [`Stream::Agent`] for our own words about lines that are not there.
+    pub stream: Stream,
+    /// How severe it says it is; `None` if it says nothing.
+    pub severity: Option<Severity>,
+    /// The text, clean and redacted.
+    pub text: String,
+}
+
+/// A request for what an environment's running containers printed.
+#[derive(Clone, Debug)]
+pub struct ReadRuntimeLog {
+    /// Of which app.
+    pub app: AppRef,
+    /// Of which environment; the token's own, else the app's default, if absent.
+    pub environment: Option<EnvironmentName>,
+    /// Which lines.
+    pub filter: RuntimeFilter,
+    /// Which of them.
+    pub range: RuntimeRange,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// Which part of the log is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuntimeRange {
+    /// The last ones, oldest first.
+    Last,
+    /// From this byte on, in order; with `wait` it is waited for a line (up to [`super::action::LOG_WAIT`]) when there is
+    /// none yet.
+    From {
+        /// 0, or an offset an earlier answer gave.
+        offset: u64,
+        /// Whether to wait.
+        wait: bool,
+    },
+}
+
+/// Which lines are meant. Everything that is given must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuntimeFilter {
+    /// Not printed before.
+    pub since: Option<Timestamp>,
+    /// Not printed after.
+    pub until: Option<Timestamp>,
+    /// Only of this process.
+    pub process: Option<String>,
+    /// Only of this release.
+    pub release: Option<i64>,
+    /// Every one of these must hold.
+    pub conditions: Vec<Condition>,
+}
+
+/// A condition on a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Its severity is one of these (or, `not`, none of these). A line that says nothing counts as [`Severity::Info`].
+    Severity {
+        /// The severities.
+        any: Vec<Severity>,
+        /// Turned round.
+        not: bool,
+    },
+    /// It was printed there.
+    Stream(Stream),
+    /// Its text holds one of these (or, `not`, none of these), as they are written.
+    Contains {
+        /// The texts.
+        any: Vec<String>,
+        /// Turned round.
+        not: bool,
+    },
+    /// Its text is one of these (or, `not`, none of these).
+    Equals {
+        /// The texts.
+        any: Vec<String>,
+        /// Turned round.
+        not: bool,
+    },
+}
+
+/// A part of a runtime log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuntimePage {
+    /// The lines, oldest first.
+    pub lines: Vec<RuntimeLine>,
+    /// The byte at which to go on.
+    pub next: u64,
+}
