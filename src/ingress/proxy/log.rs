@@ -247,6 +247,10 @@ mod tests {
     }
 
     fn written(style: AccessLog, target: &str, host: &str) -> String {
+        written_of(style, "web", target, host)
+    }
+
+    fn written_of(style: AccessLog, app: &str, target: &str, host: &str) -> String {
         let shared = Shared::default();
         let (outlet, writer) = start(Box::new(shared.clone()), Arc::default()).unwrap();
         let log = Log::new(style, outlet);
@@ -261,7 +265,7 @@ mod tests {
             received: 3,
             took: Duration::from_micros(1_000_205),
             request_id: "id",
-            app: "web",
+            app,
             environment: "production",
             error: Some("no_route"),
         });
@@ -292,6 +296,20 @@ mod tests {
         assert_eq!(value["duration_us"], 1_000_205);
         assert_eq!(value["error"], "no_route");
         assert_eq!(line.lines().count(), 1);
+    }
+
+    #[test]
+    fn a_hooks_address_is_in_no_line_and_an_apps_own_path_of_that_name_is() {
+        let target = "/hooks/apps/5/deploy/abcdefgh";
+        for style in [AccessLog::Common, AccessLog::Json] {
+            let line = written_of(style, Service::API, target, "deploy");
+            assert!(
+                line.contains("/hooks/***") && !line.contains("abcdefgh"),
+                "{line}"
+            );
+            let line = written(style, target, "web");
+            assert!(line.contains(target), "{line}");
+        }
     }
 
     #[test]
