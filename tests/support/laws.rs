@@ -33,38 +33,42 @@ pub fn hold(bench: &Bench, process: &Process, at: &str) {
             place.slug()
         );
         networks.insert(place.slug());
-        containers.insert(live.container.name.clone());
         tags.extend(
             (1..=live.release.number.max(99)).map(|number| release_tag(&place.slug(), number)),
         );
-        // What somebody removed while nothing was to run is made again when something is.
-        let removed = state.removed_by_hand.contains(&live.container.name);
-        if removed && place.desired != Desired::Running {
-            containers.remove(&live.container.name);
+        let processes: Vec<&str> = live.containers().map(|row| row.process.as_str()).collect();
+        let wanted: Vec<&str> = live.release.content.process_names().collect();
+        assert_eq!(processes, wanted, "{at}: one container for each process");
+        let mut is_whole = true;
+        for row in live.containers() {
+            let name = &row.name;
+            // What somebody removed while nothing was to run is made again when something is.
+            if state.removed_by_hand.contains(name) && place.desired != Desired::Running {
+                is_whole = false;
+                continue;
+            }
+            containers.insert(name.clone());
+            let made = state.containers.get(name);
+            let made = made.unwrap_or_else(|| panic!("{at}: the live container {name} is missing"));
+            let runs = matches!(made.state, ContainerState::Running { .. });
+            let expected = match place.desired {
+                Desired::Running => (true, RestartPolicy::UnlessStopped),
+                Desired::Stopped | Desired::Suspended => (false, RestartPolicy::No),
+                Desired::Removed => panic!("{at}: removed"),
+            };
+            assert_eq!(
+                (runs, made.restart),
+                expected,
+                "{at}: {name} is meant to be {:?}",
+                place.desired
+            );
+            assert_eq!(made.spec.image, live.release.content.image.id, "{at}");
+            assert_eq!(made.spec.address, row.address, "{at}");
+            assert_eq!(made.spec.labels.role, row.process, "{at}");
+        }
+        if !is_whole {
             continue;
         }
-        let made = state.containers.get(&live.container.name);
-        let made = made.unwrap_or_else(|| {
-            panic!(
-                "{at}: the live container {} is missing",
-                live.container.name
-            )
-        });
-        let runs = matches!(made.state, ContainerState::Running { .. });
-        let expected = match place.desired {
-            Desired::Running => (true, RestartPolicy::UnlessStopped),
-            Desired::Stopped | Desired::Suspended => (false, RestartPolicy::No),
-            Desired::Removed => panic!("{at}: removed"),
-        };
-        assert_eq!(
-            (runs, made.restart),
-            expected,
-            "{at}: {} is meant to be {:?}",
-            place.slug(),
-            place.desired
-        );
-        assert_eq!(made.spec.image, live.release.content.image.id, "{at}");
-        assert_eq!(made.spec.address, live.container.address, "{at}");
         let kept = release_tag(&place.slug(), live.release.number);
         assert!(
             state.tags.contains_key(&kept),

@@ -14,8 +14,11 @@ use longshore::core::container::OutputCursor;
 use longshore::core::deployment::{CommitInfo, Trigger};
 use longshore::core::error::Error;
 use longshore::core::log::Stream;
-use longshore::core::name::{AppName, Branch, EnvironmentName, ImageReference, ProjectPath, Sha};
+use longshore::core::name::{
+    AppName, Branch, EnvironmentName, ImageReference, ProcessName, ProjectPath, Sha,
+};
 use longshore::core::ports::*;
+use longshore::core::process::ProcessSpec;
 use longshore::core::release::Image;
 use longshore::core::retention::Policy;
 use longshore::core::route::{self, Domain, Route, Table};
@@ -597,6 +600,12 @@ impl Ingress for Fake {
     }
 }
 
+/// What the container of a process does: that of its image, unless something is said of `image process`.
+fn behaviour_of(state: &State, image: &str, role: &str) -> Behaviour {
+    let own = state.behaviours.get(&format!("{image} {role}")).copied();
+    own.unwrap_or_else(|| behaviour(state, image))
+}
+
 fn behaviour(state: &State, image: &str) -> Behaviour {
     state
         .behaviours
@@ -801,13 +810,13 @@ impl Engine for Fake {
                 if state.refuses_starts_of.contains(name) {
                     return Err(EngineError::Refused("the device is gone".into()));
                 }
-                let image = state
+                let made = state
                     .containers
                     .get(name)
-                    .map(|made| made.spec.image.clone());
-                let image =
-                    image.ok_or_else(|| EngineError::NotFound(format!("no container {name}")))?;
-                let begun = match behaviour(state, &image) {
+                    .map(|made| (made.spec.image.clone(), made.spec.labels.role.clone()));
+                let (image, role) =
+                    made.ok_or_else(|| EngineError::NotFound(format!("no container {name}")))?;
+                let begun = match behaviour_of(state, &image, &role) {
                     Behaviour::Serves | Behaviour::NeverReady => {
                         ContainerState::Running { health: None }
                     }
@@ -1287,6 +1296,25 @@ pub fn image_app(name: &str, image: &str) -> App {
             pull: PullPolicy::Always,
         }),
     )
+}
+
+/// The app with processes of these names beside it.
+pub fn with_workers(mut app: App, names: &[&str]) -> App {
+    for spec in app.environments.values_mut() {
+        let worker = |name: &&str| {
+            let process = ProcessSpec {
+                command: vec![format!("./{name}")],
+                entrypoint: vec![],
+                memory: None,
+                millicpus: None,
+                stop_grace: Duration::from_secs(5),
+                check: Check::StaysUp(Duration::from_secs(5)),
+            };
+            (ProcessName::parse(name).unwrap(), process)
+        };
+        spec.processes = names.iter().map(worker).collect();
+    }
+    app
 }
 
 /// The app is rolled out by that strategy, and has a domain: its name before `.example`.
