@@ -17,6 +17,7 @@ mod parse;
 mod path;
 mod plan;
 mod render;
+mod runtime;
 mod secrets;
 mod tokens;
 mod upkeep;
@@ -44,6 +45,7 @@ pub(super) fn routes(api: &Api) -> Router<Api> {
     let list = [
         deployments::routes(),
         apps::routes(),
+        runtime::routes(),
         plan::routes(),
         operations::routes(),
         events::routes(),
