@@ -585,7 +585,7 @@ fn the_build_cache_has_a_budget_only_where_it_may_be_pruned() {
         ("\"3MiB\"", "must be at least \"4MiB\""),
         ("\"2PiB\"", "must be at most \"1PiB\""),
         ("\"all\"", "is not a size"),
-        ("64", "must be text"),
+        ("64", "must be a string in quotes"),
     ] {
         assert_faults(
             &format!("[retention]\nruntime_logs = {value}"),

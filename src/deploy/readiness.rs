@@ -297,6 +297,8 @@ mod tests {
         Ok(Some(Observed {
             name: "c".into(),
             state: ContainerState::Running { health },
+            run: String::new(),
+            restarts: false,
         }))
     }
 
@@ -311,6 +313,8 @@ mod tests {
         let gone = Ok(Some(Observed {
             name: "c".into(),
             state: exited,
+            run: String::new(),
+            restarts: false,
         }));
         assert!(matches!(
             judge(&check, Some(ProbeAnswer::Ready), gone, Duration::ZERO),

@@ -13,7 +13,7 @@ use crate::core::action::{LOG_WAIT, Reply};
 use crate::core::error::Error;
 use crate::core::id::ContainerSerial;
 use crate::core::log::Stream;
-use crate::core::ports::{EngineError, OutputLine};
+use crate::core::ports::{ContainerState, EngineError, OutputLine};
 use crate::core::redact::Redactor;
 use crate::core::runtime::{ReadRuntimeLog, RuntimeLine, RuntimePage, RuntimeRange};
 use crate::store::{Place, Printing, StoreError};
@@ -28,6 +28,10 @@ const CHUNK: usize = 256;
 /// The pauses before a container whose output ended is read again: it may be started at any time, by anybody.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// After how long an output that ended is read again although nothing says that there is more.
+const LOOK_ANYWAY: Duration = Duration::from_secs(300);
+/// What is said of an output whose log driver cannot be read back.
+const UNREADABLE: &str = "The container's output cannot be read";
 /// How long it is rested after the database failed.
 const REST: Duration = Duration::from_secs(5);
 /// How much of a log one request looks through for lines that are meant: a log of the usual size.
@@ -90,33 +94,66 @@ impl Agent {
         let mut said = String::new();
         loop {
             let before = self.store.printed_until(&of).ok();
-            let why = match self.follow_once(&of).await {
-                Ok(()) | Err(Unread::Engine(EngineError::NotFound(_))) => String::new(),
-                // Others say it already, and loudly.
-                Err(Unread::Engine(EngineError::Unavailable(_))) => String::new(),
-                Err(Unread::Engine(error)) => {
-                    let text = format!("The container's output cannot be read: {error}");
-                    if text != said {
-                        let _ = self
-                            .store
-                            .say_of_printed(&of, self.ports.clock.now(), &text);
-                    }
-                    text
-                }
-                Err(Unread::Store(error)) => error.to_string(),
-            };
-            if !why.is_empty() && why != said {
-                tracing::warn!(container = %of.container, why, "output is not kept; trying again");
-            }
-            said = why;
+            let run = self.run_of(&of).await;
+            let read = self.follow_once(&of).await;
             if self.store.printed_until(&of).ok() != before {
                 backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
             }
-            self.ports.clock.sleep(backoff.pause()).await;
-            match self.store.is_printing(of.serial) {
-                Ok(true) | Err(_) => {}
-                Ok(false) => return of.serial,
+            let is_whole = read.is_ok();
+            let why = read
+                .err()
+                .map_or_else(String::new, |why| Self::why(&of, why));
+            if !why.is_empty() && why != said {
+                if why.starts_with(UNREADABLE) {
+                    let now = self.ports.clock.now();
+                    let _ = self.store.say_of_printed(&of, now, &why);
+                }
+                tracing::warn!(container = %of.container, why, "output is not kept; trying again");
             }
+            said = why;
+            let mut waited = Duration::ZERO;
+            loop {
+                let pause = backoff.pause();
+                self.ports.clock.sleep(pause).await;
+                waited += pause;
+                if matches!(self.store.is_printing(of.serial), Ok(false)) {
+                    return of.serial;
+                }
+                // Reading is dear: to find the end of an output the engine reads all it has of it. So what has ended, and
+                // was read to its end, is only read again when it has been started.
+                if !is_whole || waited >= LOOK_ANYWAY || self.prints_again(&of, run.as_ref()).await
+                {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Which run of a container it is in; `None` if that is not known.
+    async fn run_of(&self, of: &Printing) -> Option<String> {
+        let observed = self.ports.engine.inspect(&of.container).await;
+        observed.ok().flatten().map(|observed| observed.run)
+    }
+
+    /// Whether a container whose output ended may have printed more. An engine that does not answer is asked for it.
+    async fn prints_again(&self, of: &Printing, before: Option<&String>) -> bool {
+        match self.ports.engine.inspect(&of.container).await {
+            Ok(Some(observed)) => {
+                let runs = matches!(observed.state, ContainerState::Running { .. });
+                Some(&observed.run) != before || (runs && !observed.restarts)
+            }
+            Ok(None) => false,
+            Err(_) => true,
+        }
+    }
+
+    /// Why an output was not read to its end, as far as it is worth a word: of an engine that is gone others speak,
+    /// loudly.
+    fn why(of: &Printing, why: Unread) -> String {
+        match why {
+            Unread::Engine(EngineError::NotFound(_) | EngineError::Unavailable(_)) => String::new(),
+            Unread::Engine(error) => format!("{UNREADABLE}: {error}"),
+            Unread::Store(error) => format!("{}: {error}", of.environment),
         }
     }
 
@@ -148,7 +185,7 @@ impl Agent {
                 Err(error @ EngineError::Unavailable(_)) => return Err(error.into()),
                 // What cannot be read back (a log driver without reading) is not there to be lost.
                 Err(error) => {
-                    let text = format!("The container's output cannot be read: {error}");
+                    let text = format!("{UNREADABLE}: {error}");
                     let _ = self.store.say_of_printed(of, self.ports.clock.now(), &text);
                 }
             }

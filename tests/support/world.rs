@@ -957,6 +957,8 @@ impl Engine for Fake {
                 Ok(state.containers.get(name).map(|made| Observed {
                     name: name.to_owned(),
                     state: made.state.clone(),
+                    run: String::new(),
+                    restarts: false,
                 }))
             })
             .await
