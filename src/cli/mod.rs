@@ -26,6 +26,7 @@ mod gc;
 mod hook;
 mod ingress;
 mod list;
+mod log_filter;
 mod logs;
 mod man;
 mod moment;
@@ -33,7 +34,11 @@ mod output;
 mod patience;
 mod place;
 mod plan;
+<<<<<<< HEAD
 mod processes;
+=======
+mod printed;
+>>>>>>> h6-runtime
 mod question;
 mod refusal;
 mod reload;

@@ -274,6 +274,10 @@ pub struct Observed {
     pub name: String,
     /// What it is doing.
     pub state: ContainerState,
+    /// Which of its runs this is, or was: it changes with each start. Nothing is to be read in it.
+    pub run: String,
+    /// Whether it has ended, and the engine is about to start it again.
+    pub restarts: bool,
 }
 
 /// A container of ours, with all that tells where it comes from.

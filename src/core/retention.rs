@@ -13,8 +13,19 @@ pub struct Policy {
     pub keep_releases: usize,
     /// How long the log of a deployment that is no kept release's is kept after its end.
     pub logs: Duration,
+    /// How large the log of what an environment's containers print may grow, in bytes.
+    pub runtime_logs: u64,
     /// How large the engine's build cache may stay; `None`: it is not touched.
     pub build_cache: Option<u64>,
+}
+
+impl Policy {
+    /// Whether what ended then is past the time for which logs are kept.
+    #[must_use]
+    pub fn is_past(&self, ended: Timestamp, now: Timestamp) -> bool {
+        let kept = i64::try_from(self.logs.as_millis()).unwrap_or(i64::MAX);
+        now.millis_since(ended) > kept
+    }
 }
 
 /// A release whose image was not given up, as far as its fate depends on it.
@@ -102,11 +113,10 @@ impl KnownDeployment {
     /// live again came of it.
     #[must_use]
     pub fn log_is_old(&self, policy: &Policy, now: Timestamp) -> bool {
-        let kept = i64::try_from(policy.logs.as_millis()).unwrap_or(i64::MAX);
         !self.of_kept_release
             && self
                 .ended_at
-                .is_some_and(|ended| now.millis_since(ended) > kept)
+                .is_some_and(|ended| policy.is_past(ended, now))
     }
 }
 
@@ -297,6 +307,7 @@ mod tests {
         let policy = Policy {
             keep_releases: 5,
             logs: Duration::from_secs(10),
+            runtime_logs: 1 << 26,
             build_cache: None,
         };
         let now = Timestamp(100_000);

@@ -324,6 +324,8 @@ mod tests {
         Ok(Some(Observed {
             name: "c".into(),
             state: ContainerState::Running { health },
+            run: String::new(),
+            restarts: false,
         }))
     }
 
@@ -338,6 +340,8 @@ mod tests {
         let gone = Ok(Some(Observed {
             name: "c".into(),
             state: exited,
+            run: String::new(),
+            restarts: false,
         }));
         assert!(matches!(
             judge(&check, Some(ProbeAnswer::Ready), gone, Duration::ZERO),

@@ -43,9 +43,12 @@ pub async fn inspect(docker: &Docker, name: &str) -> Result<Option<Observed>, En
         .as_ref()
         .and_then(|config| config.labels.as_ref());
     labels::must_be_ours(docker.instance(), has, &format!("container '{name}'"))?;
+    let found = found.state.unwrap_or_default();
     Ok(Some(Observed {
         name: name.to_owned(),
-        state: state(found.state.unwrap_or_default()),
+        run: found.started_at.clone().unwrap_or_default(),
+        restarts: found.status == Some(Status::RESTARTING),
+        state: state(found),
     }))
 }
 

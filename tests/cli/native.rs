@@ -556,3 +556,134 @@ async fn a_reader_that_has_enough_ends_what_follows_without_a_word() {
     assert_exit(&output, 0);
     assert_eq!(stderr(&output), "");
 }
+
+const PRINTED: &str = "GET /v1/apps/web/logs";
+
+fn printed(id: u64, message: &str) -> Value {
+    json!({
+        "container": "web-production-1-1", "id": id, "message": message, "process": "web", "release": 3,
+        "severity": "warn", "stream": "stdout", "timestamp": "2025-03-14T10:32:00.045Z",
+    })
+}
+
+#[tokio::test]
+async fn an_apps_lines_are_asked_for_as_typed_and_printed() {
+    let page = json!({"data": [printed(0, "[warn] one"), printed(90, "two \u{1b}[2J")], "meta": {"next": 180}});
+    let daemon = Daemon::start(&[(PRINTED, &[ok(page.clone())])]);
+    let output = run(&daemon, &["logs", "web"]).await;
+    assert_exit(&output, 0);
+    assert_eq!(
+        stdout(&output),
+        "2025-03-14T10:32:00.045Z 3 web stdout [warn] one\n2025-03-14T10:32:00.045Z 3 web stdout two \n"
+    );
+    let arguments = [
+        "logs",
+        "web",
+        "--environment",
+        "staging",
+        "--since",
+        "2025-03-14T10:00:00Z",
+        "--until",
+        "2025-03-14T11:00:00+01:00",
+        "--severity",
+        "warn",
+        "--grep",
+        "a b&c",
+        "--process",
+        "worker",
+        "--release",
+        "3",
+        "-n",
+        "20",
+        "--json",
+    ];
+    let output = run(&daemon, &arguments).await;
+    assert_exit(&output, 0);
+    assert_eq!(
+        serde_json::from_str::<Value>(stdout(&output)).unwrap(),
+        page
+    );
+    assert_eq!(
+        daemon.lines(),
+        [
+            "GET /v1/apps/web/logs?limit=100",
+            "GET /v1/apps/web/logs?limit=20&environment=staging&since=2025-03-14T10%3A00%3A00.000Z&until=2025-03-14T10%3A00%3A00.000Z\
+             &severity=warn&contains=a%20b%26c&process=worker&release=3",
+        ]
+    );
+    let output = run(&daemon, &["logs", "web", "--since", "1h"]).await;
+    assert_exit(&output, 0);
+    assert_says(&daemon.lines()[2], "?limit=100&since=20");
+    for (arguments, said) in [
+        (
+            &["logs", "web", "--since", "soon"][..],
+            "--since 'soon' is no time",
+        ),
+        (
+            &["logs", "web", "--severity", "loud"],
+            "possible values: debug, info, warn, error",
+        ),
+        (&["logs", "web", "-n", "1001"], "1001 is not in 0..=1000"),
+        (
+            &["logs", "web", "--deployment", "--grep", "x"],
+            "--grep is for what running containers print",
+        ),
+        (
+            &["logs", "dep_9x2m4p", "--since", "1h"],
+            "--since is for what running containers print",
+        ),
+    ] {
+        let output = run(&daemon, arguments).await;
+        assert_exit(&output, 2);
+        assert_says(stderr(&output), said);
+    }
+    let nothing = json!({"data": [], "meta": {"next": 0}});
+    let daemon = Daemon::start(&[(PRINTED, &[ok(nothing)])]);
+    let output = run(&daemon, &["logs", "web"]).await;
+    assert_exit(&output, 0);
+    assert_says(stderr(&output), "no lines");
+}
+
+#[tokio::test]
+async fn an_apps_lines_are_followed_past_a_restart_of_the_daemon_without_a_gap() {
+    let event = |next: u64, line: &Value| format!("id: {next}\ndata: {line}\n\n");
+    let (one, two, three) = (printed(0, "one"), printed(90, "two"), printed(180, "three"));
+    let page = json!({"data": [one], "meta": {"next": 90}});
+    let mut daemon = Daemon::start(&[(
+        PRINTED,
+        &[
+            ok(page),
+            Answer::OpenEvents(event(180, &two)),
+            Answer::OpenEvents(event(270, &three)),
+        ],
+    )]);
+    let mut child = start(&daemon, &["logs", "web", "-f", "-n", "1", "--grep", "t"]);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut errors = BufReader::new(child.stderr.take().unwrap()).lines();
+    for expected in ["one", "two"] {
+        let line = lines.next_line().await.unwrap().unwrap();
+        assert!(line.ends_with(expected), "{line}");
+    }
+    daemon.go_away().await;
+    read_until(&mut errors, "the daemon is not answering; waiting…").await;
+    daemon.come_back();
+    let line = lines.next_line().await.unwrap().unwrap();
+    assert!(line.ends_with("three"), "{line}");
+    let asked = daemon.asked();
+    let places: Vec<_> = asked[1..]
+        .iter()
+        .map(|asked| {
+            (
+                asked.line.as_str(),
+                asked.headers["last-event-id"].to_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        places,
+        [
+            ("GET /v1/apps/web/logs?from=90&contains=t", "90"),
+            ("GET /v1/apps/web/logs?from=180&contains=t", "180"),
+        ]
+    );
+}
