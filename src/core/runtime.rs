@@ -116,6 +116,30 @@ pub enum Condition {
         /// Turned round.
         not: bool,
     },
+    /// What it is labelled with is one of these (or, `not`, none of these).
+    Label {
+        /// Which of its labels.
+        label: Label,
+        /// The texts.
+        any: Vec<String>,
+        /// Whether it is enough that the label holds one of them.
+        partly: bool,
+        /// Turned round.
+        not: bool,
+    },
+}
+
+/// What a line is labelled with, beside its time and its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Label {
+    /// Which container printed it, by the engine's name.
+    Container,
+    /// Which process of the app that is.
+    Process,
+    /// The number of the release it ran, in digits.
+    Release,
+    /// Where it was printed, by the stream's word.
+    Stream,
 }
 
 /// A part of a runtime log.

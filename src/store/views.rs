@@ -3,10 +3,10 @@
 use super::pages::{ListFilter, json_array, page};
 use super::rows::{DEPLOYMENT, PRINCIPAL, from_json, inconsistent, principal};
 use super::{Store, StoreError};
-use crate::core::action::{DeploymentView, StepView, Version};
+use crate::core::action::{DeploymentView, Origin, StepView, Version};
 use crate::core::deployment::{Deployment, Phase};
 use crate::core::id::DeploymentSerial;
-use crate::core::name::{AppName, EnvironmentName, ProjectPath};
+use crate::core::name::{AppName, Branch, EnvironmentName, ProjectPath};
 use crate::core::release::ReleaseContent;
 use crate::core::route::Domain;
 use crate::core::time::Timestamp;
@@ -61,7 +61,10 @@ impl Store {
         let steps = around(tx, STEPS_OF, serial, step)?.remove(&serial);
         let refusals = around(tx, REFUSALS_OF, serial, |row| row.get(1))?.remove(&serial);
         let (steps, refusals) = (steps.unwrap_or_default(), refusals.unwrap_or_default());
-        view(row, deployment, &steps, refusals).map(Some)
+        let found = around(tx, ORIGIN_OF, serial, origin)?.remove(&serial);
+        let origin = found.and_then(|mut found| found.pop());
+        let origin = read_origin(serial, origin)?;
+        view(row, deployment, &steps, refusals).map(|view| Some(DeploymentView { origin, ..view }))
     }
 
     /// These deployments, newest first. What is around them is asked for all of them at once.
@@ -75,10 +78,11 @@ impl Store {
             return Ok(Vec::new());
         }
         let which = json_array(serials);
-        let (mut steps, mut refusals) = match with_steps {
+        let (mut steps, mut refusals, mut origins) = match with_steps {
             true => (
                 around(tx, STEPS, &which, step)?,
                 around(tx, REFUSALS, &which, |row| row.get(1))?,
+                around(tx, ORIGINS, &which, origin)?,
             ),
             false => Default::default(),
         };
@@ -90,9 +94,11 @@ impl Store {
             let serial = deployment.serial.0;
             let steps = steps.remove(&serial).unwrap_or_default();
             let refusals = refusals.remove(&serial).unwrap_or_default();
+            let origin = origins.remove(&serial).and_then(|mut found| found.pop());
+            let origin = read_origin(serial, origin)?;
             let view = view(row, deployment, &steps, refusals)?;
             views.push(match with_steps {
-                true => view,
+                true => DeploymentView { origin, ..view },
                 false => DeploymentView {
                     steps: Vec::new(),
                     ..view
@@ -149,6 +155,7 @@ fn view(
         live: row.get(29)?,
         rollback_to: row.get(30)?,
         version: version(&deployment, row)?,
+        origin: Origin::default(),
         by: principal(row, 32)?,
         cancelled_by,
         steps: steps.collect(),
@@ -230,6 +237,47 @@ pub(super) const STEPS: &str = steps!("deployment IN (SELECT value FROM json_eac
 /// Why what they had stopped could not be started again.
 const REFUSALS_OF: &str = refusals!("deployment = ?1");
 pub(super) const REFUSALS: &str = refusals!("deployment IN (SELECT value FROM json_each(?1))");
+
+macro_rules! origins {
+    ($which:literal) => {
+        concat!(
+            "SELECT d.serial, coalesce(json_extract(r.content, '$.image.reference'), json_extract(d.result, '$.reference'),
+                                       json_extract(t.content, '$.image.reference')),
+                    json_extract(d.spec, '$.source.git.repository.url'), m.branch, m.commit_info
+             FROM deployment d LEFT JOIN release r ON r.serial = d.release LEFT JOIN release t ON t.serial = d.target_release
+             LEFT JOIN deployment m ON m.serial = CASE WHEN d.wanted IN ('release', 'restart') THEN (
+                 SELECT b.serial FROM release x CROSS JOIN deployment b ON b.serial = x.deployment
+                 WHERE x.environment = d.environment AND x.number <= coalesce(r.number, t.number) AND b.wanted = 'commit'
+                   AND b.sha = json_extract(coalesce(r.content, t.content), '$.sha')
+                 ORDER BY x.number DESC LIMIT 1) END
+             WHERE ",
+            $which
+        )
+    };
+}
+/// Where what they run comes from. A release that a rollback or a restart runs was built by the newest deployment at or
+/// below it that had its commit: a restart's release names only itself.
+const ORIGIN_OF: &str = origins!("d.serial = ?1");
+pub(super) const ORIGINS: &str = origins!("d.serial IN (SELECT value FROM json_each(?1))");
+
+/// The columns of an [`Origin`], as they are.
+type OriginRow = [Option<String>; 4];
+
+fn origin(row: &Row<'_>) -> rusqlite::Result<OriginRow> {
+    Ok([row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?])
+}
+
+fn read_origin(serial: i64, row: Option<OriginRow>) -> Result<Origin, StoreError> {
+    let [image, repository, branch, commit] = row.unwrap_or_default();
+    let branch = branch.map(|branch| Branch::parse(&branch)).transpose();
+    let commit = commit.map(|text| from_json("deployment", serial, &text));
+    Ok(Origin {
+        image,
+        repository,
+        branch: branch.map_err(|error| inconsistent("deployment", serial, error.0))?,
+        commit: commit.transpose()?,
+    })
+}
 
 fn step(row: &Row<'_>) -> rusqlite::Result<StepTimes> {
     Ok(StepTimes {
