@@ -343,6 +343,25 @@ async fn no_secret_is_in_a_log_an_answer_an_error_the_database_an_argument_or_an
         finds.look(path, &answer);
     }
 
+    // A hook's address, called and miscalled.
+    let hook = world.run(&["hook", "enable", "built", "-q"]).await.ok();
+    let (_, path) = hook.stdout.trim().split_once("/hooks/").unwrap();
+    let (_, secret) = path.rsplit_once('/').unwrap();
+    for (method, path, status) in [
+        ("GET", format!("/hooks/{path}"), 405),
+        ("POST", format!("/hooks/apps/web/deploy/{secret}"), 404),
+        ("POST", format!("/Hooks/{path}"), 404),
+    ] {
+        let answer = world.ask(method, &path, "").await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.0 {status}")),
+            "{answer}"
+        );
+        assert!(!answer.contains(secret), "{answer}");
+    }
+    let on_disk = looking::read_below(&world.data_dir());
+    assert!(!String::from_utf8_lossy(&on_disk).contains(secret));
+
     // Everything that can be read.
     for arguments in [
         &["ls"][..],
@@ -379,6 +398,8 @@ async fn no_secret_is_in_a_log_an_answer_an_error_the_database_an_argument_or_an
     }
     let told = world.told();
     finds.look("what the daemon tells of itself", &told);
+    assert!(told.contains("/hooks/***"));
+    assert!(!told.contains(secret), "a hook's address is in the log");
     finds.look_below(&world.data_dir());
     let arguments = arguments.end();
     for line in &arguments {

@@ -239,3 +239,29 @@ fn events_are_followed_over_a_kill_of_the_daemon() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+#[test]
+fn a_hook_is_made_called_renewed_and_taken_away() {
+    let stage = Stage::set(APPS);
+    let _daemon = begin(&stage);
+    let (_, said) = run(&stage, &["hook", "show", "web"], 5);
+    assert!(
+        said.contains("environment 'production' of app 'web' has no deployment hook"),
+        "{said}"
+    );
+    let (url, said) = run(&stage, &["hook", "enable", "web"], 0);
+    assert!(said.contains("keep it secret"), "{said}");
+    let (again, _) = run(&stage, &["hook", "show", "web", "-q"], 0);
+    assert_eq!(again, url);
+    assert!(url.starts_with("http://127.0.0.1:"), "{url}");
+    let (renewed, said) = run(&stage, &["hook", "renew", "web"], 0);
+    assert!(renewed != url && said.contains("leads nowhere"), "{said}");
+    let (document, _) = run(&stage, &["hook", "show", "web", "--json"], 0);
+    let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+    assert_eq!(document["url"], renewed.trim());
+    run(&stage, &["hook", "disable", "web"], 0);
+    run(&stage, &["hook", "disable", "web"], 0);
+    run(&stage, &["hook", "show", "web"], 5);
+    let (_, said) = run(&stage, &["hook", "enable", "wbe"], 5);
+    assert!(said.contains("web"), "{said}");
+}

@@ -123,7 +123,13 @@ impl FromRequestParts<Api> for Base {
         let is_encrypted = public.is_some_and(|url| url.starts_with("https://"));
         let host = host.filter(|_| !is_local);
         Ok(Self {
-            api: base(host, scheme, public, &api.agent.api_domains()),
+            api: base(
+                host,
+                scheme,
+                public,
+                &api.agent.api_domains(),
+                api.agent.api_address(),
+            ),
             apps_scheme: if is_encrypted { "https" } else { "http" },
         })
     }
@@ -135,6 +141,7 @@ fn base(
     scheme: Option<Scheme>,
     public: Option<&str>,
     domains: &[Domain],
+    listens: Option<SocketAddr>,
 ) -> String {
     // A Host that is no host would make the URL lie about where it leads.
     let is_host = |host: &&str| {
@@ -151,7 +158,11 @@ fn base(
         (Some(host), _) if is_ours(host, domains) => at(host),
         (_, Some(public)) => public.to_owned(),
         (Some(host), None) => at(host),
-        (None, None) => at("localhost"),
+        // Over the socket: where a program of this host finds the API, if it listens at all.
+        (None, None) => match listens {
+            Some(address) => at(&address.to_string()),
+            None => at("localhost"),
+        },
     }
 }
 
@@ -329,10 +340,13 @@ mod tests {
             (None, None, "https://localhost"),
             (None, public, "https://public.example.com/base"),
         ] {
-            let found = base(host, Some(Scheme("https")), public, &domains);
+            let found = base(host, Some(Scheme("https")), public, &domains, None);
             assert_eq!(found, expected, "{host:?}");
         }
-        let plain = base(Some("deploy.example.com"), None, public, &domains);
+        let plain = base(Some("deploy.example.com"), None, public, &domains, None);
         assert_eq!(plain, "http://deploy.example.com");
+        let listens = Some(SocketAddr::from(([127, 0, 0, 1], 7470)));
+        let over_the_socket = base(None, None, None, &domains, listens);
+        assert_eq!(over_the_socket, "http://127.0.0.1:7470");
     }
 }

@@ -7,9 +7,12 @@ mod bounds;
 mod follow;
 mod gitdev;
 mod health;
+mod hook;
+mod hooks;
 mod metrics;
 mod sevalla;
 
+use crate::core::hook as core_hook;
 use crate::core::ports::Random;
 use crate::deploy::Agent;
 use axum::extract::Request;
@@ -51,6 +54,7 @@ pub fn routes(api: Api) -> Router {
         .nest("/v1", gitdev.clone())
         // A nest does not answer for its own path with a slash.
         .route_service("/v1/", gitdev.with_state(api.clone()))
+        .nest("/hooks", hooks::routes())
         .route("/healthz", get(health::show))
         .route("/metrics", get(metrics::show))
         .fallback(unknown)
@@ -101,7 +105,10 @@ async fn request_id(
 }
 
 async fn log_request(request: Request, next: Next) -> Response {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, path) = (
+        request.method().clone(),
+        core_hook::shown(request.uri().path()).into_owned(),
+    );
     let response = next.run(request).await;
     tracing::debug!(%method, path, status = response.status().as_u16(), "request");
     response

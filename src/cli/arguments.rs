@@ -4,8 +4,8 @@ use super::exit::Error;
 use super::output::Color;
 use super::patience::DEFAULT_PATIENCE;
 use super::{
-    adopt, again, app, cancel, change, check, completions, deploy, events, explain, gc, ingress,
-    list, logs, man, reload, remove, secret, serve, show, status, takeover, token,
+    adopt, again, app, cancel, change, check, completions, deploy, events, explain, gc, hook,
+    ingress, list, logs, man, reload, remove, secret, serve, show, status, takeover, token,
 };
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
@@ -199,6 +199,9 @@ pub enum AskCommand {
     /// Keep secrets for the apps whose configuration says "store"
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Make, show and take away an address whose call deploys, for programs that hold no token
+    #[command(subcommand)]
+    Hook(HookCommand),
 }
 
 const STOP: &str = "\
@@ -262,6 +265,50 @@ pub enum TokenCommand {
     /// Revoke a token; it holds at once
     Revoke(token::RevokeArgs),
 }
+
+/// What can be done with deployment hooks.
+#[derive(Debug, Subcommand)]
+pub enum HookCommand {
+    /// Print the address; a POST to it deploys, and needs no token
+    #[command(after_long_help = HOOK_SHOW)]
+    Show(hook::HookArgs),
+    /// Make an address, or print the one there is
+    #[command(after_long_help = HOOK_ENABLE)]
+    Enable(hook::HookArgs),
+    /// Make another address; the one there was leads nowhere from then on
+    #[command(after_long_help = HOOK_RENEW)]
+    Renew(hook::HookArgs),
+    /// Take the address away
+    #[command(after_long_help = HOOK_DISABLE)]
+    Disable(hook::HookArgs),
+}
+
+const HOOK_SHOW: &str = "\
+With --json: {\"app\", \"environment\", \"since\", \"url\"}
+
+Example:
+  longshore hook show web --environment staging";
+
+const HOOK_ENABLE: &str = "\
+A call deploys what the configuration says, like `longshore deploy`, at most ten times a minute.
+The address is a secret: give it to programs as you would give them a token.
+
+With --json: {\"app\", \"environment\", \"since\", \"url\"}
+
+Example:
+  curl -X POST \"$(longshore hook enable web)\"";
+
+const HOOK_RENEW: &str = "\
+With --json: {\"app\", \"environment\", \"since\", \"url\"}
+
+Example:
+  longshore hook renew web";
+
+const HOOK_DISABLE: &str = "\
+With --json: {\"app\", \"environment\", \"url\": null}
+
+Example:
+  longshore hook disable web";
 
 /// What can be done with secrets.
 #[derive(Debug, Subcommand)]

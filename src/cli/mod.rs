@@ -23,6 +23,7 @@ mod explain;
 mod find;
 mod follow;
 mod gc;
+mod hook;
 mod ingress;
 mod list;
 mod logs;
@@ -52,7 +53,9 @@ mod value;
 mod watch;
 
 use crate::core::secret::Secret;
-use arguments::{AppCommand, AskCommand, Cli, Command, Connection, SecretCommand, TokenCommand};
+use arguments::{
+    AppCommand, AskCommand, Cli, Command, Connection, HookCommand, SecretCommand, TokenCommand,
+};
 use change::What;
 use client::Client;
 use environment::{DEFAULT_SOCKET, Environment};
@@ -171,6 +174,10 @@ async fn ask(session: &Session, command: AskCommand) -> Result<Exit, Error> {
         AskCommand::Token(TokenCommand::Create(args)) => token::create(session, &args).await,
         AskCommand::Token(TokenCommand::Ls(args)) => token::list(session, &args).await,
         AskCommand::Token(TokenCommand::Revoke(args)) => token::revoke(session, &args).await,
+        AskCommand::Hook(HookCommand::Show(args)) => hook::show(session, &args).await,
+        AskCommand::Hook(HookCommand::Enable(args)) => hook::enable(session, &args).await,
+        AskCommand::Hook(HookCommand::Renew(args)) => hook::renew(session, &args).await,
+        AskCommand::Hook(HookCommand::Disable(args)) => hook::disable(session, &args).await,
         AskCommand::Secret(SecretCommand::Set(args)) => secret::set(session, &args).await,
         AskCommand::Secret(SecretCommand::Ls(args)) => secret::list(session, &args).await,
         AskCommand::Secret(SecretCommand::Rm(args)) => secret::remove(session, &args).await,

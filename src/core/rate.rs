@@ -44,7 +44,8 @@ impl Rate {
     const STARTER: Self = Self::fixed(100, 20);
     const PRO: Self = Self::fixed(1000, 200);
 
-    const fn fixed(per_minute: u32, burst: u32) -> Self {
+    /// A rate of two numbers that stand in the program.
+    pub(super) const fn fixed(per_minute: u32, burst: u32) -> Self {
         match (NonZeroU32::new(per_minute), NonZeroU32::new(burst)) {
             (Some(per_minute), Some(burst)) => Self { per_minute, burst },
             (None, _) | (_, None) => panic!("a plan's figures are not 0"),

@@ -53,6 +53,7 @@ use crate::core::secret::SecretRef;
 use crate::core::spec::Spec;
 use crate::core::time::Timestamp;
 use crate::store::{Configured, Place, SecretError, Store};
+pub use hooks::HookFault;
 use ipnet::Ipv4Net;
 pub use reload::{Faulty, ReadConfiguration, Reread};
 use std::collections::HashSet;
@@ -203,6 +204,12 @@ impl Agent {
     #[must_use]
     pub fn api_domains(&self) -> Vec<Domain> {
         self.settings().api_domains.clone()
+    }
+
+    /// Where the API listens, for programs of this host.
+    #[must_use]
+    pub fn api_address(&self) -> Option<SocketAddr> {
+        self.settings().api_address
     }
 
     /// What the configuration says of an environment now; `None` if it no longer names it.

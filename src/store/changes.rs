@@ -207,6 +207,10 @@ impl Store {
                     "DELETE FROM secret WHERE environment = ?1",
                     [change.environment.0],
                 )?;
+                tx.execute(
+                    "DELETE FROM hook WHERE environment = ?1",
+                    [change.environment.0],
+                )?;
                 clear_away(tx, change.environment, slug, (volumes, generation), now)?;
             }
             Ok(begun)

@@ -223,16 +223,21 @@ impl Store {
     }
 
     fn random_token(&self) -> Secret {
+        Secret::new(format!("lsh_{}", self.random_characters()))
+    }
+
+    /// What nobody guesses, in characters that can stand in a URL.
+    pub(super) fn random_characters(&self) -> String {
         let mut bytes = [0; TOKEN_LENGTH];
         (self.random)(&mut bytes);
         let characters = bytes
             .iter()
             .map(|byte| char::from(TOKEN_ALPHABET[usize::from(byte & 63)]));
-        Secret::new(format!("lsh_{}", characters.collect::<String>()))
+        characters.collect()
     }
 }
 
-fn token_digest(token: &Secret) -> Digest {
+pub(super) fn token_digest(token: &Secret) -> Digest {
     let mut bytes = [0; 32];
     bytes.copy_from_slice(digest(&SHA256, token.expose().as_bytes()).as_ref());
     bytes

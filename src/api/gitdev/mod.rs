@@ -10,6 +10,7 @@ mod error;
 mod events;
 mod follow;
 mod gc;
+mod hooks;
 mod id;
 mod key;
 mod operations;
@@ -48,6 +49,7 @@ pub(super) fn routes(api: &Api) -> Router<Api> {
         operations::routes(),
         events::routes(),
         secrets::routes(),
+        hooks::routes(),
         tokens::routes(),
         gc::routes(),
         upkeep::routes(),

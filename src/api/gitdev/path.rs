@@ -1,10 +1,12 @@
 //! What a path names. What is no text, or can be no name of ours, is asked for all the same and is a 404 like any other,
 //! after the scope was looked at.
 
+use super::error::Refusal;
 use super::id;
 use super::parse::{self, NOTHING};
 use crate::api::Api;
 use crate::core::action::AppRef;
+use crate::core::name::EnvironmentName;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use std::collections::HashMap;
@@ -16,6 +18,18 @@ pub(super) async fn holes(parts: &mut Parts, api: &Api) -> HashMap<String, Strin
     match Path::from_request_parts(parts, api).await {
         Ok(Path(named)) => named,
         Err(_) => HashMap::new(),
+    }
+}
+
+/// The environment that a path may name; what can be no environment's name is a 404.
+pub(super) fn environment(text: Option<String>) -> Result<Option<EnvironmentName>, Refusal> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let message = || format!("There is no environment '{text}'");
+    match EnvironmentName::parse(&text) {
+        Ok(name) => Ok(Some(name)),
+        Err(_) => Err(Refusal::no_environment(&text, message())),
     }
 }
 

@@ -45,14 +45,7 @@ impl FromRequestParts<Api> for Named {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refusal> {
         let mut named = path::holes(parts, api).await;
-        let environment = match named.remove("environment") {
-            Some(text) => {
-                let parsed = EnvironmentName::parse(&text);
-                let message = || format!("There is no environment '{text}'");
-                Some(parsed.map_err(|_| Refusal::no_environment(&text, message()))?)
-            }
-            None => None,
-        };
+        let environment = path::environment(named.remove("environment"))?;
         let text = named.remove("app").unwrap_or_default();
         Ok(Self {
             app: parse::app(&text),

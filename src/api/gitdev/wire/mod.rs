@@ -6,6 +6,7 @@ pub(super) mod app;
 pub(super) mod deployment;
 pub(super) mod event;
 pub(super) mod gc;
+pub(super) mod hook;
 pub(super) mod log;
 pub(super) mod name;
 pub(super) mod operation;
