@@ -7,7 +7,7 @@ use crate::core::action::{DeploymentView, Origin, StepView, Version};
 use crate::core::deployment::{Deployment, Phase};
 use crate::core::id::DeploymentSerial;
 use crate::core::name::{AppName, Branch, EnvironmentName, ProjectPath};
-use crate::core::release::ReleaseContent;
+use crate::core::release::{ReleaseContent, release_tag};
 use crate::core::route::Domain;
 use crate::core::time::Timestamp;
 use rusqlite::{Connection, Row, ToSql};
@@ -241,10 +241,10 @@ pub(super) const REFUSALS: &str = refusals!("deployment IN (SELECT value FROM js
 macro_rules! origins {
     ($which:literal) => {
         concat!(
-            "SELECT d.serial, coalesce(json_extract(r.content, '$.image.reference'), json_extract(d.result, '$.reference'),
-                                       json_extract(t.content, '$.image.reference')),
-                    json_extract(d.spec, '$.source.git.repository.url'), m.branch, m.commit_info
-             FROM deployment d LEFT JOIN release r ON r.serial = d.release LEFT JOIN release t ON t.serial = d.target_release
+            "SELECT d.serial, json_extract(d.result, '$.reference'), coalesce(r.content, t.content), coalesce(r.number, t.number),
+                    e.slug, json_extract(d.spec, '$.source.git.repository.url'), m.branch, m.commit_info
+             FROM deployment d JOIN environment e ON e.serial = d.environment
+             LEFT JOIN release r ON r.serial = d.release LEFT JOIN release t ON t.serial = d.target_release
              LEFT JOIN deployment m ON m.serial = CASE WHEN d.wanted IN ('release', 'restart') THEN (
                  SELECT b.serial FROM release x CROSS JOIN deployment b ON b.serial = x.deployment
                  WHERE x.environment = d.environment AND x.number <= coalesce(r.number, t.number) AND b.wanted = 'commit'
@@ -261,19 +261,50 @@ const ORIGIN_OF: &str = origins!("d.serial = ?1");
 pub(super) const ORIGINS: &str = origins!("d.serial IN (SELECT value FROM json_each(?1))");
 
 /// The columns of an [`Origin`], as they are.
-type OriginRow = [Option<String>; 4];
+struct OriginRow {
+    result: Option<String>,
+    release: Option<(String, i64)>,
+    slug: String,
+    repository: Option<String>,
+    branch: Option<String>,
+    commit: Option<String>,
+}
 
 fn origin(row: &Row<'_>) -> rusqlite::Result<OriginRow> {
-    Ok([row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?])
+    let content: Option<String> = row.get(2)?;
+    let number: Option<i64> = row.get(3)?;
+    Ok(OriginRow {
+        result: row.get(1)?,
+        release: content.zip(number),
+        slug: row.get(4)?,
+        repository: row.get(5)?,
+        branch: row.get(6)?,
+        commit: row.get(7)?,
+    })
 }
 
 fn read_origin(serial: i64, row: Option<OriginRow>) -> Result<Origin, StoreError> {
-    let [image, repository, branch, commit] = row.unwrap_or_default();
-    let branch = branch.map(|branch| Branch::parse(&branch)).transpose();
-    let commit = commit.map(|text| from_json("deployment", serial, &text));
+    let Some(row) = row else {
+        return Ok(Origin::default());
+    };
+    let branch = row.branch.map(|branch| Branch::parse(&branch)).transpose();
+    let commit = row
+        .commit
+        .map(|text| from_json("deployment", serial, &text));
+    let image = match row.release {
+        Some((content, number)) => {
+            let content: ReleaseContent = from_json("release", serial, &content)?;
+            Some(match content.sha {
+                // What was built is kept by this tag; the one it was built with is taken off.
+                Some(_) => release_tag(&row.slug, number),
+                None => content.image.reference,
+            })
+        }
+        None => row.result,
+    };
     Ok(Origin {
         image,
-        repository,
+        repository: row.repository,
         branch: branch.map_err(|error| inconsistent("deployment", serial, error.0))?,
         commit: commit.transpose()?,
     })

@@ -14,15 +14,19 @@ use crate::core::change::Change;
 use axum::Extension;
 use axum::extract::{Query, State};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        ("/", get(list)),
+        ("/", list_route()),
         ("/{id}", get(show)),
         ("/{id}/suspend", post(suspend)),
         ("/{id}/activate", post(activate)),
     ]
+}
+
+pub(super) fn list_route() -> MethodRouter<Api> {
+    get(list)
 }
 
 async fn list(

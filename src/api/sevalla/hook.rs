@@ -83,11 +83,6 @@ async fn ask(
 }
 
 fn address(hook: &HookView, base: &Base) -> Response {
-    let url = format!(
-        "{}/hooks/apps/{}/deploy/{}",
-        base.api,
-        hook.id,
-        hook.secret.expose()
-    );
+    let url = crate::api::hook::address(base, hook);
     render::json(&HookUrl { url })
 }

@@ -35,26 +35,24 @@ type Route = (&'static str, MethodRouter<Api>);
 
 /// Everything, to be served below each of its prefixes.
 pub(super) fn serve(router: Router<Api>, api: &Api) -> Router<Api> {
-    let parts = [
-        ("/applications", below_applications(api)),
-        ("/api-keys", within(api, keys::routes())),
-    ];
-    // What is right below `/v3` itself and leads nowhere.
-    let above = within(api, Vec::new());
-    let above = parts.iter().fold(above, |router, (prefix, part)| {
-        nest(router, api, prefix, part)
-    });
-    let router = nest(router, api, "/v3", &above);
-    parts.iter().fold(router, |router, (prefix, part)| {
-        nest(router, api, prefix, part)
-    })
+    // What is right below `/v3` and leads nowhere.
+    let above = parts(within(api, Vec::new()), api);
+    let router = parts(router, api).nest("/v3", above);
+    router.route_service("/v3/", nothing_but(api, None))
 }
 
-/// A nest does not answer for its own path with a slash.
-fn nest(router: Router<Api>, api: &Api, prefix: &str, part: &Router<Api>) -> Router<Api> {
-    let slashed = format!("{prefix}/");
-    let router = router.nest(prefix, part.clone());
-    router.route_service(&slashed, part.clone().with_state(api.clone()))
+fn parts(router: Router<Api>, api: &Api) -> Router<Api> {
+    // A nest does not answer for its own path with a slash, and a service is asked with the whole path.
+    let list = ("/applications/", applications::list_route());
+    router
+        .nest("/applications", below_applications(api))
+        .route_service("/applications/", nothing_but(api, Some(list)))
+        .nest("/api-keys", within(api, keys::routes()))
+        .route_service("/api-keys/", nothing_but(api, None))
+}
+
+fn nothing_but(api: &Api, route: Option<Route>) -> Router {
+    within(api, route.into_iter().collect()).with_state(api.clone())
 }
 
 fn below_applications(api: &Api) -> Router<Api> {
@@ -71,7 +69,7 @@ fn below_applications(api: &Api) -> Router<Api> {
 /// Routes behind the door. Lenient: each is also known with a trailing slash.
 fn within(api: &Api, routes: Vec<Route>) -> Router<Api> {
     let add = |router: Router<Api>, (path, methods): Route| match path {
-        "/" => router.route(path, methods),
+        path if path.ends_with('/') => router.route(path, methods),
         path => router
             .route(path, methods.clone())
             .route(&format!("{path}/"), methods),
