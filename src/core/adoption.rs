@@ -1,6 +1,7 @@
 //! What of the world is to be live when the database is older than it: which environment a container belongs to, and
 //! which container of each was committed and runs.
 
+use super::container::WEB;
 use super::id::EnvironmentSerial;
 use super::name::{AppName, EnvironmentName};
 use super::ports::{ContainerState, RestartPolicy, Seen};
@@ -127,7 +128,14 @@ fn slug_of(container: &str) -> Option<&str> {
     (is_number(attempt) && is_number(serial)).then_some(slug)
 }
 
-/// Of each environment the container that is to be live, because it is: it runs and was committed; of several the one of
+/// Whether it runs and was committed.
+#[must_use]
+pub fn is_committed(one: &Placed<'_>) -> bool {
+    let runs = matches!(one.seen.state, ContainerState::Running { .. });
+    runs && one.seen.restart == RestartPolicy::UnlessStopped
+}
+
+/// Of each environment the container that is to serve, because it does: it runs and was committed; of several the one of
 /// the highest generation, then of the newest deployment.
 #[must_use]
 pub fn committed<'a>(placed: &[Placed<'a>]) -> BTreeMap<EnvironmentSerial, Placed<'a>> {
@@ -137,12 +145,11 @@ pub fn committed<'a>(placed: &[Placed<'a>]) -> BTreeMap<EnvironmentSerial, Place
         labels.map(|labels| (labels.generation, labels.serial, placed.seen.name.clone()))
     };
     for one in placed {
-        let runs = matches!(one.seen.state, ContainerState::Running { .. });
-        let was_committed = one.seen.restart == RestartPolicy::UnlessStopped;
-        let Some((environment, _)) = one.home.as_ref().filter(|_| runs && was_committed) else {
+        let Some((environment, _)) = one.home.as_ref().filter(|_| is_committed(one)) else {
             continue;
         };
-        if one.seen.labels.is_none() {
+        let labels = one.seen.labels.as_ref();
+        if labels.is_none_or(|labels| labels.role != WEB) {
             continue;
         }
         if found

@@ -3,7 +3,7 @@
 use super::container::WEB;
 use super::name::ProcessName;
 use super::ports::ContainerState;
-use super::spec::Check;
+use super::spec::{Check, RunSpec};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use uuid::Uuid;
@@ -28,6 +28,23 @@ pub struct ProcessSpec {
     pub stop_grace: Duration,
     /// When it counts as ready: [`Check::Image`] or [`Check::StaysUp`]; it has no port to ask at.
     pub check: Check,
+}
+
+impl ProcessSpec {
+    /// How it is run: as the app is, but for what it says itself. It is nobody's to reach from outside.
+    #[must_use]
+    pub fn run(&self, app: &RunSpec) -> RunSpec {
+        RunSpec {
+            command: self.command.clone(),
+            entrypoint: self.entrypoint.clone(),
+            port: None,
+            publish: Vec::new(),
+            memory: self.memory,
+            millicpus: self.millicpus,
+            stop_grace: self.stop_grace,
+            ..app.clone()
+        }
+    }
 }
 
 /// What a process is to its app.

@@ -1,12 +1,15 @@
 //! Releases: the immutable results of deployments.
 
+use super::container::WEB;
 use super::id::{DeploymentSerial, EnvironmentSerial, ReleaseSerial};
 use super::name::{ProcessName, Sha};
 use super::process::ProcessSpec;
 use super::spec::{Check, RunSpec};
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::iter::once;
 
 /// What a deployment made live: everything that is needed to run it again, save the secrets, which are named in it
 /// and read when a container is made.
@@ -40,6 +43,26 @@ pub struct ReleaseContent {
     /// What runs beside that container.
     #[serde(default)]
     pub processes: BTreeMap<ProcessName, ProcessSpec>,
+}
+
+impl ReleaseContent {
+    /// The names of what it runs, the one that serves first.
+    pub fn process_names(&self) -> impl Iterator<Item = &str> {
+        once(WEB).chain(self.processes.keys().map(ProcessName::as_str))
+    }
+
+    /// How one of its processes is run, and when that counts as ready; `None` if it has none of that name.
+    #[must_use]
+    pub fn process(&self, name: &str) -> Option<(Cow<'_, RunSpec>, &Check)> {
+        if name == WEB {
+            return Some((Cow::Borrowed(&self.run), &self.check));
+        }
+        let (_, process) = self
+            .processes
+            .iter()
+            .find(|(own, _)| own.as_str() == name)?;
+        Some((Cow::Owned(process.run(&self.run)), &process.check))
+    }
 }
 
 /// An image on the host.

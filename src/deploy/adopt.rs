@@ -6,20 +6,21 @@ use super::dispatch::internal;
 use super::history::{Blind, History};
 use crate::core::access::{Caller, Reach, Scope};
 use crate::core::adoption::{
-    Adopted, Candidate, LiveAgain, Origin, Placed, Unknown, committed, place,
+    Adopted, Candidate, LiveAgain, Origin, Placed, Unknown, committed, is_committed, place,
 };
 use crate::core::container::ContainerRole;
 use crate::core::deployment::Deployment;
 use crate::core::error::Error;
 use crate::core::failure::{Failure, FailureCode};
 use crate::core::id::EnvironmentSerial;
-use crate::core::name::ImageReference;
+use crate::core::name::{ImageReference, ProcessName};
 use crate::core::ports::Seen;
+use crate::core::process::ProcessSpec;
 use crate::core::release::{Image, ReleaseContent};
 use crate::core::restored::{Highest, Verdict};
 use crate::core::secret::Secret;
 use crate::core::spec::RunSpec;
-use crate::store::{Adoptee, Adopting, Discarded, Home, Mode, Place};
+use crate::store::{Adoptee, Adopting, Discarded, Fellow, Home, Mode, Place};
 use ipnet::Ipv4Net;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -121,10 +122,11 @@ impl Agent {
                 named.insert(one.seen.name.clone());
                 continue;
             }
-            match self.adoptee(homes, home, &one)? {
+            match self.adoptee(homes, home, &one, placed)? {
                 Ok(adoptee) => {
                     plan.removed.extend(home.live.clone());
                     named.insert(adoptee.container.clone());
+                    named.extend(adoptee.workers.iter().map(|one| one.container.clone()));
                     adoptees.push(adoptee);
                 }
                 Err(why) => plan.unknown.push(unknown(one.seen, why)),
@@ -157,6 +159,7 @@ impl Agent {
         homes: &[Home],
         home: &Home,
         one: &Placed<'_>,
+        placed: &[Placed<'_>],
     ) -> Result<Result<Adoptee, String>, Error> {
         let place = &home.place;
         let Some(address) = one.seen.address else {
@@ -168,9 +171,16 @@ impl Agent {
         };
         let spec = self.configured(place);
         let live = self.store.live(place.environment).map_err(internal)?;
-        let (run, check) = match (&spec, live) {
-            (Some(spec), _) => (spec.run.clone(), spec.rollout.health.check.clone()),
-            (None, Some(live)) => (live.release.content.run, live.release.content.check),
+        let (run, check, mut processes) = match (&spec, live) {
+            (Some(spec), _) => (
+                spec.run.clone(),
+                spec.rollout.health.check.clone(),
+                spec.processes.clone(),
+            ),
+            (None, Some(live)) => {
+                let content = live.release.content;
+                (content.run, content.check, content.processes)
+            }
             (None, None) => {
                 return Ok(Err(
                     "neither the configuration nor the database says how it is run".into(),
@@ -178,11 +188,14 @@ impl Agent {
             }
         };
         let image = image_name(one.seen, place);
+        let workers = fellows(one, placed, &processes);
+        // What does not run cannot be adopted: the next deployment brings it.
+        processes.retain(|name, _| workers.iter().any(|one| one.process == name.as_str()));
         Ok(Ok(Adoptee {
             id: self.new_id(self.ports.clock.now()),
             container: one.seen.name.clone(),
             address,
-            process: process(one.seen),
+            workers,
             hidden: self.hidden(place, &run)?,
             content: ReleaseContent {
                 image: Image {
@@ -193,7 +206,7 @@ impl Agent {
                 sha: None,
                 run,
                 check,
-                processes: BTreeMap::new(),
+                processes,
             },
             image,
             spec,
@@ -366,9 +379,25 @@ fn new_home(
     Ok(Some((slug.clone(), subnet)))
 }
 
-fn process(seen: &Seen) -> String {
-    let role = seen.labels.as_ref().map(|labels| labels.role.clone());
-    role.unwrap_or_else(|| crate::core::container::WEB.to_owned())
+/// The containers of the same deployment that run beside the one that serves, by processes that are known.
+fn fellows(
+    serving: &Placed<'_>,
+    placed: &[Placed<'_>],
+    processes: &BTreeMap<ProcessName, ProcessSpec>,
+) -> Vec<Fellow> {
+    let of = |one: &Placed<'_>| one.seen.labels.as_ref().map(|labels| labels.deployment);
+    let fellow = |one: &Placed<'_>| {
+        let role = &one.seen.labels.as_ref()?.role;
+        let is_known = processes.keys().any(|name| name.as_str() == role);
+        let is_beside = one.home == serving.home && of(one) == of(serving);
+        let fellow = Fellow {
+            container: one.seen.name.clone(),
+            address: one.seen.address?,
+            process: role.clone(),
+        };
+        (is_known && is_beside && is_committed(one)).then_some(fellow)
+    };
+    placed.iter().filter_map(fellow).collect()
 }
 
 /// What can be said of the image: the engine's id of it, where that is a reference, too.

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How many lines of output an error shows.
-const LAST_LINES: usize = 20;
+pub(super) const LAST_LINES: usize = 20;
 
 pub(super) struct Journal {
     /// None for what belongs to no deployment.
@@ -53,15 +53,21 @@ impl Journal {
         self.write(step.into(), Stream::Agent, text.to_owned());
     }
 
-    /// A line a program printed.
-    pub(super) fn output(&self, step: impl Into<Option<Step>>, stream: Stream, text: String) {
+    /// A line a program printed; gives it back as it may be shown.
+    pub(super) fn output(
+        &self,
+        step: impl Into<Option<Step>>,
+        stream: Stream,
+        text: String,
+    ) -> String {
         let text = self.write(step.into(), stream, text);
         self.printed.fetch_add(1, Ordering::Relaxed);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.len() == LAST_LINES {
             last.pop_front();
         }
-        last.push_back(text);
+        last.push_back(text.clone());
+        text
     }
 
     /// How many lines programs printed: where it grew, something was at work.
@@ -107,7 +113,9 @@ impl Journal {
     ) -> Result<Option<T>, E> {
         while let Some(progress) = work.next().await {
             match progress? {
-                Progress::Line(stream, text) => self.output(step, stream, text),
+                Progress::Line(stream, text) => {
+                    self.output(step, stream, text);
+                }
                 Progress::Done(result) => return Ok(Some(result)),
             }
         }

@@ -72,6 +72,33 @@ impl Walk<'_> {
         }
     }
 
+    /// Whether a container that was ready still runs.
+    pub(super) async fn still_runs(
+        &self,
+        interrupt: &Interrupt,
+        row: &ContainerRow,
+    ) -> Result<(), Stop> {
+        let engine = &self.agent.ports.engine;
+        let observed = self
+            .patience(interrupt, Step::Rollout)
+            .call(async || engine.inspect(&row.name).await)
+            .await?;
+        match judge(
+            &Check::StaysUp(Duration::ZERO),
+            None,
+            observed,
+            Duration::ZERO,
+        ) {
+            Look::Ready | Look::NotYet(_) => Ok(()),
+            Look::Ended {
+                code,
+                out_of_memory,
+                error,
+            } => Err(ended(code, out_of_memory, error).into()),
+            Look::NeverWill(why) => Err(never(why).into()),
+        }
+    }
+
     async fn start_again(&self, interrupt: &Interrupt, row: &ContainerRow) -> Result<(), Stop> {
         let text = format!("{} ended with the engine: starting it again", row.name);
         self.journal.agent(Step::Rollout, &text);

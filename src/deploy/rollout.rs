@@ -1,31 +1,20 @@
-//! The rollout step: make the new container, start it, wait until it is ready, commit. By the `swap` strategy the old one
-//! serves all the while, by `recreate` it is stopped before the new one is started. Each effect is written down
+//! The rollout step: make a new container for each process, start them, wait until they are ready, commit. By the `swap`
+//! strategy the old ones run all the while, by `recreate` they are stopped before the new ones are started. Each effect is written down
 //! before it is caused, so that whatever ends it can be undone.
 
+use super::containers::grace;
 use super::failures;
 use super::interrupt::{Interrupt, Stop};
-use super::secrets::unreadable;
 use super::walk::Walk;
-use crate::core::address::engine_half;
 use crate::core::admission::Desired;
-use crate::core::container::{ContainerRow, OutputCursor, WEB};
 use crate::core::deployment::{Deployment, Step, Wanted};
 use crate::core::failure::{Failure, FailureCode};
-use crate::core::name::{ImageReference, VariableName};
+use crate::core::name::ImageReference;
 use crate::core::planned::{Interruption, TakesOver};
-use crate::core::ports::{ContainerSpec, EngineMount, Labels, Network};
 use crate::core::release::{Image, ReleaseContent};
-use crate::core::secret::Secret;
-use crate::core::spec::{Check, Health, MountSource, PullPolicy, SourceSpec, Strategy};
-use crate::store::{Committing, ContainerEnv, Live, Place};
-use futures_util::StreamExt as _;
-use std::collections::BTreeMap;
+use crate::core::spec::{PullPolicy, SourceSpec, Strategy};
+use crate::store::{Committing, Live};
 use std::net::SocketAddrV4;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
-
-/// How often an image's own HEALTHCHECK is asked while its container starts, where the engine can be told.
-const HEALTH_START_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Walk<'_> {
     /// Brings the image to run and commits.
@@ -51,19 +40,19 @@ impl Walk<'_> {
         let takes_over = TakesOver::of(self.spec.rollout.strategy, &self.spec.run, &content.run);
         let live = agent.store.live(self.deployment.environment)?;
         self.announce(takes_over, live.as_ref());
-        let row = self.create(interrupt, &content, &variables).await?;
+        let candidates = self.create(interrupt, &content, &variables).await?;
         match (takes_over, &live) {
             (TakesOver::Recreate(_), Some(live)) => self.make_room(interrupt, live).await?,
             (TakesOver::Recreate(_), None) | (TakesOver::Swap, _) => {}
         }
-        self.start(interrupt, &row).await?;
-        self.wait_until_ready(interrupt, &row, &content.check)
+        self.start(interrupt, &candidates).await?;
+        self.wait_until_ready(interrupt, &candidates, &content)
             .await?;
         let what = again.map_or(Committing::New(&content), Committing::Again);
         let now = agent.ports.clock.now();
         Ok(agent
             .store
-            .commit(&self.deployment, what, &row, &self.place.slug(), now)?)
+            .commit(&self.deployment, what, &candidates, &self.place.slug(), now)?)
     }
 
     async fn new_content(&self, interrupt: &Interrupt) -> Result<ReleaseContent, Stop> {
@@ -188,47 +177,6 @@ impl Walk<'_> {
         }
     }
 
-    /// Makes the candidate, ready to start; the old container still serves.
-    async fn create(
-        &self,
-        interrupt: &Interrupt,
-        content: &ReleaseContent,
-        variables: &BTreeMap<VariableName, Secret>,
-    ) -> Result<ContainerRow, Stop> {
-        let agent = self.agent;
-        let engine = &agent.ports.engine;
-        let patience = self.patience(interrupt, Step::Rollout);
-        let network = network(self.place)
-            .ok_or_else(|| failures::internal("the environment's network is too small"))?;
-        let made = patience
-            .call(async || engine.ensure_network(&network).await)
-            .await?;
-        made.map_err(|error| failures::engine("make the environment's network", error))?;
-        let env = agent
-            .store
-            .container_env(self.place, &content.run, variables);
-        let env = env.map_err(unreadable)?;
-        // They may have changed since the deployment began.
-        self.journal.hide(&env.hidden);
-        let now = agent.ports.clock.now();
-        let row = agent.store.intend_candidate(
-            &self.deployment,
-            &self.place.slug(),
-            WEB,
-            &env.hidden,
-            now,
-        )?;
-        let spec = container_spec(self.place, content, env, &row, self.labels(WEB)?);
-        self.journal.agent(
-            Step::Rollout,
-            &format!("Creating container {} at {}", row.name, row.address),
-        );
-        let created = patience.call(async || engine.create(&spec).await).await?;
-        created.map_err(|error| failures::engine("create the container", error))?;
-        agent.store.record_made(&row, agent.ports.clock.now())?;
-        Ok(row)
-    }
-
     /// Says beforehand how the release takes over, and what that means for those who are served now.
     fn announce(&self, takes_over: TakesOver, live: Option<&Live>) {
         let strategy = takes_over.strategy();
@@ -248,7 +196,7 @@ impl Walk<'_> {
         self.journal.agent(Step::Rollout, &text);
     }
 
-    /// Stops the live container; whatever goes wrong from here brings it back.
+    /// Stops the live containers; whatever goes wrong from here brings them back.
     async fn make_room(&self, interrupt: &Interrupt, live: &Live) -> Result<(), Stop> {
         let name = &live.container.name;
         // Of a stopped environment nothing is to be started again if this fails. It may run all the same: a stop that
@@ -259,17 +207,19 @@ impl Walk<'_> {
                 Step::Rollout,
                 &format!("Stopping {name} (release {}): with strategy \"recreate\" nothing serves until the new one is ready", live.release.number),
             );
-            self.agent
-                .store
-                .displace(&self.deployment, &live.container)?;
+            self.agent.store.displace(&self.deployment, live)?;
         }
         let engine = &self.agent.ports.engine;
-        let grace = live.release.content.run.stop_grace;
-        let stopped = self
-            .patience(interrupt, Step::Rollout)
-            .call(async || engine.stop(name, grace).await)
-            .await?;
-        stopped.map_err(|error| failures::engine("stop the old container", error).into())
+        for container in live.containers() {
+            let name = &container.name;
+            let grace = grace(&live.release.content, container);
+            let stopped = self
+                .patience(interrupt, Step::Rollout)
+                .call(async || engine.stop(name, grace).await)
+                .await?;
+            stopped.map_err(|error| failures::engine("stop the old container", error))?;
+        }
+        Ok(())
     }
 
     /// Waits for a moment in which no request is under way to what is about to be stopped. Until then it serves new
@@ -285,69 +235,6 @@ impl Walk<'_> {
                 self.journal.agent(Step::Rollout, told);
             })
             .await;
-    }
-
-    async fn start(&self, interrupt: &Interrupt, row: &ContainerRow) -> Result<(), Stop> {
-        let engine = &self.agent.ports.engine;
-        self.journal.forget_last_lines();
-        self.journal
-            .agent(Step::Rollout, &format!("Starting {}", row.name));
-        let started = self
-            .patience(interrupt, Step::Rollout)
-            .call(async || engine.start(&row.name).await)
-            .await?;
-        started.map_err(|error| failures::engine("start the container", error).into())
-    }
-
-    /// Waits for readiness while what the container prints goes into the log.
-    async fn wait_until_ready(
-        &self,
-        interrupt: &Interrupt,
-        row: &ContainerRow,
-        check: &Check,
-    ) -> Result<(), Stop> {
-        let health = Health {
-            check: check.clone(),
-            ..self.spec.rollout.health.clone()
-        };
-        let read = Mutex::new(None);
-        let outcome = tokio::select! {
-            biased;
-            outcome = self.until_ready(interrupt, row, &health) => outcome,
-            never = async { self.listen(row, None, true, &read).await; std::future::pending().await } => never,
-        };
-        let so_far = read.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        // Ready or failed: what it has printed until now belongs to the log; it may have been quicker than the listener.
-        if matches!(outcome, Ok(()) | Err(Stop::Failed(_))) {
-            self.listen(row, so_far, false, &read).await;
-        }
-        if let Some(cursor) = read.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            self.agent.store.record_read(row.serial, &cursor)?;
-        }
-        outcome.map_err(|stop| match stop {
-            Stop::Failed(failure) if failure.code != FailureCode::EngineUnavailable => {
-                Stop::from(Failure {
-                    output: self.journal.last_lines(),
-                    ..*failure
-                })
-            }
-            Stop::Failed(_) | Stop::Moved | Stop::Store(_) => stop,
-        })
-    }
-
-    /// The container's output goes into the log, until it ends, or the engine does.
-    async fn listen(
-        &self,
-        row: &ContainerRow,
-        after: Option<OutputCursor>,
-        follow: bool,
-        read: &Mutex<Option<OutputCursor>>,
-    ) {
-        let mut lines = self.agent.ports.engine.output(&row.name, after, follow);
-        while let Some(Ok(line)) = lines.next().await {
-            self.journal.output(Step::Rollout, line.stream, line.text);
-            *read.lock().unwrap_or_else(PoisonError::into_inner) = Some(line.cursor);
-        }
     }
 }
 
@@ -377,55 +264,5 @@ fn missing(image: &str) -> Failure {
         next:
             "Load or build the image under that name, or set pull = \"missing\", and deploy again."
                 .into(),
-    }
-}
-
-/// The environment's network.
-pub(super) fn network(place: &Place) -> Option<Network> {
-    Some(Network {
-        name: place.slug(),
-        subnet: place.subnet,
-        engine_half: engine_half(place.subnet)?,
-        app: place.app_name.as_str().to_owned(),
-        environment: place.environment_name.as_str().to_owned(),
-    })
-}
-
-/// What the engine is asked to make for a release.
-pub(super) fn container_spec(
-    place: &Place,
-    content: &ReleaseContent,
-    env: ContainerEnv,
-    row: &ContainerRow,
-    labels: Labels,
-) -> ContainerSpec {
-    let run = &content.run;
-    let mount = |mount: &crate::core::spec::Mount| EngineMount {
-        source: match &mount.source {
-            MountSource::Volume(name) => MountSource::Volume(format!("{}-{name}", place.slug())),
-            MountSource::External(name) => MountSource::External(name.clone()),
-            MountSource::Host(path) => MountSource::Host(path.clone()),
-        },
-        target: mount.target.clone(),
-        read_only: mount.read_only,
-    };
-    ContainerSpec {
-        name: row.name.clone(),
-        image: content.image.id.clone(),
-        command: run.command.clone(),
-        entrypoint: run.entrypoint.clone(),
-        env: env.variables,
-        labels,
-        network: place.slug(),
-        address: row.address,
-        alias: place.app_name.as_str().to_owned(),
-        publish: run.publish.clone(),
-        mounts: run.volumes.iter().map(mount).collect(),
-        memory: run.memory,
-        millicpus: run.millicpus,
-        logging: run.logging.clone(),
-        stop_grace: run.stop_grace,
-        health_start_interval: matches!(content.check, Check::Image)
-            .then_some(HEALTH_START_INTERVAL),
     }
 }

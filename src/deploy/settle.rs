@@ -2,11 +2,12 @@
 //! and only after what they printed was read to its end.
 
 use super::Agent;
+use super::containers::{grace, spoken};
 use super::journal::Journal;
 use super::patience::Backoff;
 use super::uphold::NotYet;
 use crate::core::admission::Desired;
-use crate::core::container::ContainerRow;
+use crate::core::container::{ContainerRow, WEB};
 use crate::core::deployment::Phase;
 use crate::core::id::{ContainerSerial, DeploymentSerial};
 use crate::core::operation::{Settlement, Undo};
@@ -190,15 +191,24 @@ impl Agent {
                 self.take_leave(settlement, &row, unrouted, journal, began)
                     .await?;
             }
-            let grace = self
-                .store
-                .spec(row.deployment)?
-                .map_or(DEFAULT_GRACE, |spec| spec.run.stop_grace);
+            let grace = self.grace_of(&row)?;
             engine.stop(&row.name, grace).await?;
             self.read_to_the_end(&row).await?;
             journal.agent(None, &format!("Removing container {}", row.name));
         }
         Ok(engine.remove(&row.name).await?)
+    }
+
+    /// What a container was told to have; the release knows best, one that never was live goes by what its deployment
+    /// was told.
+    fn grace_of(&self, row: &ContainerRow) -> Result<Duration, StoreError> {
+        let spec = self.store.spec(row.deployment)?;
+        Ok(spec.map_or(DEFAULT_GRACE, |spec| {
+            let own = spec.processes.iter();
+            let mut own = own.filter(|(name, _)| name.as_str() == row.process);
+            own.next()
+                .map_or(spec.run.stop_grace, |(_, process)| process.stop_grace)
+        }))
     }
 
     /// No request is sent to the container any more, and those under way have had their time to end.
@@ -232,6 +242,9 @@ impl Agent {
                 return Ok(());
             }
             Err(not_yet) => return Err(not_yet.into()),
+        }
+        if row.process != WEB {
+            return Ok(());
         }
         let Some(port) = self.port_of(row)? else {
             return Ok(());
@@ -322,29 +335,32 @@ impl Agent {
         if place.desired != Desired::Running {
             return Ok(());
         }
-        let Some(live) = self
-            .store
-            .live(place.environment)?
-            .filter(|live| live.container.serial == container)
-        else {
+        let live = self.store.live(place.environment)?;
+        let found = live.as_ref().and_then(|live| {
+            let mut all = live.containers();
+            Some((live, all.find(|own| own.serial == container)?))
+        });
+        let Some((live, row)) = found else {
             return Err(Hindrance::Refused(
                 "it is no longer the environment's live container".into(),
             ));
         };
         // A stop that was under way when an earlier process ended goes on in the engine, and until its grace is over
         // the container looks as if it ran. Asked once more the engine answers when it is stopped.
-        let grace = live.release.content.run.stop_grace;
-        let stopped = self.ports.engine.stop(&live.container.name, grace).await;
+        let grace = grace(&live.release.content, row);
+        let stopped = self.ports.engine.stop(&row.name, grace).await;
         if let Err(EngineError::Unavailable(why)) = stopped {
             return Err(Hindrance::Later(why));
         }
-        match self.ensure_running(place, &live).await {
+        match self.ensure_one_running(place, live, row).await {
             Ok(()) => {
                 journal.agent(
                     None,
                     &format!(
-                        "Release {} is running again ({})",
-                        live.release.number, live.container.name
+                        "{}Release {} is running again ({})",
+                        spoken(&row.process),
+                        live.release.number,
+                        row.name
                     ),
                 );
                 Ok(())

@@ -2,8 +2,9 @@
 //! stopped or suspended, it does not. Every look and every call can be repeated.
 
 use super::Agent;
-use super::rollout::{container_spec, network};
+use super::containers::{container_spec, grace, network};
 use crate::core::admission::Desired;
+use crate::core::container::ContainerRow;
 use crate::core::name::ImageReference;
 use crate::core::ports::{ContainerState, EngineError, Progress, RestartPolicy};
 use crate::core::redact::Redactor;
@@ -48,12 +49,25 @@ impl Agent {
         }
     }
 
-    /// The live container runs and comes back after a reboot; a missing one is made again from its release. Many
-    /// people read why it does not: the engine may quote what it was given, so its words are cleaned here.
+    /// The live containers run and come back after a reboot; a missing one is made again from the release.
     pub(super) async fn ensure_running(&self, place: &Place, live: &Live) -> Result<(), NotYet> {
-        match self.start_or_make(place, live).await {
+        for container in live.containers() {
+            self.ensure_one_running(place, live, container).await?;
+        }
+        Ok(())
+    }
+
+    /// One of them does. Many people read why it does not: the engine may quote what it was given, so its words are
+    /// cleaned here.
+    pub(super) async fn ensure_one_running(
+        &self,
+        place: &Place,
+        live: &Live,
+        container: &ContainerRow,
+    ) -> Result<(), NotYet> {
+        match self.start_or_make(place, live, container).await {
             Err(NotYet::Engine(error)) => {
-                let mut hidden = self.store.hidden_values(live.container.serial)?;
+                let mut hidden = self.store.hidden_values(container.serial)?;
                 let registries = self.registry_credentials().unwrap_or_default();
                 hidden.extend(registries.into_iter().map(|registry| registry.password));
                 let redactor = Redactor::new(&hidden);
@@ -63,16 +77,21 @@ impl Agent {
         }
     }
 
-    async fn start_or_make(&self, place: &Place, live: &Live) -> Result<(), NotYet> {
+    async fn start_or_make(
+        &self,
+        place: &Place,
+        live: &Live,
+        container: &ContainerRow,
+    ) -> Result<(), NotYet> {
         let engine = &self.ports.engine;
-        let name = &live.container.name;
+        let name = &container.name;
         match engine.inspect(name).await?.map(|observed| observed.state) {
             Some(ContainerState::Running { .. }) => {}
             Some(ContainerState::Created | ContainerState::Exited { .. }) => {
                 engine.start(name).await?
             }
             None => {
-                self.make_again(place, live).await?;
+                self.make_again(place, live, container).await?;
                 engine.start(name).await?;
             }
         }
@@ -82,8 +101,8 @@ impl Agent {
         Ok(())
     }
 
-    /// The live container does not run, and does not come back by itself. It is kept, with its address. It is not stopped
-    /// while requests are sent to it.
+    /// The live containers do not run, and do not come back by themselves. They are kept, with their addresses. The one that
+    /// serves is not stopped while requests are sent to it.
     async fn ensure_stopped(&self, live: &Live) -> Result<(), NotYet> {
         let engine = &self.ports.engine;
         let name = &live.container.name;
@@ -91,32 +110,40 @@ impl Agent {
         if let Some(ContainerState::Running { .. }) = state {
             self.publish_table().await?;
         }
-        // First the policy: an engine that restarts between the two calls must not bring it back.
-        engine.set_restart(name, RestartPolicy::No).await?;
-        engine
-            .stop(name, live.release.content.run.stop_grace)
-            .await?;
+        for container in live.containers() {
+            // First the policy: an engine that restarts between the two calls must not bring it back.
+            engine
+                .set_restart(&container.name, RestartPolicy::No)
+                .await?;
+            engine
+                .stop(&container.name, grace(&live.release.content, container))
+                .await?;
+        }
         Ok(())
     }
 
-    async fn make_again(&self, place: &Place, live: &Live) -> Result<(), NotYet> {
-        let deployment = self.store.deployment(live.container.deployment)?;
+    async fn make_again(
+        &self,
+        place: &Place,
+        live: &Live,
+        container: &ContainerRow,
+    ) -> Result<(), NotYet> {
+        let deployment = self.store.deployment(container.deployment)?;
         let owner = self.store.deployment(live.release.deployment)?;
         let mut variables = owner.request.variables;
         variables.extend(deployment.request.variables.clone());
-        let env = self
-            .store
-            .container_env(place, &live.release.content.run, &variables)?;
-        self.store.hide_too(live.container.serial, &env.hidden)?;
-        let labels = self.labels(place, &deployment, &live.container.process)?;
+        let content = &live.release.content;
+        let env = self.store.container_env(place, &content.run, &variables)?;
+        self.store.hide_too(container.serial, &env.hidden)?;
+        let labels = self.labels(place, &deployment, &container.process)?;
         if let Some(network) = network(place) {
             self.ports.engine.ensure_network(&network).await?;
         }
-        let image = &live.release.content.image;
+        let image = &content.image;
         if self.ports.engine.find_image(&image.id).await?.is_none() {
             self.pull_again(image).await?;
         }
-        let spec = container_spec(place, &live.release.content, env, &live.container, labels);
+        let spec = container_spec(place, content, env, container, labels)?;
         self.ports.engine.create(&spec).await?;
         Ok(())
     }

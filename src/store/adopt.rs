@@ -12,6 +12,7 @@ use super::routes::grow;
 use super::rows::json;
 use super::{Place, Store, StoreError};
 use crate::core::admission::Desired;
+use crate::core::container::WEB;
 use crate::core::deployment::{Deployment, Phase, Request, Step, Trigger, Wanted};
 use crate::core::failure::Failure;
 use crate::core::id::{ContainerSerial, DeploymentSerial, EnvironmentSerial, PrincipalSerial};
@@ -27,6 +28,7 @@ use ipnet::Ipv4Net;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::iter::once;
 use std::net::Ipv4Addr;
 use uuid::Uuid;
 
@@ -69,8 +71,8 @@ pub struct Adoptee {
     pub container: String,
     /// Its address.
     pub address: Ipv4Addr,
-    /// Which process it is.
-    pub process: String,
+    /// Those of the processes beside it.
+    pub workers: Vec<Fellow>,
     /// What its image can be called.
     pub image: ImageReference,
     /// What it is taken to be made of.
@@ -81,6 +83,17 @@ pub struct Adoptee {
     pub hidden: Vec<Secret>,
     /// Where the environment was made after the backup: what its things are named after, and its network.
     pub home: Option<(String, Ipv4Net)>,
+}
+
+/// A container that becomes live together with the one that serves.
+#[derive(Clone, Debug)]
+pub struct Fellow {
+    /// The container's name.
+    pub container: String,
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// Which process it is.
+    pub process: String,
 }
 
 /// A container that is retired.
@@ -209,27 +222,42 @@ impl Store {
         let release = insert_release(tx, &created, &one.content, now)?;
         let committed = created.start()?.commit(release)?;
         transition(tx, &Phase::Queued, &committed, now)?;
-        let container = self.adopted_container(tx, one, serial, now)?;
-        tx.execute(
-            "UPDATE settlement SET settled_at = ?2 WHERE container = ?1 AND settled_at IS NULL",
-            params![container.0, now.0],
-        )?;
-        let old: Vec<Undo> = tx
-            .prepare_cached(
-                "SELECT serial FROM container WHERE environment = ?1 AND role = 'live' AND serial <> ?2",
-            )?
-            .query_map(params![environment.0, container.0], |row| {
-                row.get(0).map(|serial| Undo::RetireContainer(ContainerSerial(serial)))
-            })?
-            .collect::<Result<_, _>>()?;
         tx.execute(
             "UPDATE container SET displaced_by = NULL WHERE environment = ?1 AND displaced_by IS NOT NULL",
             [environment.0],
         )?;
-        tx.execute(
-            "UPDATE container SET role = 'live', release = ?2, removed_at = NULL WHERE serial = ?1",
-            params![container.0, release.0],
-        )?;
+        let serving = Fellow {
+            container: one.container.clone(),
+            address: one.address,
+            process: WEB.to_owned(),
+        };
+        let mut adopted = BTreeSet::new();
+        for fellow in once(&serving).chain(&one.workers) {
+            let container = self.adopted_container(tx, one, fellow, serial, now)?;
+            tx.execute(
+                "UPDATE settlement SET settled_at = ?2 WHERE container = ?1 AND settled_at IS NULL",
+                params![container.0, now.0],
+            )?;
+            adopted.insert(container.0);
+        }
+        let old: Vec<Undo> = tx
+            .prepare_cached(
+                "SELECT serial FROM container WHERE environment = ?1 AND role = 'live'",
+            )?
+            .query_map([environment.0], |row| row.get(0))?
+            .filter(|serial| {
+                serial
+                    .as_ref()
+                    .map_or(true, |serial| !adopted.contains(serial))
+            })
+            .map(|serial| serial.map(|serial| Undo::RetireContainer(ContainerSerial(serial))))
+            .collect::<Result<_, _>>()?;
+        for container in &adopted {
+            tx.execute(
+                "UPDATE container SET role = 'live', release = ?2, removed_at = NULL WHERE serial = ?1",
+                params![container, release.0],
+            )?;
+        }
         tx.execute(
             "UPDATE environment SET live_release = ?2, live_deployment = ?3, desired = ?4 WHERE serial = ?1",
             params![environment.0, release.0, serial.0, Desired::Running.as_str()],
@@ -243,19 +271,20 @@ impl Store {
         &self,
         tx: &Transaction<'_>,
         one: &Adoptee,
+        fellow: &Fellow,
         deployment: DeploymentSerial,
         now: Timestamp,
     ) -> Result<ContainerSerial, StoreError> {
-        if let Some(known) = known_container(tx, &one.container)? {
+        if let Some(known) = known_container(tx, &fellow.container)? {
             return Ok(known.0);
         }
         let environment = one.place.environment;
         let row = NewRow {
             environment,
             deployment,
-            process: &one.process,
-            name: &one.container,
-            address: one.address,
+            process: &fellow.process,
+            name: &fellow.container,
+            address: fellow.address,
             role: "candidate",
             hidden: &one.hidden,
         };

@@ -269,7 +269,7 @@ impl Store {
                 "SELECT {PLACE}, a.configured, r.number, d.uuid, c.address, r.content, e.configured, e.domains FROM {PLACE_FROM}
                  LEFT JOIN release r ON r.serial = e.live_release
                  LEFT JOIN deployment d ON d.serial = e.live_deployment AND d.hidden_at IS NULL
-                 LEFT JOIN container c ON c.environment = e.serial AND c.role = 'live' AND c.removed_at IS NULL
+                 LEFT JOIN container c ON c.environment = e.serial AND c.role = 'live' AND c.process = 'web' AND c.removed_at IS NULL
                  WHERE e.removed_at IS NULL ORDER BY a.name, a.serial, e.name"
             );
             let mut statement = tx.prepare_cached(&sql)?;

@@ -33,7 +33,7 @@ mod standing;
 mod tokens;
 mod views;
 
-pub use adopt::{Adoptee, Adopting, Discarded, GivenUp, Mode};
+pub use adopt::{Adoptee, Adopting, Discarded, Fellow, GivenUp, Mode};
 pub use apps::{Configured, Place, PlaceError};
 pub use changes::ChangeAccepted;
 pub use deployments::{Created, Hidden, NewDeployment};

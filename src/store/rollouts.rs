@@ -7,7 +7,7 @@ use super::releases::{insert_release, mark_left, release_in};
 use super::routes::grow;
 use super::rows::{CONTAINER, container, inconsistent, json};
 use super::{Store, StoreError};
-use crate::core::container::{ContainerRow, OutputCursor};
+use crate::core::container::{ContainerRow, OutputCursor, WEB};
 use crate::core::deployment::{Deployment, Wanted};
 use crate::core::id::{ContainerSerial, DeploymentSerial, EnvironmentSerial, ReleaseSerial};
 use crate::core::operation::{Undo, scaffolding};
@@ -15,6 +15,7 @@ use crate::core::release::{Release, ReleaseContent};
 use crate::core::secret::Secret;
 use crate::core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
+use std::iter::once;
 
 /// What an environment serves.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,8 +24,17 @@ pub struct Live {
     pub release: Release,
     /// The deployment that made it live.
     pub deployment: DeploymentSerial,
-    /// Its container's row.
+    /// The row of the container that serves.
     pub container: ContainerRow,
+    /// Those of the processes beside it, by their names.
+    pub workers: Vec<ContainerRow>,
+}
+
+impl Live {
+    /// All its containers, the one that serves first.
+    pub fn containers(&self) -> impl DoubleEndedIterator<Item = &ContainerRow> {
+        once(&self.container).chain(&self.workers)
+    }
 }
 
 /// What becomes live at a commit.
@@ -121,18 +131,20 @@ impl Store {
         self.containers("c.deployment = ?1 AND c.role = 'candidate'", deployment.0)
     }
 
-    /// Writes down that the live container is about to be stopped to make room. Whatever ends the deployment before
+    /// Writes down that the live containers are about to be stopped to make room. Whatever ends the deployment before
     /// its commit will bring it back.
     ///
     /// # Errors
     /// [`StoreError::Moved`] if the deployment left its rollout.
-    pub fn displace(&self, deployment: &Deployment, live: &ContainerRow) -> Result<(), StoreError> {
+    pub fn displace(&self, deployment: &Deployment, live: &Live) -> Result<(), StoreError> {
         self.write_sparing("displace", |tx| {
             still(tx, deployment)?;
-            tx.execute(
-                "UPDATE container SET displaced_by = ?2 WHERE serial = ?1",
-                params![live.serial.0, deployment.serial.0],
-            )?;
+            for container in live.containers() {
+                tx.execute(
+                    "UPDATE container SET displaced_by = ?2 WHERE serial = ?1",
+                    params![container.serial.0, deployment.serial.0],
+                )?;
+            }
             Ok(())
         })
     }
@@ -164,7 +176,7 @@ impl Store {
         &self,
         deployment: &Deployment,
         what: Committing<'_>,
-        candidate: &ContainerRow,
+        candidates: &[ContainerRow],
         slug: &str,
         now: Timestamp,
     ) -> Result<Deployment, StoreError> {
@@ -193,10 +205,12 @@ impl Store {
                 "UPDATE container SET displaced_by = NULL WHERE environment = ?1 AND displaced_by IS NOT NULL",
                 [environment.0],
             )?;
-            tx.execute(
-                "UPDATE container SET role = 'live', release = ?2 WHERE serial = ?1",
-                params![candidate.serial.0, release.0],
-            )?;
+            for candidate in candidates {
+                tx.execute(
+                    "UPDATE container SET role = 'live', release = ?2 WHERE serial = ?1",
+                    params![candidate.serial.0, release.0],
+                )?;
+            }
             // A manual deployment starts what was stopped. A rollback holds until a new commit or a manual deployment;
             // a restart is neither.
             let pinned = match deployment.request.wanted {
@@ -234,17 +248,24 @@ impl Store {
                 return Ok(None);
             };
             let sql = format!(
-                "SELECT {CONTAINER} FROM container c WHERE c.environment = ?1 AND c.role = 'live'"
+                "SELECT {CONTAINER} FROM container c WHERE c.environment = ?1 AND c.role = 'live'
+                 ORDER BY c.process <> '{WEB}', c.process"
             );
             let mut statement = tx.prepare_cached(&sql)?;
             let mut rows = statement.query([environment.0])?;
             let row = rows.next()?.ok_or_else(|| {
                 inconsistent("environment", environment, "is live without a container")
             })?;
+            let serving = container(row)?;
+            let mut workers = Vec::new();
+            while let Some(row) = rows.next()? {
+                workers.push(container(row)?);
+            }
             Ok(Some(Live {
                 release: release_in(tx, ReleaseSerial(live_release))?,
                 deployment: DeploymentSerial(deployment),
-                container: container(row)?,
+                container: serving,
+                workers,
             }))
         })
     }

@@ -52,7 +52,7 @@ pub(super) fn routes(tx: &Connection) -> Result<Vec<Route>, StoreError> {
         "SELECT e.serial, a.name, e.name, e.domains, e.desired, c.address, r.content FROM environment e
          JOIN app a ON a.serial = e.app
          LEFT JOIN release r ON r.serial = e.live_release
-         LEFT JOIN container c ON c.environment = e.serial AND c.role = 'live'
+         LEFT JOIN container c ON c.environment = e.serial AND c.role = 'live' AND c.process = 'web'
          WHERE e.removed_at IS NULL AND e.domains <> '[]' ORDER BY e.configured DESC, e.serial",
     )?;
     let mut rows = statement.query([])?;

@@ -1,0 +1,83 @@
+//! What the engine is asked to make for a release: the environment's network, and a container for each process.
+
+use crate::core::address::engine_half;
+use crate::core::container::{ContainerRow, WEB};
+use crate::core::ports::{ContainerSpec, EngineMount, Labels, Network};
+use crate::core::process::alias;
+use crate::core::release::ReleaseContent;
+use crate::core::spec::{Check, Mount, MountSource};
+use crate::store::{ContainerEnv, Place, StoreError};
+use std::time::Duration;
+
+/// How often an image's own HEALTHCHECK is asked while its container starts, where the engine can be told.
+const HEALTH_START_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The environment's network.
+pub(super) fn network(place: &Place) -> Option<Network> {
+    Some(Network {
+        name: place.slug(),
+        subnet: place.subnet,
+        engine_half: engine_half(place.subnet)?,
+        app: place.app_name.as_str().to_owned(),
+        environment: place.environment_name.as_str().to_owned(),
+    })
+}
+
+/// How long a container of a release may take to stop. One of a process that the release does not have, which only a
+/// mended database could hold, is given what the app is.
+pub(super) fn grace(content: &ReleaseContent, row: &ContainerRow) -> Duration {
+    let own = content.process(&row.process);
+    own.map_or(content.run.stop_grace, |(run, _)| run.stop_grace)
+}
+
+/// What the engine is asked to make for a process of a release.
+pub(super) fn container_spec(
+    place: &Place,
+    content: &ReleaseContent,
+    env: ContainerEnv,
+    row: &ContainerRow,
+    labels: Labels,
+) -> Result<ContainerSpec, StoreError> {
+    let Some((run, check)) = content.process(&row.process) else {
+        return Err(StoreError::Inconsistent {
+            table: "container",
+            id: row.serial.to_string(),
+            what: format!("is of process '{}', which its release has not", row.process),
+        });
+    };
+    let mount = |mount: &Mount| EngineMount {
+        source: match &mount.source {
+            MountSource::Volume(name) => MountSource::Volume(format!("{}-{name}", place.slug())),
+            MountSource::External(name) => MountSource::External(name.clone()),
+            MountSource::Host(path) => MountSource::Host(path.clone()),
+        },
+        target: mount.target.clone(),
+        read_only: mount.read_only,
+    };
+    Ok(ContainerSpec {
+        name: row.name.clone(),
+        image: content.image.id.clone(),
+        command: run.command.clone(),
+        entrypoint: run.entrypoint.clone(),
+        env: env.variables,
+        labels,
+        network: place.slug(),
+        address: row.address,
+        alias: alias(place.app_name.as_str(), &row.process),
+        publish: run.publish.clone(),
+        mounts: run.volumes.iter().map(mount).collect(),
+        memory: run.memory,
+        millicpus: run.millicpus,
+        logging: run.logging.clone(),
+        stop_grace: run.stop_grace,
+        health_start_interval: matches!(check, Check::Image).then_some(HEALTH_START_INTERVAL),
+    })
+}
+
+/// What a process is called in front of its name where containers are spoken of: nothing for the one that serves.
+pub(super) fn spoken(process: &str) -> String {
+    match process {
+        WEB => String::new(),
+        worker => format!("{worker}: "),
+    }
+}
