@@ -161,10 +161,15 @@ async fn serve_and_drive(
         api.limits,
         stopped.clone(),
     ));
+    let mut keeping = tokio::task::JoinSet::new();
+    let (keeper, ends) = (Arc::clone(agent), until(stopped.clone()));
+    keeping.spawn(async move { keeper.keep_output(ends).await });
     let drive = agent.drive(until(stopped));
     tokio::pin!(drive);
     let driven = tokio::select! {
         driven = &mut drive => driven.context("the store failed"),
+        // It ends only when it is told to: or it has panicked, which says why.
+        Some(_) = keeping.join_next() => Err(anyhow::anyhow!("the containers' output is no longer kept")),
         ended = ended(&mut embedded) => match ended {
             Ok(()) => Err(anyhow::anyhow!("the ingress ended by itself")),
             Err(error) => Err(error),

@@ -108,6 +108,7 @@ fn an_empty_file_is_all_defaults() {
     assert_eq!(config.limits.max_concurrent, 2);
     assert_eq!(config.retention.keep_releases, 5);
     assert_eq!(config.retention.logs, Duration::from_secs(90 * 24 * 3600));
+    assert_eq!(config.retention.runtime_logs, 64 << 20);
     assert_eq!(config.retention.build_cache, None);
     assert_eq!(config.apps, []);
 }
@@ -578,6 +579,19 @@ fn the_build_cache_has_a_budget_only_where_it_may_be_pruned() {
             (6, 8, "is not a duration"),
         ],
     );
+    let config = good("[retention]\nruntime_logs = \"1GiB\"");
+    assert_eq!(config.retention.runtime_logs, 1 << 30);
+    for (value, message) in [
+        ("\"3MiB\"", "must be at least \"4MiB\""),
+        ("\"2PiB\"", "must be at most \"1PiB\""),
+        ("\"all\"", "is not a size"),
+        ("64", "must be text"),
+    ] {
+        assert_faults(
+            &format!("[retention]\nruntime_logs = {value}"),
+            &[(2, 16, message)],
+        );
+    }
 }
 
 #[test]

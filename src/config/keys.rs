@@ -55,7 +55,7 @@ pub const REGISTRY: Keys = &[&["host", "username", "password"]];
 /// `[limits]`.
 pub const LIMITS: Keys = &[&["max_concurrent"]];
 /// `[retention]`.
-pub const RETENTION: Keys = &[&["keep_releases", "logs"]];
+pub const RETENTION: Keys = &[&["keep_releases", "logs", "runtime_logs"]];
 /// `[[app]]`.
 pub const APP: Keys = &[APP_ONLY, LAYER];
 /// `[app.environments.NAME]`.

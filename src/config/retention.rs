@@ -11,6 +11,8 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const MOST_RELEASES: i64 = 1000;
 /// Less would make every build begin at nothing.
 const LEAST_CACHE: u64 = 100 << 20;
+/// An eighth of it goes at a time: less would hold a few minutes of a chatty program.
+const LEAST_LOG: u64 = 4 << 20;
 /// Beyond any host's disk.
 const MOST_CACHE: u64 = 1 << 50;
 
@@ -37,9 +39,20 @@ pub(super) fn read(top: &Table<'_>) -> Policy {
                 table.text("logs", duration(100 * 365 * DAY))
             })
             .unwrap_or_else(|| 90 * DAY),
+        runtime_logs: retention
+            .map_or(Reading::Absent, |table| table.text("runtime_logs", log))
+            .unwrap_or_else(|| 64 << 20),
         build_cache: prunes
             .unwrap_or_else(|| false)
             .then(|| budget.unwrap_or_else(|| 10 << 30)),
+    }
+}
+
+fn log(text: &str) -> Result<u64, String> {
+    match size(text)? {
+        bytes if bytes < LEAST_LOG => Err(format!("must be at least \"4MiB\", not {text:?}")),
+        bytes if bytes > MOST_CACHE => Err(format!("must be at most \"1PiB\", not {text:?}")),
+        bytes => Ok(bytes),
     }
 }
 

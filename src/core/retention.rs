@@ -13,6 +13,8 @@ pub struct Policy {
     pub keep_releases: usize,
     /// How long the log of a deployment that is no kept release's is kept after its end.
     pub logs: Duration,
+    /// How large the log of what an environment's containers print may grow, in bytes.
+    pub runtime_logs: u64,
     /// How large the engine's build cache may stay; `None`: it is not touched.
     pub build_cache: Option<u64>,
 }
@@ -297,6 +299,7 @@ mod tests {
         let policy = Policy {
             keep_releases: 5,
             logs: Duration::from_secs(10),
+            runtime_logs: 1 << 26,
             build_cache: None,
         };
         let now = Timestamp(100_000);

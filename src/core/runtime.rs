@@ -1,6 +1,12 @@
 //! What running containers print, kept beyond their lives: the lines, how severe they say they are, and how they are
 //! asked for.
 
+mod severity;
+mod written;
+
+pub use severity::severity_of;
+pub use written::{Read, Written, micros_of};
+
 use super::action::AppRef;
 use super::container::OutputCursor;
 use super::log::Stream;
@@ -18,6 +24,34 @@ pub enum Severity {
     Warn,
     /// Something is, `critical`, `fatal` and `panic` included.
     Error,
+}
+
+impl Severity {
+    /// All of them, the least severe first.
+    pub const ALL: [Self; 4] = [Self::Debug, Self::Info, Self::Warn, Self::Error];
+
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+
+    /// Reads the word back.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == text)
+    }
+
+    /// This one and what is more severe.
+    #[must_use]
+    pub fn and_above(self) -> Vec<Self> {
+        Self::ALL.into_iter().filter(|one| *one >= self).collect()
+    }
 }
 
 /// A line that a running container printed.
@@ -88,6 +122,42 @@ pub struct RuntimeFilter {
     pub release: Option<i64>,
     /// Every one of these must hold.
     pub conditions: Vec<Condition>,
+}
+
+impl RuntimeFilter {
+    /// Whether a line is meant. How severe it is is looked for only where that is asked.
+    #[must_use]
+    pub fn takes(&self, line: &Written<'_>) -> bool {
+        let since = self
+            .since
+            .is_none_or(|since| line.micros >= since.0.saturating_mul(1000));
+        // The whole of the millisecond.
+        let until = self
+            .until
+            .is_none_or(|until| line.micros <= until.0.saturating_mul(1000).saturating_add(999));
+        let process = self.process.as_deref();
+        since
+            && until
+            && process.is_none_or(|process| process == line.process)
+            && self.release.is_none_or(|release| release == line.release)
+            && self.conditions.iter().all(|one| one.holds(line))
+    }
+}
+
+impl Condition {
+    fn holds(&self, line: &Written<'_>) -> bool {
+        match self {
+            Self::Severity { any, not } => {
+                let severity = severity_of(line.text).unwrap_or(Severity::Info);
+                any.contains(&severity) != *not
+            }
+            Self::Stream(stream) => *stream == line.stream,
+            Self::Contains { any, not } => {
+                any.iter().any(|part| line.text.contains(part.as_str())) != *not
+            }
+            Self::Equals { any, not } => any.iter().any(|text| line.text == text) != *not,
+        }
+    }
 }
 
 /// A condition on a line.

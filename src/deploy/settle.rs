@@ -5,6 +5,7 @@ use super::Agent;
 use super::containers::{grace, spoken};
 use super::journal::Journal;
 use super::patience::Backoff;
+use super::runtime::Unread;
 use super::uphold::NotYet;
 use crate::core::admission::Desired;
 use crate::core::container::{ContainerRow, WEB};
@@ -43,6 +44,15 @@ impl From<StoreError> for Hindrance {
 impl From<EngineError> for Hindrance {
     fn from(error: EngineError) -> Self {
         Self::Later(error.to_string())
+    }
+}
+
+impl From<Unread> for Hindrance {
+    fn from(error: Unread) -> Self {
+        match error {
+            Unread::Engine(error) => error.into(),
+            Unread::Store(error) => Self::Store(error),
+        }
     }
 }
 
@@ -289,8 +299,12 @@ impl Agent {
         Ok(spec.map_or(DRAIN_TIMEOUT, |spec| spec.rollout.drain_timeout))
     }
 
-    /// What a container still has to say goes into the log of the deployment it was made for.
+    /// What a container still has to say goes into the runtime log if it was live, else into the log of the deployment
+    /// it was made for.
     async fn read_to_the_end(&self, row: &ContainerRow) -> Result<(), Hindrance> {
+        if let Some(printing) = self.store.printing_of(row.serial)? {
+            return Ok(self.keep_the_rest(&printing).await?);
+        }
         let owner = self.store.deployment(row.deployment)?;
         let journal = self.journal(owner.id, &self.store.hidden_values(row.serial)?)?;
         let mut lines = self

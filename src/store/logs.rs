@@ -58,7 +58,7 @@ impl Lost {
 }
 
 /// What stands where lines are missing.
-fn gap(lines: u64) -> String {
+pub(super) fn gap(lines: u64) -> String {
     let lines = match lines {
         1 => "1 line is".to_owned(),
         more => format!("{more} lines are"),

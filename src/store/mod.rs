@@ -26,6 +26,7 @@ mod rollouts;
 mod routes;
 mod rows;
 mod running;
+mod runtime;
 mod schema;
 mod seal;
 mod secrets;
@@ -50,6 +51,7 @@ pub use releases::NoTarget;
 pub use retention::{Holding, KnownProject};
 pub use rollouts::{Committing, Live};
 pub use running::Running;
+pub use runtime::{Piece, Printing};
 pub use secrets::{ContainerEnv, SecretError};
 pub use tokens::{NewToken, Token, TokenMade};
 
@@ -164,6 +166,7 @@ pub struct Store {
     data_dir: PathBuf,
     disk: disk::Disk,
     lost: Arc<logs::Lost>,
+    runtime: runtime::RuntimeLogs,
     tokens: remembered::Remembered,
     credentials_directory: Option<PathBuf>,
     /// Held for as long as the store is open; the kernel lets go of it when the process ends, however it ends.
@@ -204,6 +207,7 @@ impl Store {
             data_dir: data_dir.to_owned(),
             disk,
             lost: Arc::default(),
+            runtime: runtime::RuntimeLogs::default(),
             tokens: remembered::Remembered::default(),
             credentials_directory: with.credentials_directory,
             _lock: lock,
@@ -383,7 +387,7 @@ fn open_database(data_dir: &Path, with: &OpenWith) -> Result<Opened, StoreError>
     let instance =
         schema::instance(&mut writer, &seal, with)?.ok_or_else(|| key.wrong(&database))?;
     files::keep_text(&data_dir.join("instance"), &format!("{instance}\n"))?;
-    for name in ["logs", "git", "work"] {
+    for name in ["logs", "runtime", "git", "work"] {
         files::make_private_dir(&data_dir.join(name))?;
     }
     let readers = (0..READERS)

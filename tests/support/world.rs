@@ -50,6 +50,8 @@ pub struct Made {
     pub state: ContainerState,
     pub restart: RestartPolicy,
     pub printed: Vec<String>,
+    /// When each of the lines was printed, as far as the engine has noted it.
+    pub times: Vec<Timestamp>,
 }
 
 /// Everything outside the process.
@@ -109,6 +111,7 @@ pub struct State {
     pub build_prints: Vec<String>,
     pub most_builds_at_once: usize,
     pub builds_now: usize,
+    began: Option<Instant>,
 }
 
 impl State {
@@ -211,6 +214,29 @@ impl State {
     }
 }
 
+impl State {
+    /// What a container printed after a line, and when. The engine notes the time when somebody looks.
+    fn printed(&mut self, name: &str, after: Option<&OutputCursor>) -> Vec<OutputLine> {
+        let now = wall(self.began.unwrap_or_else(begin).elapsed());
+        let Some(made) = self.containers.get_mut(name) else {
+            return Vec::new();
+        };
+        made.times.resize(made.printed.len(), now);
+        let lines = made.printed.iter().zip(&made.times).enumerate();
+        lines
+            .map(|(index, (text, at))| OutputLine {
+                cursor: OutputCursor(format!(
+                    "{}/{index:09}",
+                    at.to_millis_string().replace('Z', "000000Z")
+                )),
+                stream: Stream::Stdout,
+                text: text.clone(),
+            })
+            .filter(|line| after.is_none_or(|after| line.cursor > *after))
+            .collect()
+    }
+}
+
 /// Calls that are not answered.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
@@ -244,13 +270,18 @@ pub struct World {
 
 impl World {
     pub fn new() -> Arc<Self> {
+        let started = begin();
+        let state = State {
+            began: Some(started),
+            ..State::default()
+        };
         Arc::new(Self {
-            state: Mutex::default(),
+            state: Mutex::new(state),
             event: Mutex::default(),
             crash: Mutex::default(),
             crashed: Notify::new(),
             changed: Notify::new(),
-            started: begin(),
+            started,
             random: AtomicU64::new(1),
         })
     }
@@ -326,6 +357,12 @@ impl World {
             std::future::pending::<()>().await;
         }
         value
+    }
+
+    /// Changes what is outside, and whoever follows an output sees it.
+    pub fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock().unwrap());
+        self.changed.notify_waiters();
     }
 
     async fn engine<T>(
@@ -414,10 +451,49 @@ impl World {
 
 pub struct Fake(pub Arc<World>);
 
+impl Fake {
+    /// What a container prints after a line, as it comes, until the container ends or the engine goes away.
+    fn more_output<'a>(
+        &'a self,
+        name: &'a str,
+        after: Option<OutputCursor>,
+    ) -> BoxStream<'a, Result<OutputLine, EngineError>> {
+        let more = stream::unfold((after, false), move |(after, is_over)| async move {
+            loop {
+                let changed = self.0.changed.notified();
+                if is_over {
+                    return None;
+                }
+                let (lines, runs) = {
+                    let mut state = self.0.state.lock().unwrap();
+                    if state.engine_is_gone {
+                        let gone = EngineError::Unavailable("it went away".into());
+                        return Some((vec![Err(gone)], (after, true)));
+                    }
+                    let lines = state.printed(name, after.as_ref());
+                    let made = state.containers.get(name);
+                    let runs = made
+                        .is_some_and(|made| matches!(made.state, ContainerState::Running { .. }));
+                    (lines, runs)
+                };
+                if let Some(last) = lines.last() {
+                    let last = Some(last.cursor.clone());
+                    return Some((lines.into_iter().map(Ok).collect(), (last, false)));
+                }
+                if !runs {
+                    return None;
+                }
+                changed.await;
+            }
+        });
+        more.flat_map(stream::iter).boxed()
+    }
+}
+
 #[async_trait]
 impl Clock for Fake {
     fn now(&self) -> Timestamp {
-        Timestamp(1_741_948_320_000 + i64::try_from(self.monotonic().as_millis()).unwrap())
+        wall(self.monotonic())
     }
 
     fn monotonic(&self) -> Duration {
@@ -595,6 +671,11 @@ impl Ingress for Fake {
             })
             .await
     }
+}
+
+/// The wall's time so long after a world began.
+fn wall(since: Duration) -> Timestamp {
+    Timestamp(1_741_948_320_000 + i64::try_from(since.as_millis()).unwrap())
 }
 
 fn behaviour(state: &State, image: &str) -> Behaviour {
@@ -789,6 +870,7 @@ impl Engine for Fake {
                         state: ContainerState::Created,
                         restart: RestartPolicy::No,
                         printed: vec!["hello".into()],
+                        times: Vec::new(),
                     });
                 Ok(())
             })
@@ -892,32 +974,23 @@ impl Engine for Fake {
                 .engine("output", |state| {
                     let breaks = state.outputs_break > 0;
                     state.outputs_break = state.outputs_break.saturating_sub(1);
-                    let printed = state.containers.get(name).map(|made| made.printed.clone());
-                    Ok((printed.unwrap_or_default(), breaks))
+                    Ok((state.printed(name, after.as_ref()), breaks))
                 })
                 .await;
-            let (printed, breaks) = match asked {
-                Ok((printed, breaks)) => (printed.into_iter().enumerate(), breaks),
+            let (lines, breaks) = match asked {
+                Ok(answer) => answer,
                 Err(error) => return stream::iter([Err(error)]).boxed(),
             };
-            let lines: Vec<_> = printed
-                .map(|(index, text)| OutputLine {
-                    cursor: OutputCursor(format!("{index:09}")),
-                    stream: Stream::Stdout,
-                    text,
-                })
-                .filter(|line| after.as_ref().is_none_or(|after| line.cursor > *after))
-                .map(Ok)
-                .collect();
+            let last = lines.last().map(|line| line.cursor.clone()).or(after);
             let more = if breaks {
                 let broken = EngineError::Unavailable("the stream broke".into());
                 stream::iter([Err(broken)]).boxed()
             } else if follow {
-                stream::pending().boxed()
+                self.more_output(name, last)
             } else {
                 stream::empty().boxed()
             };
-            stream::iter(lines).chain(more).boxed()
+            stream::iter(lines.into_iter().map(Ok)).chain(more).boxed()
         };
         lines.flatten_stream().boxed()
     }
@@ -1068,6 +1141,7 @@ impl Bench {
             retention: Policy {
                 keep_releases: 5,
                 logs: Duration::from_secs(90 * 24 * 3600),
+                runtime_logs: 1 << 26,
                 build_cache: None,
             },
         }

@@ -187,6 +187,7 @@ impl Sim {
                         state: ContainerState::Created,
                         restart: RestartPolicy::No,
                         printed: Vec::new(),
+                        times: Vec::new(),
                     });
             }
             InFlight::Start(name) => {
