@@ -104,6 +104,7 @@ play! {
     sevalla_limits_before_anything_is_done: "sevalla/limits",
     sevalla_admits_faults_with_documented_statuses: "sevalla/faults",
     sevalla_gives_a_deployments_log_as_entries: "sevalla/logs",
+    sevalla_gives_what_runs_prints: "sevalla/runtime_logs",
 }
 
 #[test]

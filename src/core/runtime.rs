@@ -156,6 +156,12 @@ impl Condition {
                 any.iter().any(|part| line.text.contains(part.as_str())) != *not
             }
             Self::Equals { any, not } => any.iter().any(|text| line.text == text) != *not,
+            Self::Label {
+                label,
+                any,
+                partly,
+                not,
+            } => label.holds_one(line, any, *partly) != *not,
         }
     }
 }
@@ -197,6 +203,22 @@ pub enum Condition {
         /// Turned round.
         not: bool,
     },
+}
+
+impl Label {
+    fn holds_one(self, line: &Written<'_>, any: &[String], partly: bool) -> bool {
+        let release = line.release.to_string();
+        let text = match self {
+            Self::Container => line.container,
+            Self::Process => line.process,
+            Self::Release => &release,
+            Self::Stream => line.stream.as_str(),
+        };
+        any.iter().any(|one| match partly {
+            true => text.contains(one.as_str()),
+            false => text == one,
+        })
+    }
 }
 
 /// What a line is labelled with, beside its time and its text.

@@ -328,10 +328,23 @@ impl Stage {
             "tokens are damaged" => self.damage("ALTER TABLE token RENAME COLUMN scope TO lost"),
             "tokens are mended" => self.damage("ALTER TABLE token RENAME COLUMN lost TO scope"),
             "the database is mended" => self.damage("ALTER TABLE lost RENAME TO release"),
-            _ => match event.strip_prefix("the newest is ") {
-                Some(status) => self.drive_until(status).await,
-                None => panic!("nobody knows how '{event}' happens"),
-            },
+            "what is printed is kept" => {
+                let a_while = tokio::time::sleep(Duration::from_secs(10));
+                let kept = self.agent.keep_output(a_while);
+                self.agent.drive(kept).await.unwrap();
+            }
+            _ => {
+                if let Some(status) = event.strip_prefix("the newest is ") {
+                    self.drive_until(status).await;
+                } else if let Some(line) = event.strip_prefix("what runs prints ") {
+                    let mut state = self.bench.world.state.lock().unwrap();
+                    for made in state.containers.values_mut() {
+                        made.printed.push(line.to_owned());
+                    }
+                } else {
+                    panic!("nobody knows how '{event}' happens");
+                }
+            }
         }
     }
 

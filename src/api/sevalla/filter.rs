@@ -186,7 +186,8 @@ impl Filter {
         };
         Ok(match &self.key {
             Key::Severity => Condition::Severity {
-                any: severities()
+                any: Severity::ALL
+                    .into_iter()
                     .filter(|one| self.has_severity(severity_word(*one)))
                     .collect(),
                 not,
@@ -207,16 +208,6 @@ impl Filter {
             },
         })
     }
-}
-
-fn severities() -> impl Iterator<Item = Severity> {
-    [
-        Severity::Debug,
-        Severity::Info,
-        Severity::Warn,
-        Severity::Error,
-    ]
-    .into_iter()
 }
 
 /// The filters as the runtime log understands them.

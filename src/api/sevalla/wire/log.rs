@@ -1,7 +1,7 @@
 //! Lines of logs in answers.
 
 use crate::core::log::Line;
-use crate::core::runtime::{RuntimeLine, Severity};
+use crate::core::runtime::{RuntimeLine, Severity, severity_of};
 use crate::core::time::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -50,7 +50,7 @@ impl LogEntry {
             id: format!("{}-{offset}", deployment.simple()),
             message: line.text.to_owned(),
             service: APP_DEPLOYMENT,
-            severity: severity(None),
+            severity: severity(severity_of(line.text)),
             tags,
             timestamp: formatted(at),
             unix_timestamp: at.0.saturating_mul(1000),
