@@ -1071,6 +1071,7 @@ async fn every_command_explains_itself() {
         "suspend",
         "activate",
         "apps",
+        "ps",
         "app show",
         "app rm",
         "gc",

@@ -5,7 +5,8 @@ use super::output::Color;
 use super::patience::DEFAULT_PATIENCE;
 use super::{
     adopt, again, app, cancel, change, check, completions, deploy, events, explain, gc, hook,
-    ingress, list, logs, man, reload, remove, secret, serve, show, status, takeover, token,
+    ingress, list, logs, man, processes, reload, remove, secret, serve, show, status, takeover,
+    token,
 };
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
@@ -180,6 +181,8 @@ pub enum AskCommand {
     /// List apps, their environments and what is live in them
     #[command(after_long_help = APPS)]
     Apps,
+    /// List the processes of an environment and how each of them stands
+    Ps(processes::ProcessesArgs),
     /// Show or remove an app
     #[command(subcommand)]
     App(AppCommand),

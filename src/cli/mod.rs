@@ -33,6 +33,7 @@ mod output;
 mod patience;
 mod place;
 mod plan;
+mod processes;
 mod question;
 mod refusal;
 mod reload;
@@ -164,6 +165,7 @@ async fn ask(session: &Session, command: AskCommand) -> Result<Exit, Error> {
         AskCommand::Suspend(args) => change::down(session, What::Suspend, &args).await,
         AskCommand::Activate(args) => change::up(session, What::Activate, &args).await,
         AskCommand::Apps => apps::run(session).await,
+        AskCommand::Ps(args) => processes::run(session, &args).await,
         AskCommand::Adopt(args) => adopt::run(session, &args).await,
         AskCommand::Takeover(args) => takeover::run(session, &args).await,
         AskCommand::Reload(args) => reload::run(session, &args).await,

@@ -29,6 +29,8 @@ struct Plan {
     image: Option<String>,
     release: Option<i64>,
     #[serde(default)]
+    processes: Vec<String>,
+    #[serde(default)]
     changes: Vec<String>,
     #[serde(default)]
     waits_for: u64,
@@ -74,6 +76,7 @@ fn text(plan: &Plan, paint: Paint) -> String {
     row("commit", plan.commit_sha.as_deref().map(clean));
     row("release", plan.release.map(|number| number.to_string()));
     row("steps", Some(clean(&plan.steps.join(", "))));
+    row("processes", Some(clean(&plan.processes.join(", "))));
     let strategy = plan.strategy.as_deref().map(clean);
     row(
         "strategy",

@@ -11,7 +11,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const INTERVAL: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(60);
-const STAYS_UP: Duration = Duration::from_secs(5);
+pub(super) const STAYS_UP: Duration = Duration::from_secs(5);
 
 /// The keys of `health`.
 #[derive(Clone, Debug)]
@@ -28,10 +28,6 @@ pub(super) struct HealthKeys {
 /// Reads `health`.
 pub(super) fn read(value: &Value<'_>) -> Option<HealthKeys> {
     let table = value.table(keys::HEALTH)?;
-    let only_true = |value: &Value<'_>| match value.boolean()? {
-        true => Some(()),
-        false => value.fault("can only be true; leave it out otherwise"),
-    };
     Some(HealthKeys {
         path: table.text("path", request_path),
         tcp: table.read("tcp", only_true),
@@ -41,6 +37,14 @@ pub(super) fn read(value: &Value<'_>) -> Option<HealthKeys> {
         interval: table.text("interval", duration(HOUR)),
         timeout: table.text("timeout", duration(DAY)),
     })
+}
+
+/// What is asked for by being named.
+pub(super) fn only_true(value: &Value<'_>) -> Option<()> {
+    match value.boolean()? {
+        true => Some(()),
+        false => value.fault("can only be true; leave it out otherwise"),
+    }
 }
 
 fn request_path(text: &str) -> Result<String, String> {

@@ -66,6 +66,17 @@ pub const CREDENTIALS: Keys = &[&["token", "ssh_key"]];
 pub const HEALTH: Keys = &[&[
     "path", "tcp", "image", "stays_up", "port", "interval", "timeout",
 ]];
+/// `[app.processes.NAME]`.
+pub const PROCESS: Keys = &[&[
+    "command",
+    "entrypoint",
+    "memory",
+    "cpus",
+    "stop_grace",
+    "health",
+]];
+/// `health` of a process.
+pub const PROCESS_HEALTH: Keys = &[&["image", "stays_up"]];
 /// `deadlines` of an app.
 pub const DEADLINES: Keys = &[&["checkout", "build", "rollout"]];
 /// `logging` of an app.
@@ -109,6 +120,7 @@ pub const LAYER: &[&str] = &[
     "memory",
     "cpus",
     "logging",
+    "processes",
 ];
 
 /// Every table with its keys, by the name a person would look for; `app.environments` is [`APP`]'s second group.
@@ -123,6 +135,8 @@ pub const TABLES: &[(&str, Keys)] = &[
     ("app", APP),
     ("app.credentials", CREDENTIALS),
     ("app.health", HEALTH),
+    ("app.processes", PROCESS),
+    ("app.processes.health", PROCESS_HEALTH),
     ("app.deadlines", DEADLINES),
     ("app.logging", LOGGING),
 ];

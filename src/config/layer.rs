@@ -2,11 +2,12 @@
 //! by itself. What keys mean together is judged when the layers lie over each other.
 
 use super::health::{self, HealthKeys};
+use super::process::{self, ProcessLayer};
 use super::reader::{At, Reading, Table, Value};
 use super::repository::Remote;
 use super::value::{c_string, duration, memory, millicpus, port, secret, variable_secret};
 use super::{keys, path, publish, repository, volume};
-use crate::core::name::{Branch, ImageReference, VariableName};
+use crate::core::name::{Branch, ImageReference, ProcessName, VariableName};
 use crate::core::route::Domain;
 use crate::core::secret::SecretSource;
 use crate::core::spec::{GitCredentials, Logging, Mount, Publish, PullPolicy, Strategy};
@@ -46,6 +47,7 @@ pub(super) struct Layer {
     pub memory: Reading<u64>,
     pub millicpus: Reading<u32>,
     pub logging: Reading<Logging>,
+    pub processes: BTreeMap<ProcessName, ProcessLayer>,
 }
 
 /// The keys of `deadlines`.
@@ -86,6 +88,7 @@ impl Layer {
             memory: table.text("memory", memory),
             millicpus: table.read("cpus", millicpus),
             logging: table.read("logging", logging),
+            processes: process::read(table),
         }
     }
 
@@ -118,6 +121,7 @@ impl Layer {
             memory: self.memory.over(&below.memory),
             millicpus: self.millicpus.over(&below.millicpus),
             logging: self.logging.over(&below.logging),
+            processes: process::over(&self.processes, &below.processes),
         }
     }
 }

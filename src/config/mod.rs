@@ -21,6 +21,7 @@ pub mod keys;
 mod layer;
 mod listening;
 mod path;
+mod process;
 mod publish;
 mod reader;
 mod repository;

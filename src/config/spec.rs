@@ -4,6 +4,7 @@
 use super::fault::{Place, Report};
 use super::health;
 use super::layer::{DeadlineKeys, Layer, default_logging};
+use super::process;
 use super::reader::{At, Reading};
 use super::repository::{Remote, Transport};
 use crate::core::name::{Branch, ImageReference, VariableName};
@@ -14,7 +15,8 @@ use crate::core::spec::{
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const SECOND: Duration = Duration::from_secs(1);
+/// What `stop_grace` is if nothing is said.
+pub(super) const STOP_GRACE: Duration = Duration::from_secs(10);
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Builds the spec; `None` where its source has a fault. `place` is the app's.
@@ -36,7 +38,7 @@ pub(super) fn build(layer: &Layer, place: &Place, report: &Report) -> Option<Spe
     Some(Spec {
         source: source?,
         run: run(layer),
-        processes: BTreeMap::new(),
+        processes: process::build(layer, report),
         rollout,
         deadlines: deadlines(layer.deadlines.value()),
         domains: values(&layer.domains),
@@ -220,7 +222,7 @@ fn run(layer: &Layer) -> RunSpec {
         volumes: values(&layer.volumes),
         memory: layer.memory.value().copied(),
         millicpus: layer.millicpus.value().copied(),
-        stop_grace: layer.stop_grace.value().copied().unwrap_or(10 * SECOND),
+        stop_grace: layer.stop_grace.value().copied().unwrap_or(STOP_GRACE),
         logging: layer
             .logging
             .value()
@@ -229,7 +231,7 @@ fn run(layer: &Layer) -> RunSpec {
     }
 }
 
-fn values<T: Clone>(list: &Reading<Vec<At<T>>>) -> Vec<T> {
+pub(super) fn values<T: Clone>(list: &Reading<Vec<At<T>>>) -> Vec<T> {
     listed(list).iter().map(|at| at.value.clone()).collect()
 }
 

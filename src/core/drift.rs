@@ -3,6 +3,8 @@
 //!
 //! Only keys are named, never values: a variable or a build argument may be a secret.
 
+use super::name::ProcessName;
+use super::process::ProcessSpec;
 use super::release::ReleaseContent;
 use super::spec::{Check, GitSource, Health, ImageSource, RunSpec, SourceSpec, Spec};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +25,7 @@ pub fn drift(
     let mut live = configured.clone();
     live.source = without_steering(made_from, &configured.source);
     live.run = content.run.clone();
+    live.processes = content.processes.clone();
     live.rollout.health.check = content.check.clone();
     differences(&live, configured)
 }
@@ -51,6 +54,7 @@ pub fn differences(one: &Spec, other: &Spec) -> BTreeSet<String> {
     let mut keys = Keys::default();
     keys.source(&one.source, &other.source);
     keys.run(&one.run, &other.run);
+    keys.processes(&one.processes, &other.processes);
     keys.note("domains", one.domains == other.domains);
     let (a, b) = (&one.rollout, &other.rollout);
     keys.note("strategy", a.strategy == b.strategy);
@@ -126,6 +130,28 @@ impl Keys {
         self.note("cpus", one.millicpus == other.millicpus);
         self.note("stop_grace", one.stop_grace == other.stop_grace);
         self.note("logging", one.logging == other.logging);
+    }
+
+    fn processes(
+        &mut self,
+        one: &BTreeMap<ProcessName, ProcessSpec>,
+        other: &BTreeMap<ProcessName, ProcessSpec>,
+    ) {
+        for name in one.keys().chain(other.keys()) {
+            let key = format!("processes.{name}");
+            match (one.get(name), other.get(name)) {
+                (Some(a), Some(b)) => {
+                    let mut note = |own, is_same| self.note(&format!("{key}.{own}"), is_same);
+                    note("command", a.command == b.command);
+                    note("entrypoint", a.entrypoint == b.entrypoint);
+                    note("memory", a.memory == b.memory);
+                    note("cpus", a.millicpus == b.millicpus);
+                    note("stop_grace", a.stop_grace == b.stop_grace);
+                    note("health", a.check == b.check);
+                }
+                (one, other) => self.note(&key, one == other),
+            }
+        }
     }
 
     /// A check that follows the app's port on both sides changes with it: that is `port`, no key of its own.

@@ -2,7 +2,7 @@
 
 use super::admission::{Desired, Entry, Standing, Verdict};
 use super::deployment::{Step, Wanted};
-use super::name::{AppName, Branch, EnvironmentName, Sha};
+use super::name::{AppName, Branch, EnvironmentName, ProcessName, Sha};
 use super::route::Domain;
 use super::spec::{Mount, RunSpec, Strategy};
 
@@ -19,6 +19,8 @@ pub struct Planned {
     pub steps: Vec<Step>,
     /// Where its requests come from.
     pub domains: Vec<Domain>,
+    /// What would run beside the container that serves.
+    pub processes: Vec<ProcessName>,
     /// How the new container would take over.
     pub strategy: Strategy,
     /// Why that is not the configured one; `None` if it is.

@@ -79,8 +79,8 @@ pub struct ProcessView {
     pub state: Option<ContainerState>,
     /// The number of the release it runs.
     pub release: Option<i64>,
-    /// When it became part of the environment, in the release that is live: for clients that want a date.
-    pub created_at: super::time::Timestamp,
+    /// When that release was made.
+    pub since: Option<super::time::Timestamp>,
 }
 
 /// The id clients hold of a process; no row has it.

@@ -33,9 +33,14 @@ impl Agent {
         let standing = self.store.standing(place.environment).map_err(internal)?;
         let verdict = admit(&standing, trigger, &wanted);
         let live = self.store.live(place.environment).map_err(internal)?;
-        let run = match wanted {
-            Wanted::Release(serial) => self.store.release(serial).map_err(internal)?.content.run,
-            Wanted::Commit { .. } | Wanted::Image(_) | Wanted::Restart => spec.run.clone(),
+        let (run, processes) = match wanted {
+            Wanted::Release(serial) => {
+                let content = self.store.release(serial).map_err(internal)?.content;
+                (content.run, content.processes)
+            }
+            Wanted::Commit { .. } | Wanted::Image(_) | Wanted::Restart => {
+                (spec.run.clone(), spec.processes.clone())
+            }
         };
         let takes_over = TakesOver::of(spec.rollout.strategy, &spec.run, &run);
         let outcome = match self.refusal() {
@@ -45,6 +50,7 @@ impl Agent {
         Ok(Reply::Plan(Box::new(Planned {
             steps: wanted.steps().to_vec(),
             domains: spec.domains.clone(),
+            processes: processes.into_keys().collect(),
             strategy: takes_over.strategy(),
             instead: takes_over.instead(),
             interruption: Interruption::of(takes_over.strategy(), &standing, live.is_some()),

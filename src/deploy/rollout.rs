@@ -9,7 +9,7 @@ use super::walk::Walk;
 use crate::core::admission::Desired;
 use crate::core::deployment::{Deployment, Step, Wanted};
 use crate::core::failure::{Failure, FailureCode};
-use crate::core::name::ImageReference;
+use crate::core::name::{ImageReference, ProcessName};
 use crate::core::planned::{Interruption, TakesOver};
 use crate::core::release::{Image, ReleaseContent};
 use crate::core::spec::{PullPolicy, SourceSpec, Strategy};
@@ -40,6 +40,7 @@ impl Walk<'_> {
         let takes_over = TakesOver::of(self.spec.rollout.strategy, &self.spec.run, &content.run);
         let live = agent.store.live(self.deployment.environment)?;
         self.announce(takes_over, live.as_ref());
+        self.announce_workers(takes_over, &content, live.as_ref());
         let candidates = self.create(interrupt, &content, &variables).await?;
         match (takes_over, &live) {
             (TakesOver::Recreate(_), Some(live)) => self.make_room(interrupt, live).await?,
@@ -193,6 +194,29 @@ impl Walk<'_> {
             .map(|why| format!(" instead of \"swap\", because {why}"))
             .unwrap_or_default();
         let text = format!("Strategy \"{name}\"{instead}: {}", interruption.why());
+        self.journal.agent(Step::Rollout, &text);
+    }
+
+    /// What runs beside the container that serves, and that by `swap` its old and new ones overlap, which not every worker
+    /// bears.
+    fn announce_workers(
+        &self,
+        takes_over: TakesOver,
+        content: &ReleaseContent,
+        live: Option<&Live>,
+    ) {
+        let names: Vec<&str> = content.processes.keys().map(ProcessName::as_str).collect();
+        if names.is_empty() {
+            return;
+        }
+        let overlap = live.is_some_and(|live| !live.workers.is_empty());
+        let beside = match takes_over {
+            TakesOver::Swap if overlap => {
+                "; until the new release is live its processes run beside the old ones"
+            }
+            TakesOver::Swap | TakesOver::Recreate(_) => "",
+        };
+        let text = format!("Processes beside web: {}{beside}", names.join(", "));
         self.journal.agent(Step::Rollout, &text);
     }
 

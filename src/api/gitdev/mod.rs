@@ -17,6 +17,7 @@ mod operations;
 mod parse;
 mod path;
 mod plan;
+mod processes;
 mod render;
 mod secrets;
 mod tokens;
@@ -50,6 +51,7 @@ pub(super) fn routes(api: &Api) -> Router<Api> {
         events::routes(),
         secrets::routes(),
         hooks::routes(),
+        processes::routes(),
         tokens::routes(),
         gc::routes(),
         upkeep::routes(),

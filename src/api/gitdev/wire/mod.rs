@@ -12,6 +12,7 @@ pub(super) mod name;
 pub(super) mod operation;
 pub(super) mod plan;
 pub(super) mod problem;
+pub(super) mod process;
 pub(super) mod reload;
 pub(super) mod request;
 pub(super) mod secret;

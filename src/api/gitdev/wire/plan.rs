@@ -26,6 +26,8 @@ pub(in crate::api::gitdev) struct Plan {
     /// Why the strategy is not the configured one; none if it is.
     #[schema(required)]
     instead: Option<&'static str>,
+    /// What would run beside the container that serves.
+    processes: Vec<String>,
     /// Why it would not be taken in.
     #[schema(required)]
     refused: Option<String>,
@@ -71,6 +73,7 @@ impl From<&Planned> for Plan {
             environment: plan.environment.to_string(),
             image: version.image.clone(),
             instead: plan.instead,
+            processes: plan.processes.iter().map(ToString::to_string).collect(),
             refused,
             release: version.release,
             steps: plan.steps.iter().copied().map(Step::from).collect(),
