@@ -396,6 +396,23 @@ async fn no_secret_is_in_a_log_an_answer_an_error_the_database_an_argument_or_an
             finds.look(path, &world.ask("GET", path, "").await);
         }
     }
+    // What the running app printed was read beside all that; the last of it is the last name's.
+    let (mut printed, mut next) = (String::new(), 0);
+    while !printed.contains("split CREDENTIAL") {
+        let path = format!("/v1/apps/built/logs?from={next}&wait=true&limit=1000");
+        let answer = world.ask("GET", &path, "").await;
+        finds.look("the runtime log", &answer);
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        let page: Value = serde_json::from_str(body).unwrap();
+        next = page["meta"]["next"].as_u64().unwrap();
+        printed += body;
+    }
+    for form in [&["--json"][..], &[]] {
+        let arguments = [&["logs", "built", "-n", "1000"][..], form].concat();
+        let ran = world.run(&arguments).await.ok();
+        finds.look("logs of an app", &format!("{}{}", ran.stdout, ran.stderr));
+        assert!(ran.stdout.contains("[redacted], and on"), "{}", ran.stdout);
+    }
     let told = world.told();
     finds.look("what the daemon tells of itself", &told);
     assert!(told.contains("/hooks/***"));
@@ -422,6 +439,8 @@ async fn no_secret_is_in_a_log_an_answer_an_error_the_database_an_argument_or_an
     assert_eq!(shown, innocent.all_forms(), "{logs}");
     let on_disk = looking::read_below(&world.data_dir().join("logs"));
     assert_eq!(innocent.forms_in(&on_disk), innocent.all_forms());
+    let printed = looking::read_below(&world.data_dir().join("runtime"));
+    assert_eq!(innocent.forms_in(&printed), innocent.all_forms());
     for name in scene.names.split(' ') {
         for form in ["raw", "base64", "wrapped", "basic", "url", "json", "split"] {
             assert!(logs.contains(&format!("{form} {name}")), "{form} {name}");

@@ -830,7 +830,10 @@ async fn a_log_is_printed_whole_by_id_and_by_app_and_followed_to_its_end() {
     let page = json!({"data": [success()], "meta": {"total": 9, "limit": 1, "offset": 0}});
     for (arguments, wait) in [
         (&["logs", "dep_9x2m4p"][..], "false"),
-        (&["logs", "web", "--environment", "production"], "false"),
+        (
+            &["logs", "web", "--deployment", "--environment", "production"],
+            "false",
+        ),
     ] {
         let daemon = Daemon::start(&[
             (GET, &[ok(success())]),
@@ -853,7 +856,7 @@ async fn a_log_is_printed_whole_by_id_and_by_app_and_followed_to_its_end() {
         Answer::Log(two.clone(), true),
     ];
     let daemon = Daemon::start(&[(LIST, &[ok(page)]), (LOGS, &pages)]);
-    let output = run(&daemon, &["logs", "web", "-f"]).await;
+    let output = run(&daemon, &["logs", "web", "--deployment", "-f"]).await;
     assert_exit(&output, 0);
     assert_eq!(stdout(&output), format!("{one}{two}"));
     assert_eq!(
@@ -889,7 +892,7 @@ async fn a_log_as_json_is_one_document_and_one_that_is_followed_an_object_a_line
 async fn logs_of_an_app_that_was_never_deployed_say_so() {
     let empty = json!({"data": [], "meta": {"total": 0, "limit": 1, "offset": 0}});
     let daemon = Daemon::start(&[(LIST, &[ok(empty)])]);
-    let output = run(&daemon, &["logs", "web"]).await;
+    let output = run(&daemon, &["logs", "web", "--deployment"]).await;
     assert_exit(&output, 5);
     assert_says(
         stderr(&output),

@@ -323,16 +323,36 @@ fn of_an_app_that_was_removed_nothing_stays() {
             now: true,
             key: None,
         });
+        let kept = |collected: &Collection| -> Vec<(String, Verdict)> {
+            let logs = verdicts(collected, Kind::Logs).into_iter();
+            logs.filter(|(object, ..)| object.contains("runtime log"))
+                .map(|(object, verdict, _)| (object.to_owned(), verdict))
+                .collect()
+        };
         process.ask(remove).await.unwrap();
         // While it is being removed nothing is taken from under it.
         let collected = collect(&process, false).await;
         assert_eq!(verdicts(&collected, Kind::Mirror)[0].1, Verdict::Keep);
         assert_eq!(verdicts(&collected, Kind::Release)[0].1, Verdict::Keep);
         process.drive().await;
-        tokio::time::sleep(DAY * 91).await;
-        collect(&process, false).await;
+        tokio::time::sleep(DAY * 89).await;
+        let collected = collect(&process, false).await;
+        assert_eq!(kept(&collected), [("1 runtime log".into(), Verdict::Keep)]);
+        tokio::time::sleep(DAY * 2).await;
+        let explained = collect(&process, true).await;
+        assert_eq!(
+            kept(&explained),
+            [("1 runtime log".into(), Verdict::Collect)]
+        );
+        let collected = collect(&process, false).await;
+        assert_eq!(
+            kept(&collected),
+            [("1 runtime log".into(), Verdict::Collected)]
+        );
         process.drive().await;
         collect(&process, false).await;
+        let runtime = std::fs::read_dir(bench.data_dir.join("runtime")).unwrap();
+        assert_eq!(runtime.count(), 0);
         let state = bench.world.state.lock().unwrap();
         assert!(state.mirrors.is_empty() && state.containers.is_empty());
         assert_eq!(tagged(&state), "");

@@ -11,6 +11,7 @@ use longshore::core::error::{Ended, Error};
 use longshore::core::failure::{Failure, FailureCode};
 use longshore::core::name::VariableName;
 use longshore::core::ports::{Clock as _, ContainerState, RestartPolicy};
+use longshore::core::runtime::RuntimeFilter;
 use longshore::core::secret::Secret;
 use std::time::Duration;
 use world::{Behaviour, Bench, Fake, Process, create, git_app, image_app, image_of, sha};
@@ -331,23 +332,27 @@ async fn a_container_that_appears_after_it_was_removed_is_removed_and_a_stranger
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_container_printed_last_is_in_its_log_after_it_is_gone() {
+async fn what_a_live_container_printed_last_is_in_the_runtime_log_after_it_is_gone() {
     let (bench, process) = with_version_one().await;
     let first = process
         .store
         .deployment(longshore::core::id::DeploymentSerial(1))
-        .unwrap()
-        .id;
-    assert!(!process.log(first).contains("last words"));
+        .unwrap();
     process.deploy("web").await.unwrap();
     process.drive().await;
-    let log = process.log(first);
-    assert_eq!(log.matches("last words").count(), 1, "{log}");
-    assert_eq!(
-        log.matches("stdout hello").count(),
-        1,
-        "no line is there twice: {log}"
-    );
+    // What it said until it was live is in its deployment's log, too.
+    let log = process.log(first.id);
+    assert_eq!(log.matches("stdout hello").count(), 1, "{log}");
+    assert!(!log.contains("last words"), "{log}");
+    let place = process.store.place_of(first.environment).unwrap();
+    let all = RuntimeFilter::default();
+    let kept = process
+        .store
+        .printed_from(place.environment_id, 0, &all, 100)
+        .unwrap();
+    let texts: Vec<&str> = kept.lines.iter().map(|line| line.text.as_str()).collect();
+    assert_eq!((texts[0], texts[2]), ("hello", "last words"), "{texts:?}");
+    assert_eq!(texts.len(), 3, "no line is there twice: {texts:?}");
     assert_eq!(bench.world.running().len(), 1);
 }
 

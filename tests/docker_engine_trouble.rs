@@ -160,3 +160,60 @@ async fn a_live_container_that_somebody_removes_or_stops_is_back_in_seconds() {
     host.stop(&live[1]).await;
     host.only(&live).await;
 }
+
+/// Prints numbered lines, serves for a while, and dies in the middle of a line; the engine brings it back.
+const CRASHES: &str = "r=$(cat /r 2>/dev/null || echo 0); r=$((r+1)); echo $r >/r; for n in 1 2 3 4 5 6 7 8; do echo \\\"$HOSTNAME $r.$n\\\"; done; httpd -p 8080 -h /www; sleep 2; printf \\\"$HOSTNAME $r.end\\\"; exit 1";
+
+/// Every line of a container that crashes in a loop is kept once: over the death of longshore, over that of the engine,
+/// and after the container was removed.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_crashing_container_printed_is_kept_once_whatever_dies_and_after_it_was_removed() {
+    let mut host = Host::with_web("", "").await;
+    host.commit("one", "", CRASHES);
+    host.deploy_to_the_end().await;
+    let name = host.containers().await[0].0.clone();
+    let printed = host.printed(&name).await;
+    let first = printed[0].split(' ').next().unwrap().to_owned();
+    host.until_kept(&format!("{first} 2.8")).await;
+    // It goes on without longshore, which then catches up.
+    host.kill_longshore();
+    host.until_printed(&name, &format!("{first} 4.1")).await;
+    host.start_longshore().await;
+    host.until_kept(&format!("{first} 4.1")).await;
+    host.kill_engine();
+    host.start_engine().await;
+    host.until_printed(&name, &format!("{first} 6.1")).await;
+    let printed = host.printed(&name).await;
+    host.until_kept(printed.last().unwrap()).await;
+    host.remove(&name).await;
+    // It is made again, under its name.
+    host.only_one("-1-1").await;
+    let again = host.printed(&name).await;
+    let second = again[0].split(' ').next().unwrap().to_owned();
+    assert_ne!(first, second);
+    host.until_kept(&format!("{second} 1.8")).await;
+    let kept: Vec<String> = host
+        .kept()
+        .await
+        .into_iter()
+        .map(|(_, line)| line)
+        .collect();
+    let of = |host: &str| -> Vec<&String> {
+        kept.iter().filter(|line| line.starts_with(host)).collect()
+    };
+    let of_first = of(&first);
+    let expected: Vec<&String> = printed.iter().collect();
+    assert_eq!(of_first[..expected.len()], expected, "{kept:#?}");
+    let different: std::collections::BTreeSet<_> = kept.iter().collect();
+    assert_eq!(
+        different.len(),
+        kept.len(),
+        "a line is there twice: {kept:#?}"
+    );
+    assert_eq!(of_first.len() + of(&second).len(), kept.len(), "{kept:#?}");
+    println!(
+        "{} lines of the first, {} of the second",
+        of_first.len(),
+        of(&second).len()
+    );
+}

@@ -15,6 +15,8 @@ mod follow;
 mod ingress;
 #[path = "native/plan.rs"]
 mod plan;
+#[path = "native/printed.rs"]
+mod printed;
 #[path = "native/stage.rs"]
 mod stage;
 #[path = "support/world.rs"]

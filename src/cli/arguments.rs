@@ -154,7 +154,7 @@ pub enum AskCommand {
     Ls(list::ListArgs),
     /// Show one deployment: its steps, how it ended and why
     Show(show::ShowArgs),
-    /// Print a deployment's log
+    /// Print what an app prints, or a deployment's log
     Logs(logs::LogsArgs),
     /// Cancel a deployment
     Cancel(cancel::CancelArgs),

@@ -1,9 +1,10 @@
-//! `longshore logs`.
+//! `longshore logs`: of an app what it prints, of a deployment its log.
 
 use super::exit::{Error, Exit};
+use super::log_filter::Filter;
 use super::output::{Output, Paint, Side};
 use super::patience::{Waiting, patiently};
-use super::{Session, find, follow};
+use super::{Session, find, follow, printed};
 use crate::core::log::parse_line;
 use clap::Args;
 use std::time::Duration;
@@ -11,31 +12,50 @@ use std::time::Duration;
 /// Arguments of `longshore logs`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-With --json: {\"id\", \"data\": [{\"timestamp\", \"step\", \"stream\", \"message\"}]}; with -f one such line
-after the other, an object a line.
+With an app it prints what the app's running containers printed, those that were replaced, crashed or removed
+included: the newest lines, with -f what comes after them, past a restart of the daemon, without a gap.
+With a deployment's id (or an app and --deployment) it prints the log of that deployment: its checkout,
+build and rollout; with -f until it ends.
+
+With --json: {\"data\": [{\"timestamp\", \"release\", \"process\", \"container\", \"stream\", \"severity\", \"message\", \"id\"}],
+\"meta\": {\"next\"}}; of a deployment {\"id\", \"data\": [{\"timestamp\", \"step\", \"stream\", \"message\"}]}; with -f
+one such line after the other, an object a line.
 
 Examples:
-  longshore logs web              the newest deployment of web
-  longshore logs web -f           as it comes, until the deployment ends
+  longshore logs web              the newest lines web printed
+  longshore logs web -f           and what it prints from now on
+  longshore logs web --since 1h --severity warn --grep timeout
+  longshore logs web --deployment the log of the newest deployment of web
   longshore logs dep_9x2m4p | less")]
 pub struct LogsArgs {
-    /// A deployment's id, or an app's name for its newest deployment
-    #[arg(value_name = "ID|APP")]
+    /// An app's name, or a deployment's id
+    #[arg(value_name = "APP|ID")]
     of: String,
-    /// With an app: the newest deployment of this environment
-    #[arg(long, value_name = "E")]
-    environment: Option<String>,
-    /// Follow the log until the deployment ends
+    /// Follow what is printed; a deployment's log until the deployment ends
     #[arg(short, long)]
     follow: bool,
+    /// The log of the app's newest deployment
+    #[arg(long)]
+    deployment: bool,
+    #[command(flatten)]
+    filter: Filter,
 }
 
 /// Prints a log.
 pub async fn run(session: &Session, args: &LogsArgs) -> Result<Exit, Error> {
-    let environment = args.environment.as_deref();
-    let id = if find::is_id(&args.of) {
+    let is_id = find::is_id(&args.of);
+    if !is_id && !args.deployment {
+        return printed::run(session, &args.of, &args.filter, args.follow).await;
+    }
+    if let Some(foreign) = args.filter.foreign_to_a_deployment() {
+        return Err(Error::usage(format!(
+            "{foreign} is for what running containers print, not for a deployment's log: name an app, without --deployment"
+        )));
+    }
+    let id = if is_id {
         find::deployment(session, &args.of).await?.value.id
     } else {
+        let environment = args.filter.environment();
         find::newest_of(session, &args.of, environment).await?.id
     };
     let mut printer = Printer::new(session, args.follow);

@@ -19,6 +19,15 @@ pub struct Policy {
     pub build_cache: Option<u64>,
 }
 
+impl Policy {
+    /// Whether what ended then is past the time for which logs are kept.
+    #[must_use]
+    pub fn is_past(&self, ended: Timestamp, now: Timestamp) -> bool {
+        let kept = i64::try_from(self.logs.as_millis()).unwrap_or(i64::MAX);
+        now.millis_since(ended) > kept
+    }
+}
+
 /// A release whose image was not given up, as far as its fate depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownRelease {
@@ -104,11 +113,10 @@ impl KnownDeployment {
     /// live again came of it.
     #[must_use]
     pub fn log_is_old(&self, policy: &Policy, now: Timestamp) -> bool {
-        let kept = i64::try_from(policy.logs.as_millis()).unwrap_or(i64::MAX);
         !self.of_kept_release
             && self
                 .ended_at
-                .is_some_and(|ended| now.millis_since(ended) > kept)
+                .is_some_and(|ended| policy.is_past(ended, now))
     }
 }
 

@@ -94,6 +94,7 @@ impl Agent {
         };
         round.trees().await?;
         round.logs()?;
+        round.runtime_logs()?;
         round.mirrors().await?;
         self.store.note_lost_lines(now)?;
         if !explain {
@@ -427,6 +428,54 @@ impl Round<'_> {
                 0 => continue,
                 1 => "1 log".to_owned(),
                 more => format!("{more} logs"),
+            };
+            self.found(Kind::Logs, object, Some(group.bytes), verdict, reason);
+        }
+        Ok(())
+    }
+
+    /// What the containers of removed environments printed is history like their deployments' logs, and goes as late. Of
+    /// the others it is bounded by its size.
+    fn runtime_logs(&mut self) -> Result<(), StoreError> {
+        let store = &self.agent.store;
+        let (mut old, mut kept, mut unknown) = (Logs::default(), Logs::default(), Logs::default());
+        for (id, bytes) in store.runtime_logs()? {
+            let group = match store.environment_removed_at(id)? {
+                None => &mut unknown,
+                Some(Some(removed)) if self.policy.is_past(removed, self.now) => &mut old,
+                Some(_) => &mut kept,
+            };
+            group.ids.push(id);
+            group.bytes += bytes;
+        }
+        let limit = shown(self.policy.logs);
+        let mut verdict = Verdict::Collect;
+        if !self.explain {
+            for id in &old.ids {
+                store.remove_runtime_log(*id)?;
+            }
+            verdict = Verdict::Collected;
+        }
+        let bound = ByteSize(self.policy.runtime_logs);
+        for (group, verdict, reason) in [
+            (
+                old,
+                verdict,
+                format!("their environments were removed more than {limit} ago (retention.logs)"),
+            ),
+            (
+                kept,
+                Verdict::Keep,
+                format!(
+                    "each at most {bound} (retention.runtime_logs), of environments that are there or were removed less than {limit} ago"
+                ),
+            ),
+            (unknown, Verdict::Keep, UNKNOWN.to_owned()),
+        ] {
+            let object = match group.ids.len() {
+                0 => continue,
+                1 => "1 runtime log".to_owned(),
+                more => format!("{more} runtime logs"),
             };
             self.found(Kind::Logs, object, Some(group.bytes), verdict, reason);
         }

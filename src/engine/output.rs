@@ -10,11 +10,19 @@ use super::work::Out;
 use crate::core::container::OutputCursor;
 use crate::core::log::{LineSplitter, Stream};
 use crate::core::ports::{EngineError, OutputLine};
+use crate::core::runtime::micros_of;
 use bollard::container::LogOutput;
 use bollard::query_parameters::LogsOptionsBuilder;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
+
+/// How long a piece of a line is at which the engine cuts one that is longer. A shorter one without a line end is what a
+/// program printed last before it ended: nothing belongs to it any more, also if the program is started again.
+const PIECE: usize = 16 * 1024;
+
+/// How long the engine's own form of a time is, which is the one we want.
+const WIDTH: usize = "2025-03-14T10:32:00.123456789Z".len();
 
 /// How far before the cursor's second reading begins again, in seconds: more than two streams of one container can
 /// be out of order.
@@ -115,7 +123,10 @@ impl Lines {
             Stream::Stderr => &mut self.stderr,
             Stream::Stdout | Stream::Agent => &mut self.stdout,
         };
-        let texts = splitter.push(text);
+        let mut texts = splitter.push(text);
+        if text.len() < PIECE && !text.ends_with(b"\n") {
+            texts.extend(splitter.finish());
+        }
         texts
             .into_iter()
             .filter_map(|text| self.place(time.as_deref(), stream, text))
@@ -164,8 +175,11 @@ fn stamped(bytes: &[u8]) -> (Option<String>, &[u8]) {
     };
     let fixed =
         format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:9]Z");
-    let time = std::str::from_utf8(&bytes[..space])
-        .ok()
+    let text = std::str::from_utf8(&bytes[..space]).ok();
+    if let Some(text) = text.filter(|text| text.len() == WIDTH && micros_of(text).is_some()) {
+        return (Some(text.to_owned()), &bytes[space + 1..]);
+    }
+    let time = text
         .and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok())
         .and_then(|time| time.to_offset(time::UtcOffset::UTC).format(fixed).ok());
     match time {
@@ -204,26 +218,53 @@ mod tests {
 
     #[test]
     fn pieces_of_a_long_line_become_one_line_and_streams_are_kept_apart() {
+        let long = format!("{} {}", "x".repeat(PIECE - 101), "y".repeat(100));
         let messages = [
-            out("2026-01-01T00:00:00.1Z one "),
+            out(&format!("2026-01-01T00:00:00.1Z {long}")),
             err("2026-01-01T00:00:00.2Z other\n"),
             out("2026-01-01T00:00:00.3Z line\n"),
             out("2026-01-01T01:00:00.4+01:00 last"),
         ];
         let lines = all(&messages, None);
-        let texts: Vec<_> = lines.iter().map(|l| (l.stream, l.text.as_str())).collect();
+        let texts: Vec<_> = lines
+            .iter()
+            .map(|l| (l.stream, l.text.trim_matches(['x', 'y'])))
+            .collect();
         assert_eq!(
             texts,
             [
+                (Stream::Stdout, " "),
                 (Stream::Stderr, "other"),
-                (Stream::Stdout, "one line"),
+                (Stream::Stdout, "line"),
                 (Stream::Stdout, "last")
             ]
         );
+        assert_eq!(lines[2].text.len(), 104);
         assert_eq!(
-            lines[0].cursor.0,
+            lines[1].cursor.0,
             "2026-01-01T00:00:00.200000000Z/000000000"
         );
+    }
+
+    /// A program that prints no last line end and is started again by the engine: what it printed first is not taken
+    /// for the beginning of what it prints then, however often it is read and from where.
+    #[test]
+    fn what_a_program_printed_last_stays_a_line_of_its_own_when_it_is_started_again() {
+        let messages = [
+            out("2026-01-01T00:00:00.1Z begins\n"),
+            out("2026-01-01T00:00:00.2Z dies"),
+            out("2026-01-01T00:00:09.1Z begins\n"),
+            out("2026-01-01T00:00:09.2Z dies"),
+        ];
+        let whole = all(&messages, None);
+        let texts: Vec<_> = whole.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(texts, ["begins", "dies", "begins", "dies"]);
+        for seen in 1..=messages.len() {
+            let mut read = all(&messages[..seen], None);
+            let last = read.last().map(|line| line.cursor.clone());
+            read.extend(all(&messages[seen - 1..], last));
+            assert_eq!(read, whole, "broken off after {seen}");
+        }
     }
 
     #[test]

@@ -213,6 +213,56 @@ impl Host {
         self.engine.take().expect("it runs").wait().unwrap();
     }
 
+    /// Ends longshore as a crash would.
+    pub fn kill_longshore(&mut self) {
+        let longshore = self.longshore.as_mut().expect("it runs");
+        kill(inner(longshore), Signal::SIGKILL).unwrap();
+        self.longshore.take().expect("it runs").wait().unwrap();
+        let _ = std::fs::remove_file(self.path("api.sock"));
+    }
+
+    /// What the engine has of a container's output, message by message.
+    pub async fn printed(&self, name: &str) -> Vec<String> {
+        let options = bollard::query_parameters::LogsOptionsBuilder::new()
+            .stdout(true)
+            .stderr(true)
+            .build();
+        let mut messages = self.client.logs(name, Some(options));
+        let mut lines = Vec::new();
+        while let Some(Ok(message)) = messages.next().await {
+            lines.push(message.to_string().trim_end().to_owned());
+        }
+        lines
+    }
+
+    /// What the runtime log of `web` has, and of which container.
+    pub async fn kept(&self) -> Vec<(String, String)> {
+        let log = self.ask(&["logs", "web", "-n", "1000"]).await;
+        let part = |line: &Value, key: &str| line[key].as_str().unwrap().to_owned();
+        let lines = log["data"].as_array().unwrap().iter();
+        lines
+            .map(|line| (part(line, "container"), part(line, "message")))
+            .collect()
+    }
+
+    /// Waits until the runtime log has a line that begins so.
+    pub async fn until_kept(&self, text: &str) {
+        self.until(text, async || {
+            let kept = self.kept().await;
+            kept.iter().any(|(_, line)| line.starts_with(text))
+        })
+        .await;
+    }
+
+    /// Waits until a container has printed a line that begins so.
+    pub async fn until_printed(&self, name: &str, text: &str) {
+        self.until(text, async || {
+            let printed = self.printed(name).await;
+            printed.iter().any(|line| line.starts_with(text))
+        })
+        .await;
+    }
+
     /// Ends everything at once, as a power cut would, and boots again with nothing running.
     pub fn power_cycle(&mut self) {
         self.power_off();

@@ -5,12 +5,14 @@
 use super::error::Refusal;
 use super::wire::event::Event as WireEvent;
 use super::wire::log::LogLine;
+use super::wire::runtime::RuntimeLine as WireLine;
 use crate::api::follow::{Followers, Following, MAX_FOLLOWERS};
 use crate::api::{Api, auth};
 use crate::core::access::Caller;
 use crate::core::action::{Action, ListEvents, LogPage, ReadLog, Reply};
 use crate::core::event::{After, Event as CoreEvent};
 use crate::core::log::parse_line;
+use crate::core::runtime::{ReadRuntimeLog, RuntimeLine, RuntimePage, RuntimeRange};
 use crate::core::secret::Secret;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -24,6 +26,9 @@ use uuid::Uuid;
 
 /// How often a comment is sent when there is nothing else: proxies end a connection that is silent for a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// How many lines of a runtime log are read at once.
+const LINES_AT_ONCE: u32 = 1000;
 
 /// Somebody who follows.
 pub(super) struct Follower {
@@ -165,6 +170,61 @@ impl Happening {
                 Reply::Events(page) => {
                     self.list.after = After::Serial(page.next);
                     self.events = page.events.into();
+                }
+                other => {
+                    tracing::error!(?other, "a reply does not fit its action");
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+/// A runtime log from a page on that was read already, for ever.
+pub(super) fn runtime(follower: Follower, read: ReadRuntimeLog, first: RuntimePage) -> Response {
+    let state = Printing {
+        follower,
+        read: ReadRuntimeLog {
+            limit: LINES_AT_ONCE,
+            ..read
+        },
+        lines: first.lines.into(),
+        next: first.next,
+    };
+    answer(stream::unfold(state, Printing::next))
+}
+
+struct Printing {
+    follower: Follower,
+    read: ReadRuntimeLog,
+    lines: VecDeque<RuntimeLine>,
+    /// Where to go on behind the lines.
+    next: u64,
+}
+
+impl Printing {
+    async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
+        loop {
+            if let Some(line) = self.lines.pop_front() {
+                // The next line is not before that place, wherever exactly it is.
+                let place = match self.lines.front() {
+                    Some(next) => next.offset,
+                    None => self.next,
+                };
+                let event = event(&WireLine::from(&line))?;
+                return Some((Ok(event.id(place.to_string())), self));
+            }
+            // A long log in which nothing is meant is looked through in pieces.
+            tokio::task::yield_now().await;
+            self.read.range = RuntimeRange::From {
+                offset: self.next,
+                wait: true,
+            };
+            let asked = Action::ReadRuntimeLog(self.read.clone());
+            match self.follower.ask(asked).await? {
+                Reply::RuntimeLog(page) => {
+                    self.next = page.next;
+                    self.lines = page.lines.into();
                 }
                 other => {
                     tracing::error!(?other, "a reply does not fit its action");

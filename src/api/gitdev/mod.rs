@@ -19,6 +19,7 @@ mod path;
 mod plan;
 mod processes;
 mod render;
+mod runtime;
 mod secrets;
 mod tokens;
 mod upkeep;
@@ -46,6 +47,7 @@ pub(super) fn routes(api: &Api) -> Router<Api> {
     let list = [
         deployments::routes(),
         apps::routes(),
+        runtime::routes(),
         plan::routes(),
         operations::routes(),
         events::routes(),

@@ -27,7 +27,7 @@ const DEFAULT_LOG_LINES: u64 = 100;
 const MAX_EVENTS: u64 = 1000;
 const DEFAULT_EVENTS: u64 = 100;
 /// The largest place in a file or in the order of events.
-const MAX_PLACE: u64 = i64::MAX as u64;
+pub(super) const MAX_PLACE: u64 = i64::MAX as u64;
 
 /// The id of nothing: no UUID that was made or derived is all ones.
 pub(super) const NOTHING: Uuid = Uuid::max();
@@ -301,14 +301,14 @@ fn place(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn accepts(headers: &HeaderMap, kind: &str) -> bool {
+pub(super) fn accepts(headers: &HeaderMap, kind: &str) -> bool {
     let accept = headers.get(header::ACCEPT);
     let accept = accept.and_then(|value| value.to_str().ok());
     accept.is_some_and(|accept| accept.contains(kind))
 }
 
 /// Where a client that was cut off goes on.
-fn last_event(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
+pub(super) fn last_event(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
     let Some(value) = headers.get("last-event-id").filter(|id| !id.is_empty()) else {
         return Ok(None);
     };
@@ -318,7 +318,7 @@ fn last_event(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
     number.ok_or_else(wrong).map(Some)
 }
 
-fn environment_of_query(
+pub(super) fn environment_of_query(
     params: &HashMap<String, String>,
 ) -> Result<Option<EnvironmentName>, Refusal> {
     let name = params.get("environment");
@@ -409,7 +409,7 @@ pub(super) fn required(body: &Object, field: &str) -> Result<String, Refusal> {
     given.ok_or_else(|| Refusal::missing(field))
 }
 
-fn number(
+pub(super) fn number(
     params: &HashMap<String, String>,
     name: &str,
     default: u64,
