@@ -14,11 +14,16 @@ mod world;
 use golden::Bound;
 use schema::Schemas;
 use serde_json::{Value, json};
-use stage::Stage;
+use stage::{Dialect, Stage};
 use std::path::Path;
 
 /// Plays one file: requests in order, with what happens in the world between them.
 fn play(file: &str) {
+    let dialect = match file.split_once('/') {
+        Some(("gitdev", _)) => Dialect::Gitdev,
+        Some(("sevalla", _)) => Dialect::Sevalla,
+        _ => panic!("{file} is of no dialect"),
+    };
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/dialects/{file}.json"));
     let text = std::fs::read_to_string(&path).unwrap();
     let scenes: Vec<Value> = serde_json::from_str(&text).unwrap();
@@ -28,7 +33,7 @@ fn play(file: &str) {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let mut stage = Stage::set().await;
+        let mut stage = Stage::set(dialect).await;
         for (index, scene) in scenes.iter().enumerate() {
             let at = format!("{file} {index}");
             match scene.get("world") {
@@ -46,11 +51,14 @@ macro_rules! play {
         #[test]
         fn every_golden_file_is_played() {
             let mut played = vec![$(concat!($file, ".json")),*];
-            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialects/gitdev");
-            let mut there: Vec<String> = std::fs::read_dir(folder)
-                .unwrap()
-                .map(|entry| format!("gitdev/{}", entry.unwrap().file_name().to_str().unwrap()))
-                .collect();
+            let mut there: Vec<String> = Vec::new();
+            for dialect in ["gitdev", "sevalla"] {
+                let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialects");
+                for entry in std::fs::read_dir(folder.join(dialect)).unwrap() {
+                    let name = entry.unwrap().file_name();
+                    there.push(format!("{dialect}/{}", name.to_str().unwrap()));
+                }
+            }
             played.sort_unstable();
             there.sort_unstable();
             assert_eq!(there, played);
@@ -81,6 +89,22 @@ play! {
     gitdev_explains_and_collects_garbage: "gitdev/gc",
     gitdev_leads_to_an_apps_domain_where_it_has_one: "gitdev/domains",
     gitdev_says_when_something_outside_is_away: "gitdev/unavailable",
+    sevalla_triggers_with_200_and_the_whole_deployment: "sevalla/trigger",
+    sevalla_refuses_a_trigger_that_breaks_a_rule: "sevalla/trigger_refused",
+    sevalla_restarts_what_is_live_and_says_where_nothing_is: "sevalla/restart",
+    sevalla_has_a_word_for_every_state: "sevalla/states",
+    sevalla_cancels_what_waits_at_once_and_what_runs_soon: "sevalla/cancel",
+    sevalla_rolls_back_with_and_without_a_body: "sevalla/rollback",
+    sevalla_lists_an_applications_deployments_in_pages: "sevalla/list",
+    sevalla_shows_environments_as_applications: "sevalla/applications",
+    sevalla_suspends_and_activates: "sevalla/suspend",
+    sevalla_keeps_one_deployment_hook: "sevalla/hook",
+    sevalla_answers_in_its_own_shape_at_every_path_of_its: "sevalla/routes",
+    sevalla_says_whose_key_it_is: "sevalla/keys",
+    sevalla_limits_before_anything_is_done: "sevalla/limits",
+    sevalla_admits_faults_with_documented_statuses: "sevalla/faults",
+    sevalla_gives_a_deployments_log_as_entries: "sevalla/logs",
+    sevalla_gives_what_runs_prints: "sevalla/runtime_logs",
 }
 
 #[test]
@@ -173,4 +197,83 @@ fn an_answer_that_breaks_its_schema_anywhere_is_noticed() {
             assert!(schemas.check(name, &bad).is_err(), "{name}{place}: {value}");
         }
     }
+}
+
+#[test]
+fn a_sevalla_answer_that_breaks_its_schema_anywhere_is_noticed() {
+    let schemas = Schemas::sevalla();
+    let mut tried = 0;
+    for (name, example) in schemas.examples() {
+        assert_eq!(schemas.check(name, example), Ok(()), "{name}");
+        for (what, mutated) in schema::mutations(example) {
+            // What may be null, and what an error and a probe need not have.
+            let (place, change) = what.split_once(' ').unwrap();
+            let key = place.rsplit('/').next().unwrap();
+            let nullable = ["scaling_strategy", "readiness_probe", "httpGet"];
+            let optional = ["data", "code", "path", "port", "scheme", "httpGet"];
+            let in_error_or_probe = name == "error" || place.contains("_probe/");
+            if (change == "is null" && nullable.contains(&key))
+                || (change == "is absent"
+                    && in_error_or_probe
+                    && (optional.contains(&key) || place == "/data/message"))
+            {
+                continue;
+            }
+            assert!(schemas.check(name, &mutated).is_err(), "{name}: {what}");
+            tried += 1;
+        }
+        if let Some(object) = example.as_object() {
+            let mut more = object.clone();
+            more.insert("wait_for_checks".into(), json!(false));
+            assert!(schemas.check(name, &more.into()).is_err(), "{name}: a key");
+        }
+    }
+    assert!(tried > 400, "only {tried} mutations were tried");
+    // Of the right type, and still not what the contract says: its traps.
+    let forms = [
+        ("deployment", "/status", json!("canceled")),
+        ("deployment", "/status", json!("in_progress")),
+        ("deployment", "/status", json!("queued")),
+        (
+            "deployment",
+            "/created_at",
+            json!("2025-01-30T00:00:00.000+00:00"),
+        ),
+        ("deployment", "/created_at", Value::Null),
+        ("deployment", "/updated_at", Value::Null),
+        ("deployment", "/steps", json!([{ "name": "rollout" }])),
+        ("deployment", "/steps", json!(["deploy"])),
+        ("deployment", "/id", json!("dep_1")),
+        ("deployment", "/commit_sha", json!("a1b2c3d")),
+        ("deployments", "/limit", json!(101)),
+        ("deployments", "/total", json!(10_001)),
+        ("deployments", "/data", json!([{}])),
+        ("applications", "/data/0/status", json!("success")),
+        ("application", "/source", json!("git")),
+        ("application", "/buildpacks", json!([{ "id": 1 }])),
+        ("processes", "/data/0/type", json!("release")),
+        ("processes", "/data/0/port", json!(0)),
+        ("lines", "/0/timestamp", json!("2026-02-22T15:30:00.000Z")),
+        ("lines", "/0/unix_timestamp", json!(1_740_236_400_000_u64)),
+        ("hook", "/url", json!("/apps/x/deploy/y")),
+        ("message", "/message", json!("")),
+        ("error", "/status", json!(200)),
+    ];
+    for (name, place, value) in forms {
+        for (_, example) in schemas
+            .examples()
+            .into_iter()
+            .filter(|(known, _)| *known == name)
+        {
+            let mut bad = example.clone();
+            let target = bad.pointer_mut(place);
+            *target.unwrap() = value.clone();
+            assert!(schemas.check(name, &bad).is_err(), "{name}{place}: {value}");
+        }
+    }
+    let wrapped = json!({ "deployment": schemas.examples()[0].1 });
+    assert!(
+        schemas.check("deployment", &wrapped).is_err(),
+        "an envelope"
+    );
 }

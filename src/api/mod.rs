@@ -3,12 +3,14 @@
 
 mod arrival;
 mod auth;
+mod bounds;
 mod follow;
 mod gitdev;
 mod health;
 mod hook;
 mod hooks;
 mod metrics;
+mod sevalla;
 
 use crate::core::hook as core_hook;
 use crate::core::ports::Random;
@@ -47,7 +49,8 @@ pub type ReadBytes = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
 /// All routes. The listener must give each connection's [`Peer`] as `ConnectInfo`.
 pub fn routes(api: Api) -> Router {
     let gitdev = gitdev::routes(&api);
-    Router::new()
+    let router = sevalla::serve(Router::new(), &api);
+    router
         .nest("/v1", gitdev.clone())
         // A nest does not answer for its own path with a slash.
         .route_service("/v1/", gitdev.with_state(api.clone()))

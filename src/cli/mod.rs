@@ -34,11 +34,8 @@ mod output;
 mod patience;
 mod place;
 mod plan;
-<<<<<<< HEAD
-mod processes;
-=======
 mod printed;
->>>>>>> h6-runtime
+mod processes;
 mod question;
 mod refusal;
 mod reload;

@@ -5,7 +5,7 @@ use super::access::{Principal, Scope};
 use super::admission::{Desired, IgnoredReason};
 use super::adoption::Adopted;
 use super::change::{Change, EnvironmentChange};
-use super::deployment::{Deployment, Phase, Step, Trigger};
+use super::deployment::{CommitInfo, Deployment, Phase, Step, Trigger};
 use super::event::{After, EventPage};
 use super::hook::{HookRequest, HookView};
 use super::id::{AppSerial, OperationSerial};
@@ -512,6 +512,8 @@ pub struct DeploymentView {
     pub rollback_to: Option<i64>,
     /// What a rollback or restart runs, once that is known; for others it is in their request.
     pub version: Option<Version>,
+    /// Where what it runs comes from; nothing in a list that wants no steps.
+    pub origin: Origin,
     /// Whether that release is the environment's live one.
     pub live: bool,
     /// What could not be put back after it failed or was cancelled; empty is the normal case.
@@ -525,6 +527,19 @@ pub enum Version {
     Commit(Sha),
     /// An image, by the name it was pulled by.
     Image(String),
+}
+
+/// Where what a deployment runs comes from, as far as it is known yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// What its image is called on the host: once it was built or pulled, or is known to be run again.
+    pub image: Option<String>,
+    /// The repository's URL when its turn came.
+    pub repository: Option<String>,
+    /// For a rollback or a restart: the branch that the commit was built from.
+    pub branch: Option<Branch>,
+    /// For these, too: what git tells of that commit.
+    pub commit: Option<CommitInfo>,
 }
 
 /// One step of a deployment.

@@ -156,6 +156,12 @@ impl Condition {
                 any.iter().any(|part| line.text.contains(part.as_str())) != *not
             }
             Self::Equals { any, not } => any.iter().any(|text| line.text == text) != *not,
+            Self::Label {
+                label,
+                any,
+                partly,
+                not,
+            } => label.holds_one(line, any, *partly) != *not,
         }
     }
 }
@@ -186,6 +192,46 @@ pub enum Condition {
         /// Turned round.
         not: bool,
     },
+    /// What it is labelled with is one of these (or, `not`, none of these).
+    Label {
+        /// Which of its labels.
+        label: Label,
+        /// The texts.
+        any: Vec<String>,
+        /// Whether it is enough that the label holds one of them.
+        partly: bool,
+        /// Turned round.
+        not: bool,
+    },
+}
+
+impl Label {
+    fn holds_one(self, line: &Written<'_>, any: &[String], partly: bool) -> bool {
+        let release = line.release.to_string();
+        let text = match self {
+            Self::Container => line.container,
+            Self::Process => line.process,
+            Self::Release => &release,
+            Self::Stream => line.stream.as_str(),
+        };
+        any.iter().any(|one| match partly {
+            true => text.contains(one.as_str()),
+            false => text == one,
+        })
+    }
+}
+
+/// What a line is labelled with, beside its time and its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Label {
+    /// Which container printed it, by the engine's name.
+    Container,
+    /// Which process of the app that is.
+    Process,
+    /// The number of the release it ran, in digits.
+    Release,
+    /// Where it was printed, by the stream's word.
+    Stream,
 }
 
 /// A part of a runtime log.

@@ -53,6 +53,7 @@ use crate::core::retention::Policy;
 use crate::core::route::Domain;
 use crate::core::secret::SecretRef;
 use crate::core::spec::Spec;
+use crate::core::time::Timestamp;
 use crate::store::{Configured, Place, SecretError, Store};
 pub use hooks::HookFault;
 use ipnet::Ipv4Net;
@@ -180,6 +181,12 @@ impl Agent {
     #[must_use]
     pub fn is_closing(&self) -> bool {
         *self.closing.borrow()
+    }
+
+    /// The present time, for what an answer says of it.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.ports.clock.now()
     }
 
     /// Time since some point, for measuring how long something took.

@@ -418,7 +418,7 @@ fn phase_words(state: StateFilter) -> &'static [&'static str] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::views::{REFUSALS, STEPS, VIEWS};
+    use super::super::views::{ORIGINS, REFUSALS, STEPS, VIEWS};
     use super::*;
     use crate::core::time::Timestamp;
     use crate::store::{OpenWith, Store};
@@ -472,6 +472,8 @@ mod tests {
                     (VIEWS.as_str(), "d"),
                     (STEPS, "step"),
                     (REFUSALS, "settlement"),
+                    (ORIGINS, "d"),
+                    (ORIGINS, "x"),
                 ] {
                     let plan = plan(tx, sql);
                     assert!(

@@ -8,3 +8,6 @@ CREATE TABLE hook (
     set_by      INTEGER NOT NULL REFERENCES principal (serial),
     set_at      INTEGER NOT NULL
 ) STRICT;
+
+-- When something was last changed about an environment by itself.
+CREATE INDEX operation_changes ON operation (environment, serial) WHERE deployment IS NULL;

@@ -3,11 +3,11 @@
 use super::pages::{ListFilter, json_array, page};
 use super::rows::{DEPLOYMENT, PRINCIPAL, from_json, inconsistent, principal};
 use super::{Store, StoreError};
-use crate::core::action::{DeploymentView, StepView, Version};
+use crate::core::action::{DeploymentView, Origin, StepView, Version};
 use crate::core::deployment::{Deployment, Phase};
 use crate::core::id::DeploymentSerial;
-use crate::core::name::{AppName, EnvironmentName, ProjectPath};
-use crate::core::release::ReleaseContent;
+use crate::core::name::{AppName, Branch, EnvironmentName, ProjectPath};
+use crate::core::release::{ReleaseContent, release_tag};
 use crate::core::route::Domain;
 use crate::core::time::Timestamp;
 use rusqlite::{Connection, Row, ToSql};
@@ -61,7 +61,10 @@ impl Store {
         let steps = around(tx, STEPS_OF, serial, step)?.remove(&serial);
         let refusals = around(tx, REFUSALS_OF, serial, |row| row.get(1))?.remove(&serial);
         let (steps, refusals) = (steps.unwrap_or_default(), refusals.unwrap_or_default());
-        view(row, deployment, &steps, refusals).map(Some)
+        let found = around(tx, ORIGIN_OF, serial, origin)?.remove(&serial);
+        let origin = found.and_then(|mut found| found.pop());
+        let origin = read_origin(serial, origin)?;
+        view(row, deployment, &steps, refusals).map(|view| Some(DeploymentView { origin, ..view }))
     }
 
     /// These deployments, newest first. What is around them is asked for all of them at once.
@@ -75,10 +78,11 @@ impl Store {
             return Ok(Vec::new());
         }
         let which = json_array(serials);
-        let (mut steps, mut refusals) = match with_steps {
+        let (mut steps, mut refusals, mut origins) = match with_steps {
             true => (
                 around(tx, STEPS, &which, step)?,
                 around(tx, REFUSALS, &which, |row| row.get(1))?,
+                around(tx, ORIGINS, &which, origin)?,
             ),
             false => Default::default(),
         };
@@ -90,9 +94,11 @@ impl Store {
             let serial = deployment.serial.0;
             let steps = steps.remove(&serial).unwrap_or_default();
             let refusals = refusals.remove(&serial).unwrap_or_default();
+            let origin = origins.remove(&serial).and_then(|mut found| found.pop());
+            let origin = read_origin(serial, origin)?;
             let view = view(row, deployment, &steps, refusals)?;
             views.push(match with_steps {
-                true => view,
+                true => DeploymentView { origin, ..view },
                 false => DeploymentView {
                     steps: Vec::new(),
                     ..view
@@ -149,6 +155,7 @@ fn view(
         live: row.get(29)?,
         rollback_to: row.get(30)?,
         version: version(&deployment, row)?,
+        origin: Origin::default(),
         by: principal(row, 32)?,
         cancelled_by,
         steps: steps.collect(),
@@ -230,6 +237,78 @@ pub(super) const STEPS: &str = steps!("deployment IN (SELECT value FROM json_eac
 /// Why what they had stopped could not be started again.
 const REFUSALS_OF: &str = refusals!("deployment = ?1");
 pub(super) const REFUSALS: &str = refusals!("deployment IN (SELECT value FROM json_each(?1))");
+
+macro_rules! origins {
+    ($which:literal) => {
+        concat!(
+            "SELECT d.serial, json_extract(d.result, '$.reference'), coalesce(r.content, t.content), coalesce(r.number, t.number),
+                    e.slug, json_extract(d.spec, '$.source.git.repository.url'), m.branch, m.commit_info
+             FROM deployment d JOIN environment e ON e.serial = d.environment
+             LEFT JOIN release r ON r.serial = d.release LEFT JOIN release t ON t.serial = d.target_release
+             LEFT JOIN deployment m ON m.serial = CASE WHEN d.wanted IN ('release', 'restart') THEN (
+                 SELECT b.serial FROM release x CROSS JOIN deployment b ON b.serial = x.deployment
+                 WHERE x.environment = d.environment AND x.number <= coalesce(r.number, t.number) AND b.wanted = 'commit'
+                   AND b.sha = json_extract(coalesce(r.content, t.content), '$.sha')
+                 ORDER BY x.number DESC LIMIT 1) END
+             WHERE ",
+            $which
+        )
+    };
+}
+/// Where what they run comes from. A release that a rollback or a restart runs was built by the newest deployment at or
+/// below it that had its commit: a restart's release names only itself.
+const ORIGIN_OF: &str = origins!("d.serial = ?1");
+pub(super) const ORIGINS: &str = origins!("d.serial IN (SELECT value FROM json_each(?1))");
+
+/// The columns of an [`Origin`], as they are.
+struct OriginRow {
+    result: Option<String>,
+    release: Option<(String, i64)>,
+    slug: String,
+    repository: Option<String>,
+    branch: Option<String>,
+    commit: Option<String>,
+}
+
+fn origin(row: &Row<'_>) -> rusqlite::Result<OriginRow> {
+    let content: Option<String> = row.get(2)?;
+    let number: Option<i64> = row.get(3)?;
+    Ok(OriginRow {
+        result: row.get(1)?,
+        release: content.zip(number),
+        slug: row.get(4)?,
+        repository: row.get(5)?,
+        branch: row.get(6)?,
+        commit: row.get(7)?,
+    })
+}
+
+fn read_origin(serial: i64, row: Option<OriginRow>) -> Result<Origin, StoreError> {
+    let Some(row) = row else {
+        return Ok(Origin::default());
+    };
+    let branch = row.branch.map(|branch| Branch::parse(&branch)).transpose();
+    let commit = row
+        .commit
+        .map(|text| from_json("deployment", serial, &text));
+    let image = match row.release {
+        Some((content, number)) => {
+            let content: ReleaseContent = from_json("release", serial, &content)?;
+            Some(match content.sha {
+                // What was built is kept by this tag; the one it was built with is taken off.
+                Some(_) => release_tag(&row.slug, number),
+                None => content.image.reference,
+            })
+        }
+        None => row.result,
+    };
+    Ok(Origin {
+        image,
+        repository: row.repository,
+        branch: branch.map_err(|error| inconsistent("deployment", serial, error.0))?,
+        commit: commit.transpose()?,
+    })
+}
 
 fn step(row: &Row<'_>) -> rusqlite::Result<StepTimes> {
     Ok(StepTimes {

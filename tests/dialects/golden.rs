@@ -19,7 +19,7 @@ impl Bound {
         for (name, value) in &self.0 {
             filled = filled.replace(&format!("{{{name}}}"), value);
         }
-        for kind in ["{dep:", "{token:", "{user:", "{proj:"] {
+        for kind in ["{dep:", "{token:", "{user:", "{proj:", "{uuid:", "{secret:"] {
             assert!(!filled.contains(kind), "nothing is known of {filled}");
         }
         filled
@@ -94,6 +94,10 @@ fn kind(word: &str) -> &'static str {
         "dep" => "dep_[0-9a-z]{10,}",
         "token" => "lsh_[A-Za-z0-9_-]{40}",
         "user" => "user_[0-9a-z]{10,}",
+        "uuid" => "[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
+        "secret" => "[A-Za-z0-9_-]{20,}",
+        "line" => r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}",
+        "milli" => r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",
         "time" => r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ",
         "moment" => r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z",
         "seconds" => r"\d+\.\ds",

@@ -12,7 +12,40 @@ impl Schemas {
         Self(serde_json::from_str(include_str!("gitdev.schema.json")).unwrap())
     }
 
-    /// The schema of the answer to a request, if the contract documents it.
+    /// Sevalla's.
+    pub fn sevalla() -> Self {
+        Self(serde_json::from_str(include_str!("sevalla.schema.json")).unwrap())
+    }
+
+    /// The schema of an answer in Sevalla's dialect; everything below its paths has one.
+    pub fn of_sevallas_answer(method: &str, path: &str, status: u16) -> Option<String> {
+        let path = path.split('?').next().unwrap().trim_end_matches('/');
+        let path = path.strip_prefix("/v3").unwrap_or(path);
+        let parts: Vec<&str> = path.split('/').skip(1).collect();
+        let is_its = matches!(parts.first(), Some(&("applications" | "api-keys")));
+        let name = match (method, parts.as_slice(), status) {
+            (_, _, 400..) if is_its => return Some("error".to_owned()),
+            ("GET", ["applications"], 200) => "applications",
+            ("GET", ["applications", _], 200) => "application",
+            ("POST", ["applications", _, "suspend" | "activate"], 200) => "message",
+            ("GET", ["applications", _, "deployments"], 200) => "deployments",
+            ("POST", ["applications", _, "deployments"], 200) => "deployment",
+            ("POST", ["applications", _, "deployments", "rollback"], 200) => "deployment",
+            ("GET", ["applications", _, "deployments", _], 200) => "deployment",
+            ("POST", ["applications", _, "deployments", _, "cancel"], 200) => "message",
+            ("GET", ["applications", _, "deployments", _, "logs"], 200) => "lines",
+            ("GET", ["applications", _, "runtime-logs"], 200) => "lines",
+            ("GET", ["applications", _, "processes"], 200) => "processes",
+            ("GET" | "PUT", ["applications", _, "deployment-hook"], 200) => "hook",
+            ("POST", ["applications", _, "deployment-hook"], 201) => "hook",
+            ("GET", ["api-keys", "validate"], 200) => "key",
+            _ if is_its => panic!("{method} {path} answers {status}, which is not documented"),
+            _ => return None,
+        };
+        Some(name.to_owned())
+    }
+
+    /// The schema of the answer to a request in git.dev's dialect, if the contract documents it.
     pub fn of_answer(method: &str, path: &str, status: u16) -> Option<String> {
         let path = path.split('?').next().unwrap().trim_end_matches('/');
         let below = path.strip_prefix("/v1/deployments")?;
@@ -63,6 +96,15 @@ impl Schemas {
                     kinds.iter().any(|kind| is_a(kind.as_str().unwrap(), found))
                 }
                 "enum" => rule.as_array().unwrap().contains(found),
+                "maximum" => !found.is_number() || found.as_f64() <= rule.as_f64(),
+                "maxLength" => match found.as_str() {
+                    Some(text) => text.chars().count() as u64 <= rule.as_u64().unwrap(),
+                    None => true,
+                },
+                "minLength" => match found.as_str() {
+                    Some(text) => text.chars().count() as u64 >= rule.as_u64().unwrap(),
+                    None => true,
+                },
                 "minimum" => !found.is_number() || found.as_f64() >= rule.as_f64(),
                 "pattern" => match found.as_str() {
                     Some(text) => Regex::new(rule.as_str().unwrap()).unwrap().is_match(text),

@@ -9,9 +9,14 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
 use longshore::api::{Api, Peer, Proxies, routes};
+use longshore::core::access::Reach;
+use longshore::core::action::AppRef;
+use longshore::core::app::App;
 use longshore::core::name::{Branch, EnvironmentName, Sha};
 use longshore::core::ports::*;
 use longshore::core::route::Domain;
+use longshore::core::secret::SecretRef;
+use longshore::core::spec::{GitCredentials, SourceSpec};
 use longshore::deploy::{Agent, Ports, Settings};
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
@@ -92,7 +97,67 @@ impl Source for Repository {
     }
 }
 
+/// Whose words are spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    Gitdev,
+    Sevalla,
+}
+
+impl Dialect {
+    fn schemas(self) -> Schemas {
+        match self {
+            Self::Gitdev => Schemas::gitdev(),
+            Self::Sevalla => Schemas::sevalla(),
+        }
+    }
+
+    /// Apps beside those that everybody has.
+    fn further_apps(self) -> Vec<App> {
+        match self {
+            Self::Gitdev => Vec::new(),
+            Self::Sevalla => vec![closed_app()],
+        }
+    }
+
+    fn schema_of(self, method: &str, path: &str, status: u16) -> Option<String> {
+        match self {
+            Self::Gitdev => Schemas::of_answer(method, path, status),
+            Self::Sevalla => Schemas::of_sevallas_answer(method, path, status),
+        }
+    }
+
+    /// Whether every answer there says how often one may ask.
+    fn tells_limits(self, path: &str) -> bool {
+        match self {
+            Self::Gitdev => path.starts_with("/v1"),
+            Self::Sevalla => ["/v3", "/applications", "/api-keys"]
+                .iter()
+                .any(|prefix| path.starts_with(prefix)),
+        }
+    }
+}
+
+/// `closed`: its repository at GitHub needs a key, and its Dockerfile is further down.
+fn closed_app() -> App {
+    let mut app = git_app("closed");
+    for spec in app.environments.values_mut() {
+        if let SourceSpec::Git(git) = &mut spec.source {
+            git.repository.url = "git@github.com:acme/closed.git".into();
+            // Any file will do: nobody here asks for the key.
+            let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+            let key = SecretRef::File(file.into());
+            git.repository.credentials = Some(GitCredentials::SshKey(key));
+            git.branch = Branch::parse("develop").unwrap();
+            git.build.context = "services/web".into();
+            git.build.dockerfile = "Dockerfile.prod".into();
+        }
+    }
+    app
+}
+
 pub struct Stage {
+    dialect: Dialect,
     bench: Bench,
     process: Process,
     agent: Arc<Agent>,
@@ -106,7 +171,7 @@ impl Stage {
     /// Three apps, `web`, `other` and `shop`, which runs an image in `production`, where it has
     /// domains, and `staging`, with tokens: `{token:web-read}`, `{token:web-write}`, `{token:other-write}`, `{token:other-admin}`; their
     /// owners are `{user:web-write}` and so on, the projects `{proj:web}` and `{proj:other}`.
-    pub async fn set() -> Self {
+    pub async fn set(dialect: Dialect) -> Self {
         let mut shop = image_app("shop", "nginx:1.27");
         let staging = EnvironmentName::parse("staging").unwrap();
         let spec = shop.environments.values().next().unwrap().clone();
@@ -115,7 +180,9 @@ impl Stage {
             .map(|text| Domain::parse(text).unwrap())
             .to_vec();
         shop.environments.insert(staging, spec);
-        let bench = Bench::new(vec![git_app("web"), git_app("other"), shop]);
+        let mut apps = vec![git_app("web"), git_app("other"), shop];
+        apps.extend(dialect.further_apps());
+        let bench = Bench::new(apps);
         let process = bench.start();
         let fake = || Arc::new(Fake(bench.world.clone()));
         let repository = Arc::new(Repository {
@@ -148,15 +215,19 @@ impl Stage {
             resident_bytes: None,
         });
         let mut stage = Self {
+            dialect,
             bench,
             process,
             agent,
             repository,
             router,
             bound: Bound::default(),
-            schemas: Schemas::gitdev(),
+            schemas: dialect.schemas(),
         };
         stage.issue_tokens().await;
+        if dialect == Dialect::Sevalla {
+            stage.learn_applications();
+        }
         stage
     }
 
@@ -183,6 +254,29 @@ impl Stage {
             let name = format!("proj:{}", app["name"].as_str().unwrap());
             let id = app["id"].as_str().unwrap().to_owned();
             self.bound.0.insert(name, id);
+        }
+    }
+
+    /// `{uuid:web}` and so on are the default environments' ids, `{uuid:shop-staging}` is the other's; `{uuid:company}` is
+    /// the instance's, and each of `{uuid:project-web}` and so on is derived from the project's path.
+    fn learn_applications(&mut self) {
+        let store = &self.process.store;
+        let mut known = vec![("company".to_owned(), store.instance())];
+        for app in store.apps(Reach::All).unwrap() {
+            let project = format!("https://longshore.dev/project/{}", app.project);
+            let project = Uuid::new_v5(&Uuid::NAMESPACE_URL, project.as_bytes());
+            known.push((format!("project-{}", app.name), project));
+            let (serial, _) = store.app(&AppRef::Id(app.id)).unwrap().unwrap();
+            for place in store.places(serial).unwrap() {
+                let name = match place.environment_name.as_str() {
+                    "production" => app.name.to_string(),
+                    other => format!("{}-{other}", app.name),
+                };
+                known.push((name, place.environment_id));
+            }
+        }
+        for (name, id) in known {
+            self.bound.0.insert(format!("uuid:{name}"), id.to_string());
         }
     }
 
@@ -234,10 +328,23 @@ impl Stage {
             "tokens are damaged" => self.damage("ALTER TABLE token RENAME COLUMN scope TO lost"),
             "tokens are mended" => self.damage("ALTER TABLE token RENAME COLUMN lost TO scope"),
             "the database is mended" => self.damage("ALTER TABLE lost RENAME TO release"),
-            _ => match event.strip_prefix("the newest is ") {
-                Some(status) => self.drive_until(status).await,
-                None => panic!("nobody knows how '{event}' happens"),
-            },
+            "what is printed is kept" => {
+                let a_while = tokio::time::sleep(Duration::from_secs(10));
+                let kept = self.agent.keep_output(a_while);
+                self.agent.drive(kept).await.unwrap();
+            }
+            _ => {
+                if let Some(status) = event.strip_prefix("the newest is ") {
+                    self.drive_until(status).await;
+                } else if let Some(line) = event.strip_prefix("what runs prints ") {
+                    let mut state = self.bench.world.state.lock().unwrap();
+                    for made in state.containers.values_mut() {
+                        made.printed.push(line.to_owned());
+                    }
+                } else {
+                    panic!("nobody knows how '{event}' happens");
+                }
+            }
         }
     }
 
@@ -298,7 +405,8 @@ impl Stage {
             headers.get("x-request-id").is_some_and(|id| !id.is_empty()),
             "{shown}: X-Request-Id is on every answer"
         );
-        if request["path"].as_str().unwrap().starts_with("/v1") {
+        let path = request["path"].as_str().unwrap();
+        if self.dialect.tells_limits(path) {
             for name in ["limit", "remaining", "reset"] {
                 let told = headers.get_all(format!("x-ratelimit-{name}"));
                 let told: Vec<&str> = told.iter().map(|value| value.to_str().unwrap()).collect();
@@ -323,7 +431,11 @@ impl Stage {
                 let kind = headers
                     .get("content-type")
                     .map(|kind| kind.to_str().unwrap());
-                assert_eq!(kind, Some("application/json; charset=utf-8"), "{shown}");
+                let is_json = match path.starts_with("/hooks/") {
+                    true => kind == Some("application/json"),
+                    false => kind == Some("application/json; charset=utf-8"),
+                };
+                assert!(is_json, "{shown}");
                 let found: Value = serde_json::from_str(&body).unwrap();
                 assert_eq!(
                     body,
@@ -332,7 +444,7 @@ impl Stage {
                 );
                 let method = request["method"].as_str().unwrap_or("GET");
                 let path = request["path"].as_str().unwrap();
-                let documented = match Schemas::of_answer(method, path, status.as_u16()) {
+                let documented = match self.dialect.schema_of(method, path, status.as_u16()) {
                     Some(schema) => self.schemas.check(&schema, &found),
                     None => Ok(()),
                 };
