@@ -105,6 +105,7 @@ play! {
     sevalla_admits_faults_with_documented_statuses: "sevalla/faults",
     sevalla_gives_a_deployments_log_as_entries: "sevalla/logs",
     sevalla_gives_what_runs_prints: "sevalla/runtime_logs",
+    sevalla_lists_processes_and_has_none_to_trigger: "sevalla/processes",
 }
 
 #[test]

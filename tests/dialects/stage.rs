@@ -12,11 +12,12 @@ use longshore::api::{Api, Peer, Proxies, routes};
 use longshore::core::access::Reach;
 use longshore::core::action::AppRef;
 use longshore::core::app::App;
-use longshore::core::name::{Branch, EnvironmentName, Sha};
+use longshore::core::name::{Branch, EnvironmentName, ProcessName, Sha};
 use longshore::core::ports::*;
+use longshore::core::process::ProcessSpec;
 use longshore::core::route::Domain;
 use longshore::core::secret::SecretRef;
-use longshore::core::spec::{GitCredentials, SourceSpec};
+use longshore::core::spec::{Check, GitCredentials, SourceSpec};
 use longshore::deploy::{Agent, Ports, Settings};
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
@@ -138,10 +139,20 @@ impl Dialect {
     }
 }
 
-/// `closed`: its repository at GitHub needs a key, and its Dockerfile is further down.
+/// `closed`: its repository at GitHub needs a key, its Dockerfile is further down, and it has a worker.
 fn closed_app() -> App {
     let mut app = git_app("closed");
+    let mailer = ProcessSpec {
+        command: vec!["./mailer".into(), "--from".into(), "the queue".into()],
+        entrypoint: Vec::new(),
+        memory: Some(256 * 1024 * 1024),
+        millicpus: Some(500),
+        stop_grace: Duration::from_secs(10),
+        check: Check::StaysUp(Duration::from_secs(5)),
+    };
     for spec in app.environments.values_mut() {
+        let name = ProcessName::parse("mailer").unwrap();
+        spec.processes.insert(name, mailer.clone());
         if let SourceSpec::Git(git) = &mut spec.source {
             git.repository.url = "git@github.com:acme/closed.git".into();
             // Any file will do: nobody here asks for the key.

@@ -79,7 +79,8 @@ impl Process {
         Self {
             app_id: environment.id,
             cpu_limit: process.millicpus,
-            created_at: process.created_at.into(),
+            // It may have been there since then: nobody wrote down when a process came.
+            created_at: environment.created_at.into(),
             display_name: process.name.clone(),
             entrypoint: entrypoint(&process.command),
             id: process.id,
@@ -101,7 +102,7 @@ impl Process {
             schedule: None,
             time_zone: None,
             kind: if is_web { "web" } else { "worker" },
-            updated_at: process.created_at.into(),
+            updated_at: process.since.unwrap_or(environment.created_at).into(),
         }
     }
 }
