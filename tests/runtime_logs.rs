@@ -281,6 +281,54 @@ async fn an_engine_that_goes_away_is_waited_for_in_ever_longer_pauses() {
     assert_eq!(texts(&lines)[2..], ["while it was away", "and after"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_output_that_cannot_be_read_back_is_spoken_of_once_if_it_was_not_by_chance() {
+    for (times, lines) in [(1, 2), (5, 3)] {
+        let bench = bench();
+        let process = deployed(&bench).await;
+        bench.world.state.lock().unwrap().outputs_are_refused = times;
+        process.run_for(Duration::from_secs(60)).await;
+        let all = process.all().await;
+        assert_eq!(all.len(), lines, "{all:?}");
+        let ours: Vec<_> = all
+            .iter()
+            .filter(|line| line.stream == Stream::Agent)
+            .collect();
+        assert_eq!(ours.len(), lines - 2);
+        for line in ours {
+            assert_eq!(
+                line.text,
+                "The container's output cannot be read: no reading"
+            );
+        }
+    }
+}
+
+/// A container that was stopped has nothing new to say, and reading costs the engine much.
+#[tokio::test(start_paused = true)]
+async fn what_ended_and_was_read_is_looked_at_and_hardly_ever_read_again() {
+    let bench = bench();
+    let process = deployed(&bench).await;
+    process.run_until(2).await;
+    process
+        .change("web", longshore::core::change::Change::Stop, false)
+        .await
+        .unwrap();
+    process.drive().await;
+    process.run_until(3).await;
+    bench.world.state.lock().unwrap().engine_calls.clear();
+    let hour = Duration::from_secs(3600);
+    let _ = tokio::time::timeout(hour, process.agent.keep_output(std::future::pending())).await;
+    let calls = bench.world.state.lock().unwrap().engine_calls.clone();
+    let count = |call: &str| calls.iter().filter(|one| **one == call).count();
+    assert!((1..=13).contains(&count("output")), "{}", count("output"));
+    assert!(
+        (600..800).contains(&count("inspect")),
+        "{}",
+        count("inspect")
+    );
+}
+
 /// Deploys twice, prints in between, and crashes at the `at`th point; the next process goes on.
 async fn restarted_at(at: Option<usize>) -> (Vec<String>, Vec<String>) {
     let bench = bench();

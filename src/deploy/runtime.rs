@@ -91,7 +91,7 @@ impl Agent {
     /// it is removed.
     async fn follow_one(&self, of: Printing) -> ContainerSerial {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
-        let mut said = String::new();
+        let (mut said, mut told) = (String::new(), false);
         loop {
             let before = self.store.printed_until(&of).ok();
             let run = self.run_of(&of).await;
@@ -103,7 +103,12 @@ impl Agent {
             let why = read
                 .err()
                 .map_or_else(String::new, |why| Self::why(&of, why));
-            if !why.is_empty() && why != said {
+            // Once may be by chance: an engine that is removing a container refuses to read it, too.
+            let is_twice = why == said;
+            if !is_twice {
+                told = false;
+            } else if !why.is_empty() && !told {
+                told = true;
                 if why.starts_with(UNREADABLE) {
                     let now = self.ports.clock.now();
                     let _ = self.store.say_of_printed(&of, now, &why);
@@ -111,20 +116,35 @@ impl Agent {
                 tracing::warn!(container = %of.container, why, "output is not kept; trying again");
             }
             said = why;
-            let mut waited = Duration::ZERO;
-            loop {
-                let pause = backoff.pause();
-                self.ports.clock.sleep(pause).await;
-                waited += pause;
-                if matches!(self.store.is_printing(of.serial), Ok(false)) {
-                    return of.serial;
-                }
-                // Reading is dear: to find the end of an output the engine reads all it has of it. So what has ended, and
-                // was read to its end, is only read again when it has been started.
-                if !is_whole || waited >= LOOK_ANYWAY || self.prints_again(&of, run.as_ref()).await
-                {
-                    break;
-                }
+            if !self
+                .until_more(&of, is_whole, run.as_ref(), &mut backoff)
+                .await
+            {
+                return of.serial;
+            }
+        }
+    }
+
+    /// Waits until a container's output is to be read again; false if it is no longer live. Reading is dear: to find the
+    /// end of an output the engine reads all it has of it. So what has ended, and was read to its end, is only read again
+    /// when it has been started.
+    async fn until_more(
+        &self,
+        of: &Printing,
+        is_whole: bool,
+        run: Option<&String>,
+        backoff: &mut Backoff,
+    ) -> bool {
+        let mut waited = Duration::ZERO;
+        loop {
+            let pause = backoff.pause();
+            self.ports.clock.sleep(pause).await;
+            waited += pause;
+            if matches!(self.store.is_printing(of.serial), Ok(false)) {
+                return false;
+            }
+            if !is_whole || waited >= LOOK_ANYWAY || self.prints_again(of, run).await {
+                return true;
             }
         }
     }

@@ -111,6 +111,8 @@ pub struct State {
     pub builds_break: u32,
     /// How often reading an output will still break off at its end.
     pub outputs_break: u32,
+    /// How often the engine will still refuse to read an output.
+    pub outputs_are_refused: u32,
     pub build_prints: Vec<String>,
     pub most_builds_at_once: usize,
     pub builds_now: usize,
@@ -985,6 +987,10 @@ impl Engine for Fake {
                 .engine("output", |state| {
                     let breaks = state.outputs_break > 0;
                     state.outputs_break = state.outputs_break.saturating_sub(1);
+                    if state.outputs_are_refused > 0 {
+                        state.outputs_are_refused -= 1;
+                        return Err(EngineError::Refused("no reading".into()));
+                    }
                     Ok((state.printed(name, after.as_ref()), breaks))
                 })
                 .await;
