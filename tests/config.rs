@@ -4,7 +4,8 @@ use longshore::config::keys::TABLES;
 use longshore::config::{Config, Fault, parse};
 use longshore::core::app::{App, derived_id};
 use longshore::core::ingress::{AccessLog, ProxyLimits};
-use longshore::core::name::{AppName, EnvironmentName};
+use longshore::core::name::{AppName, EnvironmentName, ProcessName};
+use longshore::core::process::ProcessSpec;
 use longshore::core::route::Domain;
 use longshore::core::secret::SecretRef;
 use longshore::core::spec::{
@@ -1959,6 +1960,11 @@ fn every_key_that_is_listed_is_read() {
                 "" => (setting, 1),
                 "app" => (format!("[[app]]\n{setting}"), 2),
                 "docker.registries" => (format!("[[docker.registries]]\n{setting}"), 2),
+                "app.processes" => (format!("[[app]]\n[app.processes.worker]\n{setting}"), 3),
+                "app.processes.health" => (
+                    format!("[[app]]\n[app.processes.worker.health]\n{setting}"),
+                    3,
+                ),
                 table => match table.strip_prefix("app.") {
                     Some(inner) => (format!("[[app]]\n[app.{inner}]\n{setting}"), 3),
                     None => (format!("[{table}]\n{setting}"), 2),
@@ -2109,4 +2115,129 @@ proptest! {
     ) {
         check_answer(&lines.join("\n"));
     }
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Processes.
+
+const PROCESSES: &str = r#"
+[[app]]
+name = "web"
+image = "web:1"
+port = 8080
+memory = "512MiB"
+stop_grace = "30s"
+entrypoint = ["./run"]
+[app.processes.worker]
+command = ["worker", "--all"]
+memory = "128MiB"
+health = { stays_up = "2s" }
+[app.processes.mail]
+command = ["mail"]
+cpus = 0.5
+health = { image = true }
+[app.environments.staging.processes.worker]
+command = ["worker", "--few"]
+[app.environments.staging.processes.cron]
+command = ["cron"]
+"#;
+
+#[test]
+fn a_process_has_what_it_says_itself_over_what_its_app_says_and_an_environment_says_it_key_by_key()
+{
+    let config = parse("c", PROCESSES).unwrap();
+    let app = &config.apps[0];
+    let shown = |environment: &str| -> Vec<String> {
+        let processes = &spec(app, environment).processes;
+        let show = |(name, process): (&ProcessName, &ProcessSpec)| {
+            format!(
+                "{name}: {} {} {:?} {:?} {:?} {:?}",
+                process.entrypoint.join(" "),
+                process.command.join(" "),
+                process.memory.map(|bytes| bytes >> 20),
+                process.millicpus,
+                process.stop_grace.as_secs(),
+                process.check
+            )
+        };
+        processes.iter().map(show).collect()
+    };
+    let mail = "mail: ./run mail Some(512) Some(500) 30 Image";
+    assert_eq!(
+        shown("production"),
+        [
+            mail,
+            "worker: ./run worker --all Some(128) None 30 StaysUp(2s)"
+        ]
+    );
+    assert_eq!(
+        shown("staging"),
+        [
+            "cron: ./run cron Some(512) None 30 StaysUp(5s)",
+            mail,
+            "worker: ./run worker --few Some(128) None 30 StaysUp(2s)"
+        ]
+    );
+}
+
+#[test]
+fn faults_of_processes_are_named_where_they_stand() {
+    assert_faults(
+        r#"[[app]]
+name = "web"
+image = "web:1"
+[app.processes.web]
+command = ["again"]
+[app.processes."a b"]
+command = ["x"]
+[app.processes.idle]
+memory = "128MiB"
+[app.processes.both]
+command = ["x"]
+port = 80
+health = { image = true, stays_up = "1s" }
+[app.processes.probed]
+command = ["x"]
+health = { path = "/up" }
+"#,
+        &[
+            (
+                4,
+                16,
+                "app \"web\": processes.web has a name that cannot be \"web\": that is the app itself",
+            ),
+            (
+                6,
+                16,
+                "app \"web\": processes.\"a b\" has a name that may hold only lower-case letters, digits and dashes",
+            ),
+            (
+                8,
+                16,
+                "app \"web\": processes.idle needs a command, like command = [\"./worker\"]",
+            ),
+            (12, 1, "app \"web\": processes.both.port is not a known key"),
+            (
+                13,
+                10,
+                "app \"web\": processes.both.health must have image or stays_up, not both",
+            ),
+            (
+                16,
+                12,
+                "app \"web\": processes.probed.health.path is not a known key",
+            ),
+        ],
+    );
+    let many: String = (0..9)
+        .map(|index| format!("[app.processes.p{index}]\ncommand = [\"x\"]\n"))
+        .collect();
+    assert_faults(
+        &format!("[[app]]\nname = \"web\"\nimage = \"web:1\"\n{many}"),
+        &[(
+            20,
+            16,
+            "app \"web\": processes.p8 is one too many: an app may have 8 processes beside itself",
+        )],
+    );
 }

@@ -252,6 +252,22 @@ fn what_schema_4_wrote_can_still_be_read() {
     }
 }
 
+/// Schema 5's database: as before, and web has a worker beside it and a deployment hook.
+#[test]
+fn what_schema_5_wrote_can_still_be_read() {
+    let dir = begin_from(5);
+    let store = open(dir.path());
+    let live = store.live(EnvironmentSerial(1)).unwrap().unwrap();
+    let processes: Vec<&str> = live.containers().map(|row| row.process.as_str()).collect();
+    assert_eq!(processes, ["web", "worker"]);
+    assert!(live.release.content.process_names().eq(processes));
+    let place = store.place_of(EnvironmentSerial(1)).unwrap();
+    let secret = longshore::core::secret::Secret::new("a-hook-of-web");
+    let called = store.hook_caller(place.environment_id, &secret).unwrap();
+    assert_eq!(called.unwrap().caller.principal.name, "deployment hook");
+    assert_eq!(store.table().unwrap().routes.len(), 3);
+}
+
 /// What was to be removed before there was an ingress waits for no table, and nothing is routed yet.
 #[test]
 fn before_schema_4_nothing_was_routed() {
