@@ -12,14 +12,14 @@ use std::time::Duration;
 /// Arguments of `longshore logs`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-With an app it prints what the app's running containers printed, those that were replaced, crashed or removed
-included: the newest lines, with -f what comes after them, past a restart of the daemon, without a gap.
-With a deployment's id (or an app and --deployment) it prints the log of that deployment: its checkout,
-build and rollout; with -f until it ends.
+With an app it prints what its running containers printed, and those that were replaced, that
+crashed or were removed: the newest lines, with -f what comes after them, past a restart of the
+daemon, without a gap. With a deployment's id (or an app and --deployment) it prints the log of
+that deployment: its checkout, build and rollout; with -f until it ends.
 
-With --json: {\"data\": [{\"timestamp\", \"release\", \"process\", \"container\", \"stream\", \"severity\", \"message\", \"id\"}],
-\"meta\": {\"next\"}}; of a deployment {\"id\", \"data\": [{\"timestamp\", \"step\", \"stream\", \"message\"}]}; with -f
-one such line after the other, an object a line.
+With --json: {\"data\": [{\"timestamp\", \"release\", \"process\", \"container\", \"stream\",
+\"severity\", \"message\", \"id\"}], \"meta\": {\"next\"}}; of a deployment {\"id\", \"data\":
+[{\"timestamp\", \"step\", \"stream\", \"message\"}]}; with -f an object a line.
 
 Examples:
   longshore logs web              the newest lines web printed

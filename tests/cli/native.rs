@@ -607,7 +607,7 @@ async fn an_apps_lines_are_asked_for_as_typed_and_printed() {
         daemon.lines(),
         [
             "GET /v1/apps/web/logs?limit=100",
-            "GET /v1/apps/web/logs?limit=20&environment=staging&since=2025-03-14T10%3A00%3A00.000Z&until=2025-03-14T10%3A00%3A00.000Z\
+            "GET /v1/apps/web/logs?limit=20&environment=staging&since=2025-03-14T10%3A00%3A00%2E000Z&until=2025-03-14T10%3A00%3A00%2E000Z\
              &severity=warn&contains=a%20b%26c&process=worker&release=3",
         ]
     );
