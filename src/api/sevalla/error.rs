@@ -176,8 +176,8 @@ impl From<Error> for Refusal {
             | Error::ConfigRefused { .. }
             | Error::KeyReused
             | Error::Unsupported(_) => Self::bad(message),
-            // Nothing was done, and later it may be. Of the documented statuses a client repeats 429 blindly, at once and
-            // three times, as if it were asking too often; 400 says that asking again is pointless. After 500 it repeats
+            // Nothing was done, and later it may be. Of the documented statuses a client repeats 429 three times,
+            // as if it were asking too often; 400 says that asking again is pointless. After 500 it repeats
             // what only looks, and shows the message of what would change something to whoever asked for it.
             Error::Unavailable(_) | Error::DiskFull(_) => Self::internal(message),
             Error::Internal(_) => Self::internal(message),

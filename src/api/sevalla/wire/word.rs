@@ -36,21 +36,24 @@ impl From<&Phase> for DeploymentStatus {
 
 /// How an application stands, by its newest deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub(in crate::api::sevalla) enum ApplicationStatus {
-    DeploymentInProgress,
-    DeploymentFailed,
-    DeploymentSuccess,
-    DeploymentCancelled,
+    #[serde(rename = "deploymentInProgress")]
+    InProgress,
+    #[serde(rename = "deploymentFailed")]
+    Failed,
+    #[serde(rename = "deploymentSuccess")]
+    Success,
+    #[serde(rename = "deploymentCancelled")]
+    Cancelled,
 }
 
 impl From<&Phase> for ApplicationStatus {
     fn from(phase: &Phase) -> Self {
         match phase {
-            Phase::Queued | Phase::Running(_) | Phase::Committed(_) => Self::DeploymentInProgress,
-            Phase::Succeeded { .. } => Self::DeploymentSuccess,
-            Phase::Failed { .. } => Self::DeploymentFailed,
-            Phase::Cancelled { .. } | Phase::Superseded { .. } => Self::DeploymentCancelled,
+            Phase::Queued | Phase::Running(_) | Phase::Committed(_) => Self::InProgress,
+            Phase::Succeeded { .. } => Self::Success,
+            Phase::Failed { .. } => Self::Failed,
+            Phase::Cancelled { .. } | Phase::Superseded { .. } => Self::Cancelled,
         }
     }
 }
