@@ -144,3 +144,72 @@ async fn a_daemon_killed_in_the_middle_of_a_removal_leaves_nothing_of_it() {
         Value::Null
     );
 }
+
+/// Reaches the one that serves by its name on the network, says so and works; of the page "bad" it cannot.
+const WORKER: &str = r#"
+[app.processes.worker]
+command = ["/bin/sh", "-c", "trap 'exit 0' TERM; grep -q bad /www/index.html && echo cannot work && exit 3; for i in 1 2 3 4 5 6 7 8 9 10; do wget -q -O /dev/null http://web:8080/ && echo reached web && break; sleep 0.3; done; while true; do sleep 0.2; done"]
+health = { stays_up = "4s" }
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_is_deployed_rolled_back_and_stopped_with_the_one_that_serves() {
+    let world = World::with_web(WORKER).await;
+    let ps = async || {
+        let listed = world.run(&["ps", "web", "--json"]).await.ok().document();
+        let of = |process: &Value| {
+            let text = |key: &str| process[key].as_str().unwrap_or("none").to_owned();
+            format!("{} {} {}", text("name"), text("state"), process["release"])
+        };
+        let all = listed["data"].as_array().unwrap().iter().map(of);
+        all.collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(ps().await, "web none null, worker none null");
+    for (release, version) in ["one", "two"].into_iter().enumerate() {
+        world.commit(version, "", SERVE);
+        world.run(&["deploy", "web"]).await.ok();
+        world.serves("/", version).await;
+        let number = release + 1;
+        let expected = format!("web running {number}, worker running {number}");
+        assert_eq!(ps().await, expected);
+    }
+    let log = world.run(&["logs", "web", "--deployment"]).await.ok();
+    assert!(log.stdout.contains("worker: reached web"), "{}", log.stdout);
+    assert!(world.containers(2).await.iter().all(|one| state(one) == UP));
+    let table = world.run(&["ps", "web"]).await.ok();
+    println!("{}", table.stdout);
+    assert!(
+        table.stdout.starts_with("PROCESS  STATUS"),
+        "{}",
+        table.stdout
+    );
+
+    world.commit("bad", "", SERVE);
+    let failed = world.run(&["deploy", "web"]).await.ended(1);
+    failed.says(&[
+        "process worker: the container ended with status 3",
+        "worker: cannot work",
+    ]);
+    world.serves("/", "two").await;
+    assert_eq!(ps().await, "web running 2, worker running 2");
+    world.containers(2).await;
+
+    world.run(&["rollback", "web"]).await.ok();
+    world.serves("/", "one").await;
+    assert_eq!(ps().await, "web running 1, worker running 1");
+    world.run(&["stop", "web"]).await.ok();
+    assert!(
+        world
+            .containers(2)
+            .await
+            .iter()
+            .all(|one| state(one) == DOWN)
+    );
+    assert_eq!(ps().await, "web exited 1, worker exited 1");
+    world.run(&["start", "web"]).await.ok();
+    assert!(world.containers(2).await.iter().all(|one| state(one) == UP));
+    let remove = ["app", "rm", "web", "--volumes", "--yes"];
+    world.run(&remove).await.ok();
+    world.containers(0).await;
+    world.nothing_is_left().await;
+}

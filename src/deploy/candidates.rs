@@ -15,7 +15,7 @@ use crate::core::release::ReleaseContent;
 use crate::core::secret::Secret;
 use crate::core::spec::{Check, Health};
 use futures_util::StreamExt as _;
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -122,14 +122,27 @@ impl Walk<'_> {
         content: &ReleaseContent,
     ) -> Result<(), Stop> {
         let heard: Vec<Mutex<Heard>> = candidates.iter().map(|_| Mutex::default()).collect();
+        // Waiting that has become pointless ends between two calls to the engine, never inside one.
+        let together = interrupt.branch();
+        let first = Mutex::new(None);
         let waits = candidates.iter().zip(&heard).map(async |(row, heard)| {
-            let (_, check) = content
-                .process(&row.process)
-                .ok_or_else(|| failures::internal("a candidate is of no process"))?;
-            let one = self.wait_for_one(interrupt, row, check, heard);
-            one.await.map_err(|stop| of_process(stop, row))
+            let waited = match content.process(&row.process) {
+                Some((_, check)) => self.wait_for_one(&together, row, check, heard).await,
+                None => Err(failures::internal("a candidate is of no process").into()),
+            };
+            if let Err(stop) = waited {
+                let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
+                first.get_or_insert(of_process(stop, row));
+                together.end();
+            }
         });
-        let mut outcome = try_join_all(waits).await.map(drop);
+        tokio::select! {
+            biased;
+            never = interrupt.hand_on(&together) => never,
+            _ = join_all(waits) => {}
+        }
+        let first = first.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut outcome = first.map_or(Ok(()), Err);
         if outcome.is_ok() {
             outcome = self.still_run(interrupt, candidates, &heard).await;
         }

@@ -106,6 +106,32 @@ impl Interrupt {
         }
     }
 
+    /// One for a part of the work: it is raised with this one as long as [`Interrupt::hand_on`] is waited for, and by
+    /// itself.
+    pub(super) fn branch(&self) -> Self {
+        Self {
+            raised: watch::Sender::new(*self.raised.borrow()),
+        }
+    }
+
+    /// Raises the branch when this one is raised. Never ends.
+    pub(super) async fn hand_on<T>(&self, branch: &Self) -> T {
+        let mut raised = self.raised.subscribe();
+        if let Ok(reason) = raised.wait_for(Option::is_some).await {
+            branch.raised.send_replace(*reason);
+        }
+        std::future::pending().await
+    }
+
+    /// The part of the work whose branch this is has become pointless.
+    pub(super) fn end(&self) {
+        self.raised.send_if_modified(|reason| {
+            let is_first = reason.is_none();
+            reason.get_or_insert(Reason::Moved);
+            is_first
+        });
+    }
+
     /// Between two calls: is there a reason to go no further?
     pub(super) fn check(&self) -> Result<(), Stop> {
         match *self.raised.borrow() {

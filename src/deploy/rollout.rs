@@ -14,6 +14,7 @@ use crate::core::planned::{Interruption, TakesOver};
 use crate::core::release::{Image, ReleaseContent};
 use crate::core::spec::{PullPolicy, SourceSpec, Strategy};
 use crate::store::{Committing, Live};
+use futures_util::future::join_all;
 use std::net::SocketAddrV4;
 
 impl Walk<'_> {
@@ -233,17 +234,17 @@ impl Walk<'_> {
             );
             self.agent.store.displace(&self.deployment, live)?;
         }
-        let engine = &self.agent.ports.engine;
-        for container in live.containers() {
-            let name = &container.name;
+        // At the same time: each may take its whole grace, and nothing serves meanwhile.
+        let stops = live.containers().map(async |container| {
             let grace = grace(&live.release.content, container);
+            let engine = &self.agent.ports.engine;
             let stopped = self
                 .patience(interrupt, Step::Rollout)
-                .call(async || engine.stop(name, grace).await)
+                .call(async || engine.stop(&container.name, grace).await)
                 .await?;
-            stopped.map_err(|error| failures::engine("stop the old container", error))?;
-        }
-        Ok(())
+            stopped.map_err(|error| Stop::from(failures::engine("stop the old container", error)))
+        });
+        join_all(stops).await.into_iter().collect()
     }
 
     /// Waits for a moment in which no request is under way to what is about to be stopped. Until then it serves new

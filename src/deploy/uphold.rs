@@ -11,6 +11,7 @@ use crate::core::redact::Redactor;
 use crate::core::release::Image;
 use crate::store::{Live, Place, SecretError, StoreError};
 use futures_util::StreamExt as _;
+use futures_util::future::join_all;
 
 /// Why it is not so yet.
 #[derive(Debug, thiserror::Error)]
@@ -110,16 +111,18 @@ impl Agent {
         if let Some(ContainerState::Running { .. }) = state {
             self.publish_table().await?;
         }
-        for container in live.containers() {
+        // At the same time: each may take its whole grace.
+        let stops = live.containers().map(async |container| {
             // First the policy: an engine that restarts between the two calls must not bring it back.
             engine
                 .set_restart(&container.name, RestartPolicy::No)
                 .await?;
             engine
                 .stop(&container.name, grace(&live.release.content, container))
-                .await?;
-        }
-        Ok(())
+                .await
+        });
+        let stopped: Result<(), EngineError> = join_all(stops).await.into_iter().collect();
+        Ok(stopped?)
     }
 
     async fn make_again(

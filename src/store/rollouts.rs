@@ -192,9 +192,10 @@ impl Store {
             let committed = deployment.clone().commit(release)?;
             transition(tx, &deployment.phase, &committed, now)?;
             end_step(tx, deployment.serial, &deployment.phase, now)?;
+            // The one that serves last: it may have requests to end, and its workers' overlap shall not be as long.
             let old: Vec<Undo> = tx
                 .prepare_cached(
-                    "SELECT serial FROM container WHERE environment = ?1 AND role = 'live'",
+                    "SELECT serial FROM container WHERE environment = ?1 AND role = 'live' ORDER BY process = 'web', serial",
                 )?
                 .query_map([environment.0], |row| {
                     row.get(0)

@@ -114,10 +114,10 @@ impl Rows {
 
     pub fn environments(&self) -> Vec<Environment> {
         let sql = "SELECT e.serial, a.name, e.name, e.uuid, e.desired, e.removed_at IS NOT NULL, r.number,
-                       (SELECT name FROM container c WHERE c.environment = e.serial AND c.role = 'live'),
+                       (SELECT name FROM container c WHERE c.environment = e.serial AND c.role = 'live' AND c.process = 'web'),
                        EXISTS (SELECT 1 FROM container c WHERE c.environment = e.serial),
                        EXISTS (SELECT 1 FROM container c WHERE c.environment = e.serial AND c.made_at IS NOT NULL),
-                       (SELECT address FROM container c WHERE c.environment = e.serial AND c.role = 'live')
+                       (SELECT address FROM container c WHERE c.environment = e.serial AND c.role = 'live' AND c.process = 'web')
                    FROM environment e JOIN app a ON a.serial = e.app LEFT JOIN release r ON r.serial = e.live_release
                    ORDER BY e.serial";
         self.all(sql, |row| {

@@ -175,7 +175,7 @@ impl Observer {
         let mut statement = connection
             .prepare_cached(
                 "SELECT serial, live_release, live_deployment, desired,
-                        (SELECT count(*) FROM container c WHERE c.environment = e.serial AND c.role = 'live'),
+                        (SELECT count(*) FROM container c WHERE c.environment = e.serial AND c.role = 'live' AND c.process = 'web'),
                         (SELECT generation FROM instance) FROM environment e",
             )
             .unwrap();
