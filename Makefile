@@ -3,7 +3,7 @@
 # Debian keeps sshd and dockerd where an ordinary user's PATH does not look.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo clean-demo build install uninstall test fuzz test-clients test-api simulate campaign-kill fmt lint bench bench-api bench-swap bench-trigger bench-proxy
+.PHONY: help demo clean-demo build install uninstall test fuzz test-clients test-api simulate campaign-kill fmt lint bench bench-api bench-swap bench-trigger bench-proxy bench-runtime
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +86,9 @@ bench-trigger: ## from a request to the new version's first answer, beside the e
 
 bench-proxy: ## requests a second through the ingress beside nginx; four minutes
 	benches/proxy.sh
+
+bench-runtime: ## a container that prints 50,000 lines a second for a minute: what of it is kept, and what that takes; three minutes
+	benches/runtime.sh
 
 bench-api: ## the API alone, beside a minimal server; takes ten minutes and 8 GB of disk
 	benches/api.sh

@@ -175,6 +175,12 @@ pub(super) const TABLE: &[Explanation] = &[
         &["List them: `longshore secret ls APP`."],
     ),
     request(
+        "hook_not_found",
+        "the environment has no deployment hook",
+        "None was made, or it was taken away; hooks belong to one environment.",
+        &["Make one: `longshore hook enable APP`."],
+    ),
+    request(
         "token_not_found",
         "there is no such token, or it is revoked already",
         "The id is mistyped or another daemon's, or somebody was faster.",
