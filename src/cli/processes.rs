@@ -14,7 +14,8 @@ Where nothing is live yet, it lists what the configuration would run. STATUS is 
 no container, or the engine cannot be asked. COMMAND is what the configuration says instead of the
 image's own.
 
-With --json: {\"data\": [{\"name\", \"kind\", \"state\", \"exit_code\", \"release\", \"container\", \"command\", ...}]}
+With --json: {\"data\": [{\"name\", \"kind\", \"state\", \"exit_code\", \"release\", \"container\",
+\"command\", ...}]}
 
 Examples:
   longshore ps web

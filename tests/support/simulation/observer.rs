@@ -248,19 +248,23 @@ impl Observer {
             None => return,
         };
         let seen = self.seen.lock().unwrap();
-        let row: Option<(String, i64, bool, String)> = seen
+        let row: Option<(String, i64, bool, String, String)> = seen
             .connection
             .as_ref()
             .unwrap()
             .query_row(
-                "SELECT c.role, c.environment, c.release IS NOT NULL, d.uuid FROM container c
-                 JOIN deployment d ON d.serial = c.deployment WHERE c.name = ?1",
+                "SELECT c.role, c.environment, c.release IS NOT NULL, d.uuid, e.uuid FROM container c
+                 JOIN deployment d ON d.serial = c.deployment JOIN environment e ON e.serial = c.environment
+                 WHERE c.name = ?1",
                 [name],
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+                |row| {
+                    let uuids = (row.get(3)?, row.get(4)?);
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, uuids.0, uuids.1))
+                },
             )
             .optional()
             .unwrap();
-        let Some((role, environment, was_live, uuid)) = row else {
+        let Some((role, environment, was_live, deployment, uuid)) = row else {
             return self
                 .sim()
                 .against(format!("{name}, which no row names, was removed"));
@@ -272,8 +276,14 @@ impl Observer {
         if was_live {
             self.acknowledged(&seen, environment, &format!("{name} was removed"));
         }
-        let log = std::fs::read_to_string(self.data_dir.join("logs").join(format!("{uuid}.log")))
-            .unwrap_or_default();
+        // What was live is in the log of its environment, what never was in that of its deployment.
+        let log = match was_live {
+            true => whole(&self.data_dir.join("runtime").join(uuid)),
+            false => {
+                let log = self.data_dir.join("logs").join(format!("{deployment}.log"));
+                std::fs::read_to_string(log).unwrap_or_default()
+            }
+        };
         let (unread, reborn) = {
             let sim = self.sim();
             let notes = sim.notes();
@@ -285,8 +295,8 @@ impl Observer {
                     "{name} was removed before its output was read: {line}"
                 )),
                 1 => {}
-                // What was read and not yet noted when a life ended is read again.
-                _ if reborn => {}
+                // What was read and not yet noted when a life ended is read again; a line of a runtime log is its own note.
+                _ if reborn && !was_live => {}
                 times => self.sim().against(format!(
                     "the log has a line of {name} {times} times: {line}"
                 )),
@@ -365,4 +375,14 @@ pub fn open(path: &Path) -> Connection {
         .busy_timeout(std::time::Duration::from_secs(5))
         .unwrap();
     connection
+}
+
+/// All files of a runtime log, one after the other.
+fn whole(directory: &std::path::Path) -> String {
+    let Ok(files) = std::fs::read_dir(directory) else {
+        return String::new();
+    };
+    files
+        .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
+        .collect()
 }

@@ -1,7 +1,7 @@
 //! What happens from outside, all of it drawn from the seed before the first life begins.
 
 use super::chance::Chance;
-use crate::world::{Behaviour, git_app, image_app, image_of, routed};
+use crate::world::{Behaviour, git_app, image_app, image_of, routed, with_workers};
 use longshore::core::app::App;
 use longshore::core::change::Change;
 use longshore::core::deployment::Trigger;
@@ -157,6 +157,8 @@ impl Script {
     pub fn draw(seed: u64) -> Self {
         let chance = Chance::new(seed, 1);
         let names = &APPS[..usize::try_from(chance.between(1, 3)).unwrap()];
+        // A row of its own: what the seeds found before there were workers, they find still.
+        let workers = Chance::new(seed, 7);
         let apps: Vec<(App, bool)> = names
             .iter()
             .map(|name| {
@@ -167,6 +169,10 @@ impl Script {
                 let strategy = match chance.in_thousand(500) {
                     true => Strategy::Swap,
                     false => Strategy::Recreate,
+                };
+                let app = match workers.in_thousand(350) {
+                    true => with_workers(app, &["worker"]),
+                    false => app,
                 };
                 (routed(app, strategy), git)
             })

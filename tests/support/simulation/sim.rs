@@ -142,14 +142,14 @@ impl Sim {
         self.world.tell(event, |_| {});
     }
 
-    /// At every instant: of an environment one container runs, or none (`recreate` stops the old one first); with `swap`
-    /// two, of which one is on its way in or out.
+    /// At every instant: of a process of an environment one container runs, or none (`recreate` stops the old one first);
+    /// with `swap` two, of which one is on its way in or out.
     pub fn look(&self) {
-        let mut running: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut running: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
         for (name, made) in &self.world.state.lock().unwrap().containers {
             if matches!(made.state, ContainerState::Running { .. }) {
                 running
-                    .entry(made.spec.network.clone())
+                    .entry((made.spec.network.clone(), made.spec.labels.role.clone()))
                     .or_default()
                     .push(name.clone());
             }
@@ -157,7 +157,7 @@ impl Sim {
         let most = |network: &str| if self.script.swaps(network) { 2 } else { 1 };
         for (_, names) in running
             .into_iter()
-            .filter(|(network, names)| names.len() > most(network))
+            .filter(|((network, _), names)| names.len() > most(network))
         {
             self.against(format!("{names:?} run at once"));
         }
