@@ -5,11 +5,13 @@
 #[expect(dead_code, reason = "another test file uses the rest")]
 mod world;
 
-use longshore::core::action::Action;
+use longshore::core::action::{Action, AppRef, Reply};
 use longshore::core::change::{Change, ChangePhase};
 use longshore::core::deployment::{Deployment, Phase};
 use longshore::core::id::DeploymentSerial;
+use longshore::core::name::AppName;
 use longshore::core::ports::ContainerState;
+use longshore::core::runtime::{ReadRuntimeLog, RuntimeFilter, RuntimeRange};
 use std::time::Duration;
 use world::{Behaviour, Bench, Process, State, git_app, image_of, sha};
 
@@ -41,8 +43,18 @@ async fn output_whose_reading_broke_off_is_in_the_log_once() {
     bench.world.state.lock().unwrap().outputs_break = 5;
     process.drive().await;
     assert_eq!(bench.world.state.lock().unwrap().outputs_break, 0);
-    let log = process.log(deployment(&process, 1).id);
-    assert_eq!(log.matches("last words").count(), 1, "{log}");
+    let read = ReadRuntimeLog {
+        app: AppRef::Name(AppName::parse("web").unwrap()),
+        environment: None,
+        filter: RuntimeFilter::default(),
+        range: RuntimeRange::Last,
+        limit: 100,
+    };
+    let Reply::RuntimeLog(page) = process.ask(Action::ReadRuntimeLog(read)).await.unwrap() else {
+        panic!("a runtime log was asked for");
+    };
+    let last = page.lines.iter().filter(|line| line.text == "last words");
+    assert_eq!(last.count(), 1, "{page:#?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -176,9 +176,17 @@ fn begin(connection: &Connection) {
     }
     // A release and somebody who cancelled, for the phases that have them.
     connection
-        .execute_batch("PRAGMA foreign_keys = OFF; INSERT INTO release VALUES (1, 1, 1, 1, '{}', 0, NULL, NULL);")
+        .execute_batch("PRAGMA foreign_keys = OFF")
+        .unwrap();
+    connection
+        .execute(
+            "INSERT INTO release VALUES (1, 1, 1, 1, ?1, 0, NULL, NULL)",
+            [RELEASE],
+        )
         .unwrap();
 }
+
+const RELEASE: &str = r#"{"image":{"id":"sha256:1","digest":null,"reference":"web:1"},"sha":null,"run":{"command":[],"entrypoint":[],"port":null,"publish":[],"env":{},"env_files":[],"secrets":{},"volumes":[],"memory":null,"millicpus":null,"stop_grace":{"secs":10,"nanos":0},"logging":{"driver":"json-file","options":{}}},"check":"image"}"#;
 
 fn uuid(number: i64) -> String {
     uuid::Uuid::from_u128(u128::try_from(number).unwrap()).to_string()
