@@ -13,6 +13,7 @@ use crate::core::ports::{EngineError, OutputLine};
 use crate::core::runtime::micros_of;
 use bollard::container::LogOutput;
 use bollard::query_parameters::LogsOptionsBuilder;
+use std::collections::VecDeque;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
@@ -96,6 +97,41 @@ struct Lines {
     number: u32,
     stdout: LineSplitter,
     stderr: LineSplitter,
+    /// Of standard output and standard error.
+    recent: [Recent; 2],
+}
+
+/// How many times of lines are remembered of a stream, 1 MiB of them: more than the engine was seen to repeat.
+const RECENT: usize = 65_536;
+
+/// The times of a stream's last lines. An engine that turns its log file over while it is followed gives lines twice
+/// (20.10: some tenth of a second's, more to a reader that lags). Within one stream times only grow, so that an earlier
+/// time that was there before is a repetition; one that was not is a clock that was set back.
+#[derive(Default)]
+struct Recent {
+    times: VecDeque<u128>,
+    /// The last line was a repetition: one of the last time is so, too.
+    repeats: bool,
+}
+
+impl Recent {
+    fn is_repeated(&mut self, time: &str) -> bool {
+        let digits = time.bytes().filter(u8::is_ascii_digit);
+        let time = digits.fold(0, |all: u128, digit| all * 10 + u128::from(digit - b'0'));
+        match self.times.back() {
+            Some(last) if time < *last => {
+                self.repeats = self.times.binary_search(&time).is_ok();
+                return self.repeats;
+            }
+            Some(last) if time == *last => return self.repeats,
+            Some(_) | None => self.repeats = false,
+        }
+        if self.times.len() == RECENT {
+            self.times.pop_front();
+        }
+        self.times.push_back(time);
+        false
+    }
 }
 
 impl Lines {
@@ -106,6 +142,7 @@ impl Lines {
             number: 0,
             stdout: LineSplitter::default(),
             stderr: LineSplitter::default(),
+            recent: Default::default(),
         }
     }
 
@@ -119,6 +156,14 @@ impl Lines {
             LogOutput::StdIn { .. } => return Vec::new(),
         };
         let (time, text) = stamped(&bytes);
+        let [of_stdout, of_stderr] = &mut self.recent;
+        let recent = match stream {
+            Stream::Stderr => of_stderr,
+            Stream::Stdout | Stream::Agent => of_stdout,
+        };
+        if time.as_deref().is_some_and(|time| recent.is_repeated(time)) {
+            return Vec::new();
+        }
         let splitter = match stream {
             Stream::Stderr => &mut self.stderr,
             Stream::Stdout | Stream::Agent => &mut self.stdout,
@@ -265,6 +310,34 @@ mod tests {
             read.extend(all(&messages[seen - 1..], last));
             assert_eq!(read, whole, "broken off after {seen}");
         }
+    }
+
+    #[test]
+    fn lines_that_the_engine_repeats_are_given_once_and_a_clock_that_was_set_back_loses_none() {
+        let line = |time: u32, text: &str| out(&format!("2026-01-01T00:00:00.{time:09}Z {text}\n"));
+        let messages = [
+            line(1, "one"),
+            line(2, "two"),
+            err("2026-01-01T00:00:00.000000003Z beside\n"),
+            line(4, "three"),
+            line(1, "one"),
+            line(2, "two"),
+            line(4, "three"),
+            line(5, "four"),
+            line(3, "after the clock was set back"),
+        ];
+        let lines = all(&messages, None);
+        let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+        let expected = [
+            "one",
+            "two",
+            "beside",
+            "three",
+            "four",
+            "after the clock was set back",
+        ];
+        assert_eq!(texts, expected);
+        assert!(lines.is_sorted_by_key(|line| line.cursor.clone()));
     }
 
     #[test]
