@@ -101,7 +101,6 @@ impl Walk<'_> {
         candidates: &[ContainerRow],
     ) -> Result<(), Stop> {
         let engine = &self.agent.ports.engine;
-        self.journal.forget_last_lines();
         for row in candidates {
             let text = format!("{}Starting {}", spoken(&row.process), row.name);
             self.journal.agent(Step::Rollout, &text);

@@ -408,6 +408,14 @@ impl From<Error> for Refusal {
     }
 }
 
+/// The same where app and environment are parts of the path, or of the query, and no fields.
+pub(super) fn of_path(error: Error, app: &str) -> Refusal {
+    if let Error::EnvironmentNotFound { environment, .. } = &error {
+        return Refusal::no_environment(environment, error.to_string());
+    }
+    about(error, app)
+}
+
 /// An error of a request about something, named as the caller wrote it.
 pub(super) fn about(error: Error, subject: &str) -> Refusal {
     refusal(error, subject)

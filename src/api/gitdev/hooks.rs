@@ -9,7 +9,6 @@ use crate::api::arrival::Base;
 use crate::api::hook::address;
 use crate::core::access::Caller;
 use crate::core::action::{Action, AppRef, Reply};
-use crate::core::error::Error;
 use crate::core::hook::{HookChange, HookRequest};
 use crate::core::name::EnvironmentName;
 use axum::Extension;
@@ -186,13 +185,7 @@ impl Asked {
             }
             Ok(Reply::Gone) => Ok(StatusCode::NO_CONTENT.into_response()),
             Ok(other) => Err(Refusal::unexpected(&other)),
-            Err(error) => {
-                // It is part of the path here, not a field.
-                if let Error::EnvironmentNotFound { environment, .. } = &error {
-                    return Err(Refusal::no_environment(environment, error.to_string()));
-                }
-                Err(error::about(error, &self.text))
-            }
+            Err(error) => Err(error::of_path(error, &self.text)),
         }
     }
 }

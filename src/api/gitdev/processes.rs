@@ -8,7 +8,6 @@ use super::{Route, path, render};
 use crate::api::Api;
 use crate::core::access::Caller;
 use crate::core::action::{Action, Reply};
-use crate::core::error::Error;
 use crate::core::name::EnvironmentName;
 use axum::Extension;
 use axum::extract::State;
@@ -68,12 +67,6 @@ async fn answer(
     match api.agent.dispatch(caller, asked).await {
         Ok(Reply::Processes(views)) => Ok(render::json(&Processes::from(views.as_slice()))),
         Ok(other) => Err(Refusal::unexpected(&other)),
-        Err(error) => {
-            // It is part of the path here, not a field.
-            if let Error::EnvironmentNotFound { environment, .. } = &error {
-                return Err(Refusal::no_environment(environment, error.to_string()));
-            }
-            Err(error::about(error, &app.text))
-        }
+        Err(error) => Err(error::of_path(error, &app.text)),
     }
 }

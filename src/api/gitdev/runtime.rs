@@ -12,7 +12,6 @@ use crate::api::Api;
 use crate::api::follow::Followers;
 use crate::core::access::Caller;
 use crate::core::action::{Action, AppRef, Reply};
-use crate::core::error::Error;
 use crate::core::runtime::{
     Condition, ReadRuntimeLog, RuntimeFilter, RuntimePage, RuntimeRange, Severity,
 };
@@ -100,13 +99,7 @@ async fn ask(
     {
         Ok(Reply::RuntimeLog(page)) => Ok(page),
         Ok(other) => Err(Refusal::unexpected(&other)),
-        Err(error) => {
-            // It is no part of a body here.
-            if let Error::EnvironmentNotFound { environment, .. } = &error {
-                return Err(Refusal::no_environment(environment, error.to_string()));
-            }
-            Err(error::about(error, app))
-        }
+        Err(error) => Err(error::of_path(error, app)),
     }
 }
 

@@ -9,7 +9,6 @@ use super::{Route, parse, path, render};
 use crate::api::Api;
 use crate::core::access::Caller;
 use crate::core::action::{Action, AppRef, Reply, SecretRequest, SecretsView};
-use crate::core::error::Error;
 use crate::core::name::{EnvironmentName, VariableName};
 use crate::core::secret::{MAX_SECRET, Secret};
 use axum::Extension;
@@ -192,13 +191,7 @@ async fn ask(
     match api.agent.dispatch(caller, action).await {
         Ok(Reply::Secrets(secrets)) => Ok(secrets),
         Ok(other) => Err(Refusal::unexpected(&other)),
-        Err(error) => {
-            // It is part of the path here, not a field.
-            if let Error::EnvironmentNotFound { environment, .. } = &error {
-                return Err(Refusal::no_environment(environment, error.to_string()));
-            }
-            Err(error::about(error, app))
-        }
+        Err(error) => Err(error::of_path(error, app)),
     }
 }
 
