@@ -114,14 +114,12 @@ fn question() -> impl Strategy<Value = (ListFilter, f64)> {
     );
     parts.prop_map(|(reach, app, environment, states, limit, part)| {
         let filter = ListFilter {
-            reach,
             app,
             environment,
-            environment_id: None,
             states,
             limit,
-            offset: 0,
             steps: limit % 2 == 0,
+            ..ListFilter::new(reach)
         };
         (filter, part)
     })
@@ -352,14 +350,9 @@ fn a_page_across_the_edges_of_blocks_leaves_nothing_out_and_tells_nothing_twice(
     }
     connection.execute_batch("COMMIT").unwrap();
     let anything = ListFilter {
-        reach: Reach::All,
-        app: None,
-        environment: None,
-        environment_id: None,
-        states: Vec::new(),
         limit: 100,
-        offset: 0,
         steps: true,
+        ..ListFilter::new(Reach::All)
     };
     let production = EnvironmentName::parse("production").ok();
     let filters = [
@@ -374,7 +367,6 @@ fn a_page_across_the_edges_of_blocks_leaves_nothing_out_and_tells_nothing_twice(
         },
         ListFilter {
             environment: production,
-            environment_id: None,
             states: vec![StateFilter::Building, StateFilter::Failed],
             ..anything.clone()
         },

@@ -9,6 +9,7 @@ use super::deployment::{CommitInfo, Deployment, Phase, Step, Trigger};
 use super::event::{After, EventPage};
 use super::hook::{HookRequest, HookView};
 use super::id::{AppSerial, OperationSerial};
+pub use super::listing::{ListDeployments, Order, StateFilter};
 use super::measure::Measurements;
 use super::name::{
     AppName, Branch, EnvironmentName, ImageReference, ProjectPath, Sha, VariableName,
@@ -211,45 +212,6 @@ pub struct RequestKey {
     pub key: String,
     /// A digest of the request.
     pub digest: Vec<u8>,
-}
-
-/// Which deployments to list.
-#[derive(Clone, Debug, Default)]
-pub struct ListDeployments {
-    /// Only this app's.
-    pub app: Option<AppRef>,
-    /// Only those of environments of this name.
-    pub environment: Option<EnvironmentName>,
-    /// Only those of the environment with this id.
-    pub environment_id: Option<Uuid>,
-    /// Only those in one of these states; empty: all.
-    pub states: Vec<StateFilter>,
-    /// How many at most.
-    pub limit: u32,
-    /// How many to skip.
-    pub offset: u64,
-    /// Whether their steps, and what could not be started again, are wanted: looking them up takes as long as all the
-    /// rest. If not, both are empty.
-    pub steps: bool,
-}
-
-/// A group of states a list can be narrowed to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StateFilter {
-    /// Waiting.
-    Queued,
-    /// In the checkout or the build.
-    Building,
-    /// In the rollout, or committed.
-    Deploying,
-    /// Succeeded.
-    Succeeded,
-    /// Failed.
-    Failed,
-    /// Cancelled.
-    Cancelled,
-    /// Superseded.
-    Superseded,
 }
 
 /// A request for a part of a log.

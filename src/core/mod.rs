@@ -20,6 +20,7 @@ pub mod failure;
 pub mod hook;
 pub mod id;
 pub mod ingress;
+pub mod listing;
 pub mod log;
 pub mod measure;
 pub mod name;

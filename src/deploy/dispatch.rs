@@ -121,10 +121,15 @@ impl Agent {
         };
         let filter = ListFilter {
             reach: caller.reach,
+            project: list.project,
             app,
             environment: list.environment,
             environment_id: list.environment_id,
             states: list.states,
+            updated_from: list.updated_from,
+            updated_before: list.updated_before,
+            order: list.order,
+            ascending: list.ascending,
             limit: list.limit,
             offset: list.offset,
             steps: list.steps,

@@ -146,8 +146,10 @@ impl Store {
         };
         tx.execute(
             "INSERT INTO deployment (uuid, project, iid, app, environment, principal, initiated, wanted, branch, sha, asked, image,
-                                     target_release, variables, phase, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 'queued', ?15)",
+                                     target_release, variables, phase, created_at, updated_at, ref)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 'queued', ?15, ?15, coalesce(?9, ?12, (
+                 SELECT m.ref FROM release r JOIN deployment m ON m.serial = r.deployment
+                 WHERE r.serial = coalesce(?13, (SELECT live_release FROM environment WHERE serial = ?5))), ''))",
             params![
                 new.id.to_string(), project, iid, new.app.0, new.environment.0, request.by.0, trigger_word(request.trigger), word,
                 branch, sha, asked, image, release, variables, now.0

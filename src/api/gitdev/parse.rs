@@ -227,11 +227,10 @@ pub(super) fn list(params: &HashMap<String, String>) -> Result<ListDeployments, 
     Ok(ListDeployments {
         app,
         environment,
-        environment_id: None,
         states,
         limit: u32::try_from(limit).unwrap_or(u32::MAX),
         offset,
-        steps: false,
+        ..ListDeployments::default()
     })
 }
 
