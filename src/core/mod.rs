@@ -30,6 +30,7 @@ pub mod ports;
 pub mod process;
 pub mod rate;
 pub mod redact;
+pub mod reference;
 pub mod release;
 pub mod reload;
 pub mod restored;
