@@ -322,7 +322,7 @@ proptest! {
             let offset = (part * matching.len() as f64).max(0.0) as u64;
             filter.offset = offset;
             let (views, total) = store.list(&filter).unwrap();
-            let serials: Vec<i64> = views.iter().map(|view| view.deployment.serial.0).collect();
+            let serials: Vec<i64> = views.iter().map(|view| view.serial().0).collect();
             prop_assert_eq!(serials, page(&matching, &filter), "{:?}", filter);
             prop_assert_eq!(total, matching.len() as u64, "{:?}", filter);
         }
@@ -382,7 +382,7 @@ fn a_page_across_the_edges_of_blocks_leaves_nothing_out_and_tells_nothing_twice(
             let (views, total) = store.list(&filter).unwrap();
             assert_eq!(total, matching.len() as u64);
             assert!(!views.is_empty(), "after {} of {filter:?}", seen.len());
-            seen.extend(views.iter().map(|view| view.deployment.serial.0));
+            seen.extend(views.iter().map(|view| view.serial().0));
             filter.offset += u64::from(filter.limit);
         }
         assert_eq!(seen, matching, "{filter:?}");

@@ -1285,7 +1285,7 @@ impl Process {
     }
 
     pub async fn view(&self, id: Uuid) -> DeploymentView {
-        match self.ask(Action::GetDeployment(id)).await.unwrap() {
+        match self.ask(Action::GetDeployment(id.into())).await.unwrap() {
             Reply::Deployment(view) => *view,
             other => panic!("{other:?}"),
         }
@@ -1347,6 +1347,7 @@ pub fn create(app: &str, trigger: Trigger) -> CreateDeployment {
         variables: BTreeMap::new(),
         trigger,
         key: None,
+        unless_unfinished: false,
     }
 }
 
