@@ -4,6 +4,7 @@ use super::Time;
 use super::word::{DeploymentStatus, GitType, Initiated, Initiator, Step, git};
 use crate::core::action::{DeploymentView, EnvironmentDetail, Listed, Version};
 use crate::core::deployment::Wanted;
+use crate::core::name::Sha;
 use crate::core::recorded::RecordedView;
 use crate::core::time::Timestamp;
 use serde::Serialize;
@@ -52,9 +53,11 @@ impl Deployment {
             app_id: view.environment_id,
             author_img: None,
             author_login: None,
-            branch: (!recorded.tag).then(|| recorded.reference.to_string()),
+            branch: Some(recorded.reference.to_string()),
             commit_message: None,
-            commit_sha: Some(recorded.sha.to_string()),
+            commit_sha: Sha::parse(recorded.sha.as_str())
+                .ok()
+                .map(|sha| sha.to_string()),
             created_at: recorded.created_at.into(),
             docker_image_url: None,
             finished_at: recorded.ended_at().map(Time::from),
