@@ -53,8 +53,12 @@ pub async fn newest_of(
         Error::refused(if others == 0 {
             format!("'{app}' has no deployments yet; `longshore deploy {app}` makes the first")
         } else {
+            let looked_at = match others {
+                1 => "1 was".to_owned(),
+                many => format!("{many} were"),
+            };
             format!(
-                "the newest {others} deployments of '{app}' were executed elsewhere and only recorded here: they have no log"
+                "the newest deployments of '{app}' ({looked_at} looked at) were executed elsewhere and only recorded here: they have no log"
             )
         })
     })

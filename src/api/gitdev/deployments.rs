@@ -8,7 +8,7 @@ use super::path::Named;
 use super::wire::PageMeta;
 use super::wire::deployment::{Cancelled, Created, Deployment, DeploymentPage};
 use super::wire::log::{LogLine, LogLines};
-use super::wire::name::{EnvironmentName, EventId};
+use super::wire::name::{EventId, ListedEnvironment};
 use super::wire::problem::Problem;
 use super::wire::request::NewDeployment;
 use super::wire::word::Status;
@@ -81,7 +81,7 @@ async fn create(
         ("offset" = Option<i64>, Query, minimum = 0, description = "How many to skip"),
         ("status" = Option<Status>, Query, description = "Only those in this state"),
         ("project_id" = Option<String>, Query, description = "Only this app's, by id or name"),
-        ("environment" = inline(Option<EnvironmentName>), Query, description = "Only those of environments of this name"),
+        ("environment" = inline(Option<ListedEnvironment>), Query, description = "Only those of environments of this name"),
     ),
     responses(
         (status = 200, body = DeploymentPage),
