@@ -15,6 +15,7 @@ use longshore::core::app::App;
 use longshore::core::name::{Branch, EnvironmentName, ProcessName, Sha};
 use longshore::core::ports::*;
 use longshore::core::process::ProcessSpec;
+use longshore::core::reference::Reference;
 use longshore::core::route::Domain;
 use longshore::core::secret::SecretRef;
 use longshore::core::spec::{Check, GitCredentials, SourceSpec};
@@ -46,10 +47,10 @@ impl Source for Repository {
         if !self.reachable.load(Ordering::Relaxed) {
             return Err(SourceError::Unreachable("no route to host".into()));
         }
-        if revision.branch.as_str() == "letters" {
+        if revision.reference.as_str() == "letters" {
             return Ok(Sha::parse(&"abcdef12".repeat(5)).unwrap());
         }
-        let commits: &[char] = match revision.branch.as_str() {
+        let commits: &[char] = match revision.reference.as_str() {
             "main" => &MAIN,
             "develop" => &DEVELOP,
             other => return Err(SourceError::NoSuchBranch(other.into())),
@@ -65,7 +66,7 @@ impl Source for Repository {
         Err(match MAIN.iter().chain(&DEVELOP).find(is_asked) {
             Some(_) => SourceError::NotOnBranch {
                 commit: asked.clone(),
-                branch: revision.branch.to_string(),
+                branch: revision.reference.to_string(),
             },
             None => SourceError::NoSuchCommit(asked.clone()),
         })
@@ -74,11 +75,11 @@ impl Source for Repository {
     fn checkout<'a>(
         &'a self,
         remote: &'a Remote,
-        branch: &'a Branch,
+        reference: &'a Reference,
         sha: &'a Sha,
         tree: Uuid,
     ) -> Work<'a, Checkout, SourceError> {
-        self.world.checkout(remote, branch, sha, tree)
+        self.world.checkout(remote, reference, sha, tree)
     }
 
     async fn discard(&self, tree: Uuid) -> Result<(), SourceError> {

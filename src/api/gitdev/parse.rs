@@ -194,7 +194,7 @@ fn wanted(
             return Err(Refusal::field("image", "and commit_sha exclude each other"));
         }
         (Some(image), None, None, _) => Target::Image(image),
-        (None, Some(branch), commit, _) => Target::Branch(branch, commit),
+        (None, Some(branch), commit, _) => Target::Reference(branch.into(), commit),
         (None, None, commit, true) => Target::Configured(commit),
         (None, None, Some(_), false) => return Err(Refusal::missing("branch")),
         (None, None, None, false) => Target::Unnamed,

@@ -409,8 +409,12 @@ impl Source {
             image: Some(image.to_owned()),
         };
         match &view.deployment.request.wanted {
-            Wanted::Commit { branch, sha, asked } => commit(
-                Some(branch.to_string()),
+            Wanted::Commit {
+                reference,
+                sha,
+                asked,
+            } => commit(
+                Some(reference.to_string()),
                 asked.as_deref().unwrap_or(sha.as_str()),
             ),
             Wanted::Image(reference) => image(reference.as_str()),

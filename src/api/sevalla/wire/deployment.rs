@@ -113,10 +113,10 @@ fn repository(view: &DeploymentView, environment: &EnvironmentDetail) -> Option<
 
 fn branch(view: &DeploymentView) -> Option<String> {
     match &view.deployment.request.wanted {
-        Wanted::Commit { branch, .. } => Some(branch.to_string()),
+        Wanted::Commit { reference, .. } => Some(reference.to_string()),
         Wanted::Image(_) => None,
         Wanted::Release(_) | Wanted::Restart => {
-            view.origin.branch.as_ref().map(ToString::to_string)
+            view.origin.reference.as_ref().map(ToString::to_string)
         }
     }
 }
