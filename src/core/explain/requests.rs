@@ -217,12 +217,6 @@ pub(super) const TABLE: &[Explanation] = &[
         &["Deploy another version first; or remove the whole app: `longshore app rm APP`."],
     ),
     request(
-        "deployment_recorded",
-        "somebody else executed the deployment, and only told of it",
-        "longshore keeps it in the history: it has no log here, and nothing that could be cancelled.",
-        &["Ask whoever executes it; what they report next is written down: `longshore show ID`."],
-    ),
-    request(
         "environment_refused",
         "the environment takes no deployments now",
         "It is suspended, being removed, its queue is full, or the database was put back from a backup and nobody has decided yet.",
