@@ -385,6 +385,10 @@ pub enum Reply {
 
 /// A deployment in a list.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most of a page are of the larger kind, and a page is short"
+)]
 pub enum Listed {
     /// It was, or will be, executed here.
     Executed(DeploymentView),

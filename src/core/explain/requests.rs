@@ -208,7 +208,10 @@ pub(super) const TABLE: &[Explanation] = &[
         "deployment_in_progress",
         "the deployment is under way and cannot be removed",
         "What is being worked on is not taken out of the history.",
-        &["Cancel it first, or both at once: `longshore cancel ID`, `longshore rm ID --force`."],
+        &[
+            "Cancel it first, or both at once: `longshore cancel ID`, `longshore rm ID --force`.",
+            "Of one that was only reported as running: report first how it ended.",
+        ],
     ),
     request(
         "deployment_active",

@@ -57,7 +57,8 @@ impl Deployment {
             commit_message: None,
             commit_sha: Sha::parse(recorded.sha.as_str())
                 .ok()
-                .map(|sha| sha.to_string()),
+                .map(|sha| sha.to_string())
+                .filter(|sha| sha.len() == 40),
             created_at: recorded.created_at.into(),
             docker_image_url: None,
             finished_at: recorded.ended_at().map(Time::from),
