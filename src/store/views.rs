@@ -11,7 +11,6 @@ use crate::core::release::{ReleaseContent, release_tag};
 use crate::core::route::Domain;
 use crate::core::time::Timestamp;
 use rusqlite::{Connection, Row, ToSql};
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 use uuid::Uuid;
@@ -34,7 +33,7 @@ impl Store {
         self.read(|tx| self.one(tx, &VIEW_BY_ID, id.to_string()))
     }
 
-    /// A page of deployments, newest first, and how many match in all.
+    /// A page of deployments, in the order that the filter says, and how many match in all.
     ///
     /// # Errors
     /// If the database fails.
@@ -67,7 +66,7 @@ impl Store {
         view(row, deployment, &steps, refusals).map(|view| Some(DeploymentView { origin, ..view }))
     }
 
-    /// These deployments, newest first. What is around them is asked for all of them at once.
+    /// These deployments, in the order they are given. What is around them is asked for all of them at once.
     fn views(
         &self,
         tx: &Connection,
@@ -105,7 +104,8 @@ impl Store {
                 },
             });
         }
-        views.sort_unstable_by_key(|view| Reverse(view.deployment.serial.0));
+        let places: HashMap<i64, usize> = serials.iter().copied().zip(0..).collect();
+        views.sort_unstable_by_key(|view| places.get(&view.deployment.serial.0));
         Ok(views)
     }
 }
