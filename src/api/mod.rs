@@ -1,15 +1,21 @@
 //! The HTTP side: one routes file, and a folder per dialect. A dialect parses a request into an `Action` and renders
 //! the `Reply`; it knows no store and no engine.
 
+mod answer;
 mod arrival;
 mod auth;
 mod bounds;
+mod door;
 mod follow;
 mod gitdev;
 mod health;
 mod hook;
 mod hooks;
 mod metrics;
+mod number;
+mod page;
+mod parameters;
+mod path;
 mod sevalla;
 
 use crate::core::hook as core_hook;
