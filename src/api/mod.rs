@@ -8,6 +8,7 @@ mod bounds;
 mod door;
 mod follow;
 mod gitdev;
+mod gitlab;
 mod health;
 mod hook;
 mod hooks;
@@ -45,6 +46,8 @@ pub struct Api {
     pub public_url: Option<String>,
     /// Who stands before the API.
     pub proxies: Proxies,
+    /// Whether GitLab's dialect refuses to execute what is asked for, as GitLab does.
+    pub gitlab_strict: bool,
     /// How much memory this process has in use, in bytes; it is told by whoever may ask the system.
     pub resident_bytes: Option<ReadBytes>,
 }
@@ -56,6 +59,7 @@ pub type ReadBytes = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
 pub fn routes(api: Api) -> Router {
     let gitdev = gitdev::routes(&api);
     let router = sevalla::serve(Router::new(), &api);
+    let router = gitlab::serve(router, &api);
     router
         .nest("/v1", gitdev.clone())
         // A nest does not answer for its own path with a slash.

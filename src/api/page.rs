@@ -29,6 +29,16 @@ pub(super) enum NoPage {
     OfNothing,
 }
 
+impl Default for Page {
+    /// The first, of the usual size.
+    fn default() -> Self {
+        Self {
+            number: 1,
+            size: DEFAULT_SIZE,
+        }
+    }
+}
+
 impl Page {
     /// The page that `page` and `per_page` ask for. What is below 1 is the first page, or the usual size.
     pub(super) fn of(parameters: &Parameters) -> Result<Self, NoPage> {
