@@ -114,14 +114,12 @@ fn question() -> impl Strategy<Value = (ListFilter, f64)> {
     );
     parts.prop_map(|(reach, app, environment, states, limit, part)| {
         let filter = ListFilter {
-            reach,
             app,
             environment,
-            environment_id: None,
             states,
             limit,
-            offset: 0,
             steps: limit % 2 == 0,
+            ..ListFilter::new(reach)
         };
         (filter, part)
     })
@@ -324,7 +322,7 @@ proptest! {
             let offset = (part * matching.len() as f64).max(0.0) as u64;
             filter.offset = offset;
             let (views, total) = store.list(&filter).unwrap();
-            let serials: Vec<i64> = views.iter().map(|view| view.deployment.serial.0).collect();
+            let serials: Vec<i64> = views.iter().map(|view| view.serial().0).collect();
             prop_assert_eq!(serials, page(&matching, &filter), "{:?}", filter);
             prop_assert_eq!(total, matching.len() as u64, "{:?}", filter);
         }
@@ -352,14 +350,9 @@ fn a_page_across_the_edges_of_blocks_leaves_nothing_out_and_tells_nothing_twice(
     }
     connection.execute_batch("COMMIT").unwrap();
     let anything = ListFilter {
-        reach: Reach::All,
-        app: None,
-        environment: None,
-        environment_id: None,
-        states: Vec::new(),
         limit: 100,
-        offset: 0,
         steps: true,
+        ..ListFilter::new(Reach::All)
     };
     let production = EnvironmentName::parse("production").ok();
     let filters = [
@@ -374,7 +367,6 @@ fn a_page_across_the_edges_of_blocks_leaves_nothing_out_and_tells_nothing_twice(
         },
         ListFilter {
             environment: production,
-            environment_id: None,
             states: vec![StateFilter::Building, StateFilter::Failed],
             ..anything.clone()
         },
@@ -390,7 +382,7 @@ fn a_page_across_the_edges_of_blocks_leaves_nothing_out_and_tells_nothing_twice(
             let (views, total) = store.list(&filter).unwrap();
             assert_eq!(total, matching.len() as u64);
             assert!(!views.is_empty(), "after {} of {filter:?}", seen.len());
-            seen.extend(views.iter().map(|view| view.deployment.serial.0));
+            seen.extend(views.iter().map(|view| view.serial().0));
             filter.offset += u64::from(filter.limit);
         }
         assert_eq!(seen, matching, "{filter:?}");

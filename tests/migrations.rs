@@ -139,14 +139,9 @@ fn every_older_database_becomes_a_new_one_and_keeps_its_rows() {
 
 fn everything() -> ListFilter {
     ListFilter {
-        reach: Reach::All,
-        app: None,
-        environment: None,
-        environment_id: None,
-        states: Vec::new(),
         limit: 100,
-        offset: 0,
         steps: true,
+        ..ListFilter::new(Reach::All)
     }
 }
 

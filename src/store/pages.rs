@@ -10,9 +10,10 @@
 
 use super::StoreError;
 use crate::core::access::Reach;
-use crate::core::action::StateFilter;
-use crate::core::id::AppSerial;
+use crate::core::action::{Order, StateFilter};
+use crate::core::id::{AppSerial, ProjectSerial};
 use crate::core::name::EnvironmentName;
+use crate::core::time::Timestamp;
 use rusqlite::{Connection, params_from_iter, types::Value};
 use uuid::Uuid;
 
@@ -27,6 +28,8 @@ const FROM_THE_TOP: u64 = 1024;
 pub struct ListFilter {
     /// What the caller can see.
     pub reach: Reach,
+    /// Only those of apps of this project.
+    pub project: Option<ProjectSerial>,
     /// Only this app's.
     pub app: Option<AppSerial>,
     /// Only those of environments of this name.
@@ -35,12 +38,42 @@ pub struct ListFilter {
     pub environment_id: Option<Uuid>,
     /// Only those in one of these states; empty: all.
     pub states: Vec<StateFilter>,
+    /// Only those that changed last at or after this.
+    pub updated_from: Option<Timestamp>,
+    /// Only those that changed last before this.
+    pub updated_before: Option<Timestamp>,
+    /// In which order.
+    pub order: Order,
+    /// The other way round: the smallest first.
+    pub ascending: bool,
     /// How many at most.
     pub limit: u32,
     /// How many to skip.
     pub offset: u64,
     /// Whether their steps, and what could not be started again, are looked up.
     pub steps: bool,
+}
+
+impl ListFilter {
+    /// Everything that can be seen from there, the newest first; how much of it is still to be said.
+    #[must_use]
+    pub fn new(reach: Reach) -> Self {
+        Self {
+            reach,
+            project: None,
+            app: None,
+            environment: None,
+            environment_id: None,
+            states: Vec::new(),
+            updated_from: None,
+            updated_before: None,
+            order: Order::default(),
+            ascending: false,
+            limit: 0,
+            offset: 0,
+            steps: false,
+        }
+    }
 }
 
 /// Where the deployments of a filter are.
@@ -406,12 +439,12 @@ fn environments(tx: &Connection, sql: &str, values: &[Value]) -> Result<Vec<i64>
 
 fn phase_words(state: StateFilter) -> &'static [&'static str] {
     match state {
-        StateFilter::Queued => &["queued"],
+        StateFilter::Queued => &["queued", "recorded_created"],
         StateFilter::Building => &["checkout", "build"],
-        StateFilter::Deploying => &["rollout", "committed"],
-        StateFilter::Succeeded => &["succeeded"],
-        StateFilter::Failed => &["failed"],
-        StateFilter::Cancelled => &["cancelled"],
+        StateFilter::Deploying => &["rollout", "committed", "recorded_running"],
+        StateFilter::Succeeded => &["succeeded", "recorded_success"],
+        StateFilter::Failed => &["failed", "recorded_failed"],
+        StateFilter::Cancelled => &["cancelled", "recorded_canceled"],
         StateFilter::Superseded => &["superseded"],
     }
 }
@@ -420,7 +453,6 @@ fn phase_words(state: StateFilter) -> &'static [&'static str] {
 mod tests {
     use super::super::views::{ORIGINS, REFUSALS, STEPS, VIEWS};
     use super::*;
-    use crate::core::time::Timestamp;
     use crate::store::{OpenWith, Store};
     use std::sync::Arc;
 

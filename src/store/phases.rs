@@ -77,12 +77,12 @@ pub(super) fn transition(
     let changed = tx
         .prepare_cached(
             "UPDATE deployment SET phase = ?3, failed_step = ?4, failure = ?5, release = ?6, cancelled_by = ?7, was_waiting = ?8,
-                                   superseded_by = ?9, ended_at = ?10
+                                   superseded_by = ?9, ended_at = ?10, updated_at = coalesce(?10, ?11)
              WHERE serial = ?1 AND phase = ?2",
         )?
         .execute(params![
             to.serial.0, phase_word(from), phase_word(&to.phase), failed_step, failure, release, cancelled_by, was_waiting,
-            superseded_by, to.phase.ended_at().map(|at| at.0)
+            superseded_by, to.phase.ended_at().map(|at| at.0), now.0
         ])?;
     if changed != 1 {
         return Err(moved(to.serial));
@@ -108,8 +108,18 @@ pub(super) fn status_event(
     phase: &Phase,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    status_word(tx, deployment, phase_word(phase), now)
+}
+
+/// Writes down that a deployment came to a phase, by the phase's word.
+pub(super) fn status_word(
+    tx: &Transaction<'_>,
+    deployment: DeploymentSerial,
+    word: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     tx.prepare_cached("INSERT INTO status_event (deployment, phase, at) VALUES (?1, ?2, ?3)")?
-        .execute(params![deployment.0, phase_word(phase), now.0])?;
+        .execute(params![deployment.0, word, now.0])?;
     Ok(())
 }
 

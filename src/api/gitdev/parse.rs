@@ -77,6 +77,7 @@ pub(super) fn create_again(
         variables: BTreeMap::new(),
         trigger: Trigger::Manual,
         key: key_at(uri, body, headers)?,
+        unless_unfinished: false,
     })
 }
 
@@ -206,6 +207,7 @@ fn wanted(
         variables,
         trigger: Trigger::Manual,
         key: None,
+        unless_unfinished: false,
     })
 }
 
@@ -228,11 +230,10 @@ pub(super) fn list(params: &HashMap<String, String>) -> Result<ListDeployments, 
     Ok(ListDeployments {
         app,
         environment,
-        environment_id: None,
         states,
         limit: u32::try_from(limit).unwrap_or(u32::MAX),
         offset,
-        steps: false,
+        ..ListDeployments::default()
     })
 }
 
