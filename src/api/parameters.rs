@@ -44,45 +44,42 @@ pub(super) struct Wrong;
 /// Takes the parameters out of a request whose body is at most `max` bytes; what goes on has none.
 pub(super) async fn gather(request: Request, max: usize) -> (Request, Result<Parameters, Unread>) {
     let (parts, body) = request.into_parts();
-    let mut head = Request::from_parts(parts, Body::empty());
+    let head = Request::from_parts(parts, Body::empty());
     if let Err(unfit) = bounds::head(&head) {
         return (head, Err(unfit.into()));
     }
-    let read = match bounds::whole(body, max).await {
-        Ok(bytes) => read(&mut head, bytes).await,
+    let query = Parameters::of_query(head.uri().query().unwrap_or_default());
+    let only_looks = matches!(*head.method(), Method::GET | Method::HEAD);
+    let kind = head.headers().get(header::CONTENT_TYPE).cloned();
+    let said = match bounds::whole(body, max).await {
+        Ok(bytes) => of_body(kind, bytes).await,
         Err(unfit) => Err(unfit.into()),
     };
-    (head, read)
-}
-
-async fn read(head: &mut Request, body: Bytes) -> Result<Parameters, Unread> {
-    let query = Parameters::of_query(head.uri().query().unwrap_or_default());
-    // Clients name a content type on every request, and some send `{}` where there is nothing to say.
-    let said = match body.trim_ascii() {
-        b"" => Parameters::default(),
-        _ => match of_body(head, body).await {
-            Ok(said) => said,
-            // What asks for nothing but to look has said all it has to say in its path and query.
-            Err(_) if matches!(*head.method(), Method::GET | Method::HEAD) => Parameters::default(),
-            Err(unread) => return Err(unread),
-        },
+    let said = match said {
+        // What only looks has said all it has to say in its path and query.
+        Err(Unread::Misdeclared | Unread::UnknownType(_)) if only_looks => {
+            Ok(Parameters::default())
+        }
+        said => said,
     };
-    let mut all = query.0;
-    all.extend(said.0);
-    if all.len() > MAX_PARAMETERS {
-        return Err(Unread::TooMany);
-    }
-    Ok(Parameters(all))
+    (head, said.and_then(|said| query.with(said)))
 }
 
-async fn of_body(head: &Request, body: Bytes) -> Result<Parameters, Unread> {
-    let declared = head.headers().get(header::CONTENT_TYPE);
-    let declared = declared.and_then(|kind| kind.to_str().ok());
-    let kind = declared.unwrap_or("application/x-www-form-urlencoded");
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    match kind.to_ascii_lowercase().as_str() {
+/// The parameters of a body.
+async fn of_body(kind: Option<HeaderValue>, body: Bytes) -> Result<Parameters, Unread> {
+    // Clients name a content type on every request, and some send `{}` where there is nothing to say.
+    if body.trim_ascii().is_empty() {
+        return Ok(Parameters::default());
+    }
+    let declared = kind.as_ref().and_then(|kind| kind.to_str().ok());
+    let named = declared.unwrap_or("application/x-www-form-urlencoded");
+    let named = named.split(';').next().unwrap_or_default().trim();
+    match named.to_ascii_lowercase().as_str() {
         "application/x-www-form-urlencoded" => Ok(Parameters::of_form(&body)),
-        "multipart/form-data" => of_parts(declared.unwrap_or_default(), body).await,
+        "multipart/form-data" => match kind {
+            Some(kind) => of_parts(kind, body).await,
+            None => Err(Unread::Misdeclared),
+        },
         "application/json" => match serde_json::from_slice(&body) {
             Ok(Value::Object(object)) => Ok(Parameters(object)),
             Ok(Value::Null) => Ok(Parameters::default()),
@@ -93,9 +90,8 @@ async fn of_body(head: &Request, body: Bytes) -> Result<Parameters, Unread> {
 }
 
 /// The fields of a form in parts; a file is its text.
-async fn of_parts(kind: &str, body: Bytes) -> Result<Parameters, Unread> {
+async fn of_parts(kind: HeaderValue, body: Bytes) -> Result<Parameters, Unread> {
     let mut request = Request::new(Body::from(body));
-    let kind = HeaderValue::from_str(kind).map_err(|_| Unread::Misdeclared)?;
     request.headers_mut().insert(header::CONTENT_TYPE, kind);
     let parts = Multipart::from_request(request, &()).await;
     let mut parts = parts.map_err(|_| Unread::Misdeclared)?;
@@ -111,6 +107,15 @@ async fn of_parts(kind: &str, body: Bytes) -> Result<Parameters, Unread> {
 }
 
 impl Parameters {
+    /// Those of a query with those of a body over them.
+    fn with(mut self, body: Self) -> Result<Self, Unread> {
+        self.0.extend(body.0);
+        match self.0.len() {
+            0..=MAX_PARAMETERS => Ok(self),
+            _ => Err(Unread::TooMany),
+        }
+    }
+
     /// Those of a query.
     pub(super) fn of_query(query: &str) -> Self {
         Self::of_form(query.as_bytes())

@@ -45,9 +45,9 @@ impl From<Unfit> for Refusal {
                     "The headers are more than {MAX_HEADER_LINES} lines or {MAX_HEADERS} bytes"
                 ),
             ),
-            Unfit::TwoLengths => Self::invalid(
-                "A request has either Content-Length or Transfer-Encoding".to_owned(),
-            ),
+            Unfit::TwoLengths => {
+                Self::invalid("A request has either Content-Length or Transfer-Encoding".to_owned())
+            }
             Unfit::LargeBody(max) => Self::error(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 format!("The body is larger than {max} bytes"),

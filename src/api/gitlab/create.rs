@@ -131,10 +131,7 @@ impl Wanted {
         }
         let name = Branch::parse(self.reference.as_str());
         let name = name.map_err(|fault| Refusal::field("ref", fault.to_string()))?;
-        Ok(match self.tag {
-            true => Target::Tag(name, Some(sha)),
-            false => Target::Branch(name, Some(sha)),
-        })
+        Ok(Target::Branch(name, Some(sha)))
     }
 
     /// Where an image runs there is no commit to name, and a commit that is named would not be what runs.

@@ -210,9 +210,7 @@ fn changed_since(headers: &HeaderMap, updated_at: Timestamp) -> bool {
     let said = headers.get(header::IF_UNMODIFIED_SINCE);
     let said = said.and_then(|value| value.to_str().ok());
     let since = said.and_then(|text| PrimitiveDateTime::parse(text.trim(), format).ok());
-    since.is_some_and(|since| {
-        updated_at.0.div_euclid(1000) > since.assume_utc().unix_timestamp()
-    })
+    since.is_some_and(|since| updated_at.0.div_euclid(1000) > since.assume_utc().unix_timestamp())
 }
 
 /// Merge requests are GitLab's: here are none.

@@ -151,9 +151,7 @@ async fn show(
 
 fn answer(reply: Reply, base: &Base) -> Result<Response, Refusal> {
     match reply {
-        Reply::Environment(environment) => {
-            Ok(render::json(&Environment::new(&environment, base)))
-        }
+        Reply::Environment(environment) => Ok(render::json(&Environment::new(&environment, base))),
         other => Err(Refusal::unexpected(&other)),
     }
 }

@@ -58,10 +58,7 @@ impl Refusal {
 
     /// Parameters that are each allowed, and not like this.
     pub(super) fn bad_request(why: &str) -> Self {
-        Self::message(
-            StatusCode::BAD_REQUEST,
-            format!("400 Bad request - {why}"),
-        )
+        Self::message(StatusCode::BAD_REQUEST, format!("400 Bad request - {why}"))
     }
 
     /// Something that is asked for cannot be, because of one of its fields.
@@ -90,10 +87,7 @@ impl Refusal {
     }
 
     pub(super) fn changed_since() -> Self {
-        Self::message(
-            StatusCode::PRECONDITION_FAILED,
-            "412 Precondition Failed",
-        )
+        Self::message(StatusCode::PRECONDITION_FAILED, "412 Precondition Failed")
     }
 
     pub(super) fn unauthorized() -> Self {
@@ -227,9 +221,7 @@ impl From<Error> for Refusal {
             Error::Forbidden(Scope::Read | Scope::Write) => Self::insufficient_scope(),
             Error::CannotBecome(refused) => Self::no_transition(event(refused.to)),
             Error::Recorded => Self::bad_request(&message),
-            Error::BranchNotFound { .. } => {
-                Self::field("ref", "The branch or tag does not exist")
-            }
+            Error::BranchNotFound { .. } => Self::field("ref", "The branch or tag does not exist"),
             Error::CommitNotFound { .. } => Self::with(
                 StatusCode::BAD_REQUEST,
                 // GitLab's sentence, and which of several things it is.
@@ -244,10 +236,9 @@ impl From<Error> for Refusal {
                 Ended::Committed => Self::no_transition("cancel"),
                 Ended::Succeeded | Ended::Failed | Ended::Superseded => Self::executed_here(),
             },
-            Error::InProgress(_) | Error::ReportedRunning => Self::message(
-                StatusCode::BAD_REQUEST,
-                "Cannot destroy running deployment",
-            ),
+            Error::InProgress(_) | Error::ReportedRunning => {
+                Self::message(StatusCode::BAD_REQUEST, "Cannot destroy running deployment")
+            }
             Error::Live | Error::NewestSuccess => Self::message(
                 StatusCode::BAD_REQUEST,
                 "Deployment currently deployed to environment",

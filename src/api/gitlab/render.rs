@@ -17,8 +17,8 @@ pub(super) fn json(body: &impl Serialize) -> Response {
 }
 
 /// A page of a list with so many items in all.
-pub(super) fn list(
-    items: &[impl Serialize],
+pub(super) fn list<T: Serialize>(
+    items: &[T],
     (page, total): (Page, u64),
     (base, uri): (&Base, &Uri),
 ) -> Response {

@@ -27,7 +27,9 @@ pub(super) fn slug(name: &str) -> String {
         written.insert_str(0, "env-");
     }
     written.truncate(LONGEST - MARK - 1);
-    let mark = Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).simple().to_string();
+    let mark = Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes())
+        .simple()
+        .to_string();
     format!("{}-{}", written.trim_end_matches('-'), &mark[..MARK])
 }
 

@@ -128,7 +128,15 @@ fn tier(name: &str) -> &'static str {
     let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
     if has(&["dev", "review", "trunk"]) {
         "development"
-    } else if has(&["test", "tst", "int", "acceptance", "qa", "quality", "control"]) {
+    } else if has(&[
+        "test",
+        "tst",
+        "int",
+        "acceptance",
+        "qa",
+        "quality",
+        "control",
+    ]) {
         "testing"
     } else if has(&["stag", "stg", "mod", "pre", "demo", "non"]) {
         "staging"

@@ -124,7 +124,10 @@ impl Job {
 fn address(view: &DeploymentView, base: &Base) -> String {
     let project = encoded(view.project.as_str());
     let (prefix, number) = (crate::api::gitlab::PREFIX, view.deployment.serial);
-    format!("{}{prefix}/projects/{project}/deployments/{number}", base.api)
+    format!(
+        "{}{prefix}/projects/{project}/deployments/{number}",
+        base.api
+    )
 }
 
 fn seconds(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<f64> {

@@ -71,9 +71,7 @@ impl Problem {
     /// The same with the request's id, by which its cause is found in the log.
     pub(in crate::api::gitlab) fn with_request(&self, id: &str) -> Self {
         let message = match &self.message {
-            Some(Message::Text(text)) => {
-                Some(Message::Text(format!("{text} (request {id})")))
-            }
+            Some(Message::Text(text)) => Some(Message::Text(format!("{text} (request {id})"))),
             other @ (Some(Message::Fields(_)) | None) => other.clone(),
         };
         Self {

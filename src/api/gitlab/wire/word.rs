@@ -78,7 +78,9 @@ mod tests {
 
     #[test]
     fn every_status_of_the_contract_can_be_filtered_by_and_no_other() {
-        for word in ["created", "running", "success", "failed", "canceled", "skipped"] {
+        for word in [
+            "created", "running", "success", "failed", "canceled", "skipped",
+        ] {
             assert!(!states(word).unwrap().is_empty(), "{word}");
         }
         assert_eq!(states("blocked"), Some(&[][..]));
