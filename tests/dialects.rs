@@ -22,6 +22,9 @@ fn play(file: &str) {
     let dialect = match file.split_once('/') {
         Some(("gitdev", _)) => Dialect::Gitdev,
         Some(("sevalla", _)) => Dialect::Sevalla,
+        Some(("gitlab", file)) => Dialect::Gitlab {
+            strict: file == "strict",
+        },
         _ => panic!("{file} is of no dialect"),
     };
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/dialects/{file}.json"));
@@ -52,7 +55,7 @@ macro_rules! play {
         fn every_golden_file_is_played() {
             let mut played = vec![$(concat!($file, ".json")),*];
             let mut there: Vec<String> = Vec::new();
-            for dialect in ["gitdev", "sevalla"] {
+            for dialect in ["gitdev", "gitlab", "sevalla"] {
                 let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialects");
                 for entry in std::fs::read_dir(folder.join(dialect)).unwrap() {
                     let name = entry.unwrap().file_name();

@@ -17,6 +17,35 @@ impl Schemas {
         Self(serde_json::from_str(include_str!("sevalla.schema.json")).unwrap())
     }
 
+    /// GitLab's.
+    pub fn gitlab() -> Self {
+        Self(serde_json::from_str(include_str!("gitlab.schema.json")).unwrap())
+    }
+
+    /// The schema of an answer in GitLab's dialect; everything below its prefix has one.
+    pub fn of_gitlabs_answer(method: &str, path: &str, status: u16) -> Option<String> {
+        let path = path.split('?').next().unwrap().trim_end_matches('/');
+        let parts: Vec<&str> = path.strip_prefix("/api/v4")?.split('/').skip(1).collect();
+        let name = match (method, parts.as_slice(), status) {
+            (_, _, 400..) => return Some(format!("error_{status}")),
+            ("GET", ["user"], 200) => "user",
+            ("GET", ["version" | "metadata"], 200) => "version",
+            ("GET", ["projects"], 200) => "projects",
+            ("GET", ["projects", _], 200) => "project",
+            ("GET", ["projects", _, "deployments"], 200) => "deployments",
+            ("POST", ["projects", _, "deployments"], 201)
+            | ("GET" | "PUT", ["projects", _, "deployments", _], 200) => "deployment",
+            ("GET", ["projects", _, "deployments", _, "merge_requests"], 200) => "merge_requests",
+            ("GET", ["projects", _, "environments"], 200) => "environments",
+            ("GET", ["projects", _, "environments", _], 200) => "environment_with_last",
+            ("POST", ["projects", _, "environments"], 201)
+            | ("PUT", ["projects", _, "environments", _], 200)
+            | ("POST", ["projects", _, "environments", _, "stop"], 200) => "environment",
+            _ => panic!("{method} {path} answers {status}, which is not documented"),
+        };
+        Some(name.to_owned())
+    }
+
     /// The schema of an answer in Sevalla's dialect; everything below its paths has one.
     pub fn of_sevallas_answer(method: &str, path: &str, status: u16) -> Option<String> {
         let path = path.split('?').next().unwrap().trim_end_matches('/');
@@ -150,6 +179,7 @@ fn is_a(kind: &str, found: &Value) -> bool {
         "object" => found.is_object(),
         "array" => found.is_array(),
         "string" => found.is_string(),
+        "number" => found.is_number(),
         "integer" => found.is_i64() || found.is_u64(),
         "boolean" => found.is_boolean(),
         "null" => found.is_null(),
