@@ -42,10 +42,7 @@ impl Agent {
                 Box::pin(self.delete(caller, which, force)).await
             }
             Action::ReadLog(read) => Box::pin(self.read_log(caller, read)).await,
-            Action::ListApps => {
-                let apps = self.store.apps(caller.reach).map_err(internal)?;
-                Ok(Reply::Apps(self.with_drift(apps)?))
-            }
+            Action::ListApps => Ok(Reply::Apps(self.with_drift(self.apps(caller)?)?)),
             Action::GetApp(app) => self.show_app(caller, &app),
             Action::ListEvents(list) => Box::pin(self.list_events(caller, list)).await,
             Action::PlanDeployment(create) => Box::pin(self.plan(caller, create)).await,
@@ -155,8 +152,30 @@ impl Agent {
         Ok(Reply::Deployments { items, total })
     }
 
+    /// The apps the caller can see, by their names: also those that are not deployed here, which have no environments.
+    fn apps(&self, caller: &Caller) -> Result<Vec<AppView>, Error> {
+        let mut apps = self.store.apps(caller.reach).map_err(internal)?;
+        let settings = self.settings();
+        let elsewhere = settings.apps.iter();
+        let elsewhere = elsewhere.filter(|app| app.environments.is_empty());
+        for app in elsewhere.filter(|app| self.visible_app(caller, &AppRef::Id(app.id)).is_ok()) {
+            // What ran there before it was only recorded is shown as it is.
+            if apps.iter().all(|view| view.id != app.id) {
+                apps.push(AppView {
+                    name: app.name.clone(),
+                    id: app.id,
+                    project: app.project.clone(),
+                    configured: true,
+                    environments: Vec::new(),
+                });
+            }
+        }
+        apps.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(apps)
+    }
+
     fn show_app(&self, caller: &Caller, app: &AppRef) -> Result<Reply, Error> {
-        let apps = self.store.apps(caller.reach).map_err(internal)?;
+        let apps = self.apps(caller)?;
         let is_meant = |view: &AppView| match app {
             AppRef::Id(id) => view.id == *id,
             AppRef::Name(name) => view.name == *name,
