@@ -19,7 +19,9 @@ impl Bound {
         for (name, value) in &self.0 {
             filled = filled.replace(&format!("{{{name}}}"), value);
         }
-        for kind in ["{dep:", "{token:", "{user:", "{proj:", "{uuid:", "{secret:", "{serial:"] {
+        for kind in [
+            "{dep:", "{token:", "{user:", "{proj:", "{uuid:", "{secret:", "{serial:",
+        ] {
             assert!(!filled.contains(kind), "nothing is known of {filled}");
         }
         filled

@@ -3,23 +3,36 @@
 
 use regex::Regex;
 use serde_json::{Map, Value, json};
+use std::cell::RefCell;
+use std::collections::HashMap;
 
-pub struct Schemas(Value);
+pub struct Schemas {
+    documented: Value,
+    /// Each pattern is made once: it is asked of thousands of mutations.
+    patterns: RefCell<HashMap<String, Regex>>,
+}
 
 impl Schemas {
+    fn new(text: &str) -> Self {
+        Self {
+            documented: serde_json::from_str(text).unwrap(),
+            patterns: RefCell::default(),
+        }
+    }
+
     /// git.dev's.
     pub fn gitdev() -> Self {
-        Self(serde_json::from_str(include_str!("gitdev.schema.json")).unwrap())
+        Self::new(include_str!("gitdev.schema.json"))
     }
 
     /// Sevalla's.
     pub fn sevalla() -> Self {
-        Self(serde_json::from_str(include_str!("sevalla.schema.json")).unwrap())
+        Self::new(include_str!("sevalla.schema.json"))
     }
 
     /// GitLab's.
     pub fn gitlab() -> Self {
-        Self(serde_json::from_str(include_str!("gitlab.schema.json")).unwrap())
+        Self::new(include_str!("gitlab.schema.json"))
     }
 
     /// The schema of an answer in GitLab's dialect; everything below its prefix has one.
@@ -92,17 +105,24 @@ impl Schemas {
     }
 
     pub fn check(&self, name: &str, found: &Value) -> Result<(), String> {
-        let schema = self.0["$defs"].get(name);
+        let schema = self.documented["$defs"].get(name);
         let schema = schema.ok_or(format!("there is no schema {name}"))?;
         self.fits(name, schema, found)
     }
 
     /// Every schema that has examples, with them.
     pub fn examples(&self) -> Vec<(&String, &Value)> {
-        let all = self.0["$defs"].as_object().unwrap().iter();
+        let all = self.documented["$defs"].as_object().unwrap().iter();
         all.filter_map(|(name, schema)| Some((name, schema.get("examples")?.as_array()?)))
             .flat_map(|(name, examples)| examples.iter().map(move |example| (name, example)))
             .collect()
+    }
+
+    fn matches(&self, pattern: &str, text: &str) -> bool {
+        let mut patterns = self.patterns.borrow_mut();
+        let made = patterns.entry(pattern.to_owned());
+        let made = made.or_insert_with(|| Regex::new(pattern).unwrap());
+        made.is_match(text)
     }
 
     fn fits(&self, at: &str, schema: &Value, found: &Value) -> Result<(), String> {
@@ -136,7 +156,7 @@ impl Schemas {
                 },
                 "minimum" => !found.is_number() || found.as_f64() >= rule.as_f64(),
                 "pattern" => match found.as_str() {
-                    Some(text) => Regex::new(rule.as_str().unwrap()).unwrap().is_match(text),
+                    Some(text) => self.matches(rule.as_str().unwrap(), text),
                     None => true,
                 },
                 "required" => {
