@@ -10,11 +10,14 @@ use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
 use longshore::api::{Api, Peer, Proxies, routes};
 use longshore::core::access::Reach;
-use longshore::core::action::AppRef;
+use longshore::core::action::{Action, AppRef, Reply};
 use longshore::core::app::App;
-use longshore::core::name::{Branch, EnvironmentName, ProcessName, Sha};
+use longshore::core::name::{Branch, EnvironmentName, ProcessName, ProjectPath, Reported, Sha};
 use longshore::core::ports::*;
 use longshore::core::process::ProcessSpec;
+use longshore::core::project::ProjectRef;
+use longshore::core::recorded::{Record, ReportedState};
+use longshore::core::reference::Reference;
 use longshore::core::route::Domain;
 use longshore::core::secret::SecretRef;
 use longshore::core::spec::{Check, GitCredentials, SourceSpec};
@@ -46,10 +49,10 @@ impl Source for Repository {
         if !self.reachable.load(Ordering::Relaxed) {
             return Err(SourceError::Unreachable("no route to host".into()));
         }
-        if revision.branch.as_str() == "letters" {
+        if revision.reference.as_str() == "letters" {
             return Ok(Sha::parse(&"abcdef12".repeat(5)).unwrap());
         }
-        let commits: &[char] = match revision.branch.as_str() {
+        let commits: &[char] = match revision.reference.as_str() {
             "main" => &MAIN,
             "develop" => &DEVELOP,
             other => return Err(SourceError::NoSuchBranch(other.into())),
@@ -65,7 +68,7 @@ impl Source for Repository {
         Err(match MAIN.iter().chain(&DEVELOP).find(is_asked) {
             Some(_) => SourceError::NotOnBranch {
                 commit: asked.clone(),
-                branch: revision.branch.to_string(),
+                branch: revision.reference.to_string(),
             },
             None => SourceError::NoSuchCommit(asked.clone()),
         })
@@ -74,11 +77,11 @@ impl Source for Repository {
     fn checkout<'a>(
         &'a self,
         remote: &'a Remote,
-        branch: &'a Branch,
+        reference: &'a Reference,
         sha: &'a Sha,
         tree: Uuid,
     ) -> Work<'a, Checkout, SourceError> {
-        self.world.checkout(remote, branch, sha, tree)
+        self.world.checkout(remote, reference, sha, tree)
     }
 
     async fn discard(&self, tree: Uuid) -> Result<(), SourceError> {
@@ -198,6 +201,12 @@ pub struct Stage {
     router: Router,
     bound: Bound,
     schemas: Schemas,
+    /// The deployment that was reported last.
+    recorded: Option<Uuid>,
+}
+
+fn reported(word: &str) -> ReportedState {
+    ReportedState::parse(&format!("recorded_{word}")).unwrap()
 }
 
 impl Stage {
@@ -257,6 +266,7 @@ impl Stage {
             router,
             bound: Bound::default(),
             schemas: dialect.schemas(),
+            recorded: None,
         };
         stage.issue_tokens().await;
         if dialect == Dialect::Sevalla {
@@ -370,6 +380,12 @@ impl Stage {
             _ => {
                 if let Some(status) = event.strip_prefix("the newest is ") {
                     self.drive_until(status).await;
+                } else if let Some(what) = event.strip_prefix("a deployment is reported of ") {
+                    self.record(what).await;
+                } else if let Some(word) = event.strip_prefix("it is reported as ") {
+                    let newest = self.recorded.expect("one was reported");
+                    let report = Action::Report(newest.into(), reported(word));
+                    self.process.ask(report).await.unwrap();
                 } else if let Some(line) = event.strip_prefix("what runs prints ") {
                     let mut state = self.bench.world.state.lock().unwrap();
                     for made in state.containers.values_mut() {
@@ -379,6 +395,32 @@ impl Stage {
                     panic!("nobody knows how '{event}' happens");
                 }
             }
+        }
+    }
+
+    /// `APP as STATE at REFERENCE SHA`: what another dialect tells of, about the environment `production`.
+    async fn record(&mut self, what: &str) {
+        let words: Vec<&str> = what.split(' ').collect();
+        let [app, "as", state, "at", reference, sha] = words[..] else {
+            panic!("nobody knows how that is reported: {what}");
+        };
+        let path = ProjectPath::parse(&format!("acme/{app}")).unwrap();
+        let project = Action::GetProject(ProjectRef::Path(path));
+        let Reply::Project(project) = self.process.ask(project).await.unwrap() else {
+            panic!("{app} has no project");
+        };
+        let tag = reference.strip_prefix("tag:");
+        let record = Record {
+            project: project.serial,
+            environment: EnvironmentName::parse("production").unwrap(),
+            reference: Reported::parse(tag.unwrap_or(reference)).unwrap(),
+            tag: tag.is_some(),
+            sha: Reported::parse(sha).unwrap(),
+            state: reported(state),
+        };
+        match self.process.ask(Action::Record(record)).await.unwrap() {
+            Reply::Recorded(view) => self.recorded = Some(view.recorded.id),
+            other => panic!("{other:?}"),
         }
     }
 

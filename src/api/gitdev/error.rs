@@ -329,6 +329,10 @@ fn refusal(error: Error, subject: &str) -> Refusal {
             format!("Branch '{branch}' does not exist in repository"),
             json!({ "project_id": subject }),
         ),
+        // A request of this dialect names branches only.
+        Error::TagNotFound { .. } => {
+            Refusal::bad("invalid_field", message, json!({ "field": "tag" }))
+        }
         Error::CommitNotFound { commit, .. } => {
             Refusal::bad("invalid_commit", message, json!({ "commit_sha": commit }))
         }

@@ -195,7 +195,7 @@ fn wanted(
             return Err(Refusal::field("image", "and commit_sha exclude each other"));
         }
         (Some(image), None, None, _) => Target::Image(image),
-        (None, Some(branch), commit, _) => Target::Branch(branch, commit),
+        (None, Some(branch), commit, _) => Target::Reference(branch.into(), commit),
         (None, None, commit, true) => Target::Configured(commit),
         (None, None, Some(_), false) => return Err(Refusal::missing("branch")),
         (None, None, None, false) => Target::Unnamed,
@@ -225,7 +225,7 @@ pub(super) fn list(params: &HashMap<String, String>) -> Result<ListDeployments, 
             })?
             .to_vec(),
     };
-    let environment = environment_of_query(params)?;
+    let environment = environment_of_list(params)?;
     let app = params.get("project_id").map(|text| app(text));
     Ok(ListDeployments {
         app,
@@ -286,7 +286,7 @@ pub(super) fn events(
         after,
         limit: u32::try_from(limit).unwrap_or(u32::MAX),
         app: params.get("app").map(|text| app(text)),
-        environment: environment_of_query(params)?,
+        environment: environment_of_list(params)?,
         deployment: deployment.map(|text| id::parse("dep_", text).unwrap_or(NOTHING)),
         wait: false,
     };
@@ -325,6 +325,15 @@ pub(super) fn environment_of_query(
 ) -> Result<Option<EnvironmentName>, Refusal> {
     let name = params.get("environment");
     let parsed = name.map(|name| EnvironmentName::parse(name)).transpose();
+    parsed.map_err(|fault| Refusal::parameter("environment", &fault.to_string()))
+}
+
+/// Of a list, which may show what others deployed to environments of other names than ours have.
+fn environment_of_list(
+    params: &HashMap<String, String>,
+) -> Result<Option<EnvironmentName>, Refusal> {
+    let name = params.get("environment");
+    let parsed = name.map(|name| EnvironmentName::reported(name)).transpose();
     parsed.map_err(|fault| Refusal::parameter("environment", &fault.to_string()))
 }
 

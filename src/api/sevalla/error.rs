@@ -147,6 +147,7 @@ impl From<Error> for Refusal {
             Error::Invalid { field, message } => Self::field(called(field), message),
             Error::Missing(field) => Self::field(called(field), "is required"),
             Error::BranchNotFound { .. }
+            | Error::TagNotFound { .. }
             | Error::CommitNotFound { .. }
             | Error::NotCancellable(_)
             | Error::InProgress(_)

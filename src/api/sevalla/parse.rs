@@ -54,7 +54,8 @@ pub(super) async fn trigger(body: Body) -> Result<Target, Refusal> {
         (true, _, _) => Target::Restart,
         (false, None, None) => Target::Configured(None),
         (false, Some(branch), None) => {
-            Target::Branch(Branch::parse(branch).map_err(fault("branch"))?, None)
+            let branch = Branch::parse(branch).map_err(fault("branch"))?;
+            Target::Reference(branch.into(), None)
         }
         (false, None, Some(image)) => {
             Target::Image(ImageReference::parse(image).map_err(fault("docker_image"))?)
