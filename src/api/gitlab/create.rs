@@ -5,9 +5,10 @@ use super::error::Refusal;
 use super::parse::Asked;
 use crate::core::action::{Action, AppRef, CreateDeployment, Target};
 use crate::core::deployment::Trigger;
-use crate::core::name::{Branch, EnvironmentName, ImageReference, Reported};
+use crate::core::name::{EnvironmentName, ImageReference, Reported};
 use crate::core::project::{Bound, ProjectView};
 use crate::core::recorded::{Record, ReportedState};
+use crate::core::reference::Reference;
 use std::collections::BTreeMap;
 
 /// A status that a client may give.
@@ -129,9 +130,9 @@ impl Wanted {
                 "must be 7 to 40 hexadecimal digits to be executed here",
             ));
         }
-        let name = Branch::parse(self.reference.as_str());
-        let name = name.map_err(|fault| Refusal::field("ref", fault.to_string()))?;
-        Ok(Target::Branch(name, Some(sha)))
+        let reference = Reference::parse(self.reference.as_str(), self.tag);
+        let reference = reference.map_err(|fault| Refusal::field("ref", fault.to_string()))?;
+        Ok(Target::Reference(reference, Some(sha)))
     }
 
     /// Where an image runs there is no commit to name, and a commit that is named would not be what runs.

@@ -221,7 +221,9 @@ impl From<Error> for Refusal {
             Error::Forbidden(Scope::Read | Scope::Write) => Self::insufficient_scope(),
             Error::CannotBecome(refused) => Self::no_transition(event(refused.to)),
             Error::Recorded => Self::bad_request(&message),
-            Error::BranchNotFound { .. } => Self::field("ref", "The branch or tag does not exist"),
+            Error::BranchNotFound { .. } | Error::TagNotFound { .. } => {
+                Self::field("ref", "The branch or tag does not exist")
+            }
             Error::CommitNotFound { .. } => Self::with(
                 StatusCode::BAD_REQUEST,
                 // GitLab's sentence, and which of several things it is.

@@ -137,11 +137,12 @@ fn seconds(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<f64> {
 }
 
 impl Commit {
+    /// `created_at` stands for the time of a commit that was kept before that was asked.
     fn new(sha: &str, commit: &CommitInfo, created_at: Timestamp) -> Self {
         Self {
             author_email: commit.author_email.clone(),
             author_name: commit.author.clone(),
-            created_at: created_at.into(),
+            created_at: commit.committed_at.unwrap_or(created_at).into(),
             id: sha.to_owned(),
             message: commit.message.clone(),
             short_id: sha.chars().take(8).collect(),
