@@ -17,14 +17,32 @@ use axum::response::Response;
 const WARNING: HeaderName = HeaderName::from_static("x-longshore-warning");
 
 /// What is a dialect's own at its door.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Door {
     /// The token that a request has.
     pub(super) token: fn(&Request) -> Option<Secret>,
     /// The answer to who is not let in.
     pub(super) refuse: fn(TurnedAway) -> Response,
-    /// Says in headers, as of a time, how much may still be asked.
-    pub(super) tell: fn(Allowance, Timestamp, &mut HeaderMap),
+    /// The headers that say how often one may ask, how much is left of that, and when it is whole again.
+    pub(super) limits: [HeaderName; 3],
+    /// What the last of them says, as of a time.
+    pub(super) reset: fn(Allowance, Timestamp) -> i64,
+}
+
+/// The headers of the limit as most call them.
+pub(super) const X_RATELIMIT: [HeaderName; 3] = [
+    HeaderName::from_static("x-ratelimit-limit"),
+    HeaderName::from_static("x-ratelimit-remaining"),
+    HeaderName::from_static("x-ratelimit-reset"),
+];
+
+impl Door {
+    fn tell(self, allowance: Allowance, now: Timestamp, headers: &mut HeaderMap) {
+        let [limit, remaining, reset] = self.limits;
+        headers.insert(limit, allowance.limit.into());
+        headers.insert(remaining, allowance.remaining.into());
+        headers.insert(reset, (self.reset)(allowance, now).into());
+    }
 }
 
 /// The limit comes first, so that a client that repeats what was answered with 429 repeats nothing that was done; then
@@ -51,6 +69,6 @@ pub(super) async fn pass(
         }
         Err(turned_away) => with_request_id((door.refuse)(turned_away), id),
     };
-    (door.tell)(allowance, told_at, response.headers_mut());
+    door.tell(allowance, told_at, response.headers_mut());
     response
 }

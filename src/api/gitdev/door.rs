@@ -2,21 +2,16 @@
 
 use super::error::Refusal;
 use crate::api::auth;
-use crate::api::door::Door;
+use crate::api::door::{Door, X_RATELIMIT};
 use crate::core::access::TurnedAway;
-use crate::core::rate::Allowance;
-use crate::core::time::Timestamp;
-use axum::http::{HeaderMap, HeaderName};
 use axum::response::IntoResponse as _;
-
-const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
-const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
-const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
 pub(super) const DOOR: Door = Door {
     token: |request| auth::bearer(request.headers()),
     refuse: |turned_away| refusal(turned_away).into_response(),
-    tell,
+    limits: X_RATELIMIT,
+    // A Unix second.
+    reset: |allowance, _| allowance.full_at,
 };
 
 fn refusal(turned_away: TurnedAway) -> Refusal {
@@ -27,11 +22,4 @@ fn refusal(turned_away: TurnedAway) -> Refusal {
         TurnedAway::ExpiredToken => Refusal::expired_token(),
         TurnedAway::Failed(error) => error.into(),
     }
-}
-
-/// The reset is a Unix second.
-fn tell(allowance: Allowance, _: Timestamp, headers: &mut HeaderMap) {
-    headers.insert(LIMIT, allowance.limit.into());
-    headers.insert(REMAINING, allowance.remaining.into());
-    headers.insert(RESET, allowance.full_at.into());
 }

@@ -1,15 +1,11 @@
 //! What clients ask first: who they are and which GitLab this is.
 
+use super::call::Call;
 use super::error::Refusal;
 use super::wire::about::VERSION;
 use super::wire::user::User;
 use super::{Route, render};
-use crate::api::Api;
-use crate::api::arrival::Base;
-use crate::core::access::Caller;
 use crate::core::action::{Action, Reply};
-use axum::Extension;
-use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 
@@ -21,13 +17,9 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-async fn user(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    base: Base,
-) -> Result<Response, Refusal> {
-    match api.agent.dispatch(&caller, Action::Introduce).await? {
-        Reply::Introduced(caller) => Ok(render::json(&User::new(&caller.principal, &base))),
+async fn user(call: Call) -> Result<Response, Refusal> {
+    match call.dispatch(Action::Introduce).await? {
+        Reply::Introduced(caller) => Ok(render::json(&User::new(&caller.principal, &call.base))),
         other => Err(Refusal::unexpected(&other)),
     }
 }

@@ -1,23 +1,19 @@
 //! Deployments: list, show, create, update, delete.
 
+use super::call::Call;
 use super::create::{self, Status};
 use super::error::{Refusal, allow};
 use super::filter::Filter;
-use super::parse::Asked;
-use super::path::{self, Found, Named};
+use super::path::{self, Found};
 use super::wire::deployment::Deployment;
 use super::{Route, render};
-use crate::api::Api;
 use crate::api::arrival::Base;
-use crate::core::access::{Caller, Scope};
+use crate::core::access::Scope;
 use crate::core::action::{Action, DeploymentRef, ListDeployments, Reply};
 use crate::core::deployment::Phase;
-use crate::core::project::ProjectView;
 use crate::core::recorded::ReportedState;
 use crate::core::time::Timestamp;
-use axum::Extension;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use time::PrimitiveDateTime;
@@ -37,22 +33,19 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-async fn list(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    base: Base,
-    uri: Uri,
-    named: Named,
-    mut asked: Asked,
-) -> Result<Response, Refusal> {
-    let page = asked.page();
-    let filter = Filter::of(&mut asked);
-    asked.checked()?;
+async fn list(mut call: Call) -> Result<Response, Refusal> {
+    let page = call.asked.page();
+    let filter = Filter::of(&mut call.asked);
+    call.asked.checked()?;
     let page = page.unwrap_or_default();
-    let project = named.project(&api, &caller).await?;
+    let project = call.project().await?;
     filter.combined()?;
     let Some(list) = filter.list() else {
-        return Ok(render::list::<Deployment>(&[], (page, 0), (&base, &uri)));
+        return Ok(render::list::<Deployment>(
+            &[],
+            (page, 0),
+            (&call.base, &call.uri),
+        ));
     };
     let list = ListDeployments {
         project: Some(project.serial),
@@ -60,32 +53,22 @@ async fn list(
         offset: page.offset(),
         ..list
     };
-    match api
-        .agent
-        .dispatch(&caller, Action::ListDeployments(list))
-        .await?
-    {
+    match call.dispatch(Action::ListDeployments(list)).await? {
         Reply::Deployments { items, total } => {
             let items = items.iter();
-            let items: Vec<Deployment> = items.map(|one| Deployment::of(one, &base)).collect();
-            Ok(render::list(&items, (page, total), (&base, &uri)))
+            let items: Vec<Deployment> = items.map(|one| Deployment::of(one, &call.base)).collect();
+            Ok(render::list(&items, (page, total), (&call.base, &call.uri)))
         }
         other => Err(Refusal::unexpected(&other)),
     }
 }
 
-async fn show(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    base: Base,
-    named: Named,
-    mut asked: Asked,
-) -> Result<Response, Refusal> {
-    let number = asked.id("deployment_id", named.text("deployment_id"));
-    asked.checked()?;
-    let project = named.project(&api, &caller).await?;
-    let found = path::deployment(&api, &caller, &project, number).await?;
-    Ok(shown(&found, &base))
+async fn show(mut call: Call) -> Result<Response, Refusal> {
+    let number = call.number("deployment_id");
+    call.asked.checked()?;
+    let project = call.project().await?;
+    let found = path::deployment(&call, &project, number).await?;
+    Ok(shown(&found, &call.base))
 }
 
 fn shown(found: &Found, base: &Base) -> Response {
@@ -105,43 +88,33 @@ fn answer(reply: Reply, base: &Base) -> Result<Response, Refusal> {
     }
 }
 
-async fn create(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    base: Base,
-    named: Named,
-    mut asked: Asked,
-) -> Result<Response, Refusal> {
-    let wanted = create::Wanted::of(&mut asked, api.gitlab_strict)?;
-    let project = named.project(&api, &caller).await?;
-    allow(&caller, Scope::Write)?;
+async fn create(mut call: Call) -> Result<Response, Refusal> {
+    let wanted = create::Wanted::of(&mut call.asked, call.api.gitlab_strict)?;
+    let project = call.project().await?;
+    allow(&call.caller, Scope::Write)?;
     let action = wanted.action(&project)?;
-    let reply = api.agent.dispatch(&caller, action).await?;
-    Ok((StatusCode::CREATED, answer(reply, &base)?).into_response())
+    let reply = call.dispatch(action).await?;
+    Ok((StatusCode::CREATED, answer(reply, &call.base)?).into_response())
 }
 
-async fn update(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    base: Base,
-    named: Named,
-    mut asked: Asked,
-) -> Result<Response, Refusal> {
-    let number = asked.id("deployment_id", named.text("deployment_id"));
-    let status = asked.required_word("status", |word| match Status::parse(word)? {
-        Status::Created => None,
-        Status::Reported(state) => Some(state),
-    });
-    asked.checked()?;
+async fn update(mut call: Call) -> Result<Response, Refusal> {
+    let number = call.number("deployment_id");
+    let status = call
+        .asked
+        .required_word("status", |word| match Status::parse(word)? {
+            Status::Created => None,
+            Status::Reported(state) => Some(state),
+        });
+    call.asked.checked()?;
     let Some(status) = status else {
         return Err(Refusal::invalid("status is missing"));
     };
-    let project = named.project(&api, &caller).await?;
-    allow(&caller, Scope::Write)?;
-    let found = path::deployment(&api, &caller, &project, number).await?;
+    let project = call.project().await?;
+    allow(&call.caller, Scope::Write)?;
+    let found = path::deployment(&call, &project, number).await?;
     let action = change(&found, status)?;
-    let reply = api.agent.dispatch(&caller, action).await?;
-    answer(reply, &base)
+    let reply = call.dispatch(action).await?;
+    answer(reply, &call.base)
 }
 
 /// What a status means for a deployment: a report of what somebody else executes, or that ours is not wanted any more.
@@ -172,18 +145,12 @@ fn change(found: &Found, status: ReportedState) -> Result<Action, Refusal> {
     }
 }
 
-async fn delete(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    headers: HeaderMap,
-    named: Named,
-    mut asked: Asked,
-) -> Result<Response, Refusal> {
-    let number = asked.id("deployment_id", named.text("deployment_id"));
-    asked.checked()?;
-    let project = named.project(&api, &caller).await?;
-    allow(&caller, Scope::Admin)?;
-    let found = path::deployment(&api, &caller, &project, number).await?;
+async fn delete(headers: HeaderMap, mut call: Call) -> Result<Response, Refusal> {
+    let number = call.number("deployment_id");
+    call.asked.checked()?;
+    let project = call.project().await?;
+    allow(&call.caller, Scope::Admin)?;
+    let found = path::deployment(&call, &project, number).await?;
     let (serial, updated_at) = match &found {
         Found::Executed(view) => (view.deployment.serial, view.updated_at),
         Found::Recorded(view) => (view.recorded.serial, view.recorded.updated_at),
@@ -195,7 +162,7 @@ async fn delete(
         which: DeploymentRef::Serial(serial),
         force: false,
     };
-    match api.agent.dispatch(&caller, action).await? {
+    match call.dispatch(action).await? {
         Reply::Gone => Ok(StatusCode::NO_CONTENT.into_response()),
         other => Err(Refusal::unexpected(&other)),
     }
@@ -214,21 +181,18 @@ fn changed_since(headers: &HeaderMap, updated_at: Timestamp) -> bool {
 }
 
 /// Merge requests are GitLab's: here are none.
-async fn merge_requests(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    base: Base,
-    uri: Uri,
-    named: Named,
-    mut asked: Asked,
-) -> Result<Response, Refusal> {
-    let page = asked.page();
-    let number = asked.id("deployment_id", named.text("deployment_id"));
-    asked.checked()?;
-    let project: ProjectView = named.project(&api, &caller).await?;
-    path::deployment(&api, &caller, &project, number).await?;
+async fn merge_requests(mut call: Call) -> Result<Response, Refusal> {
+    let page = call.asked.page();
+    let number = call.number("deployment_id");
+    call.asked.checked()?;
+    let project = call.project().await?;
+    path::deployment(&call, &project, number).await?;
     let page = page.unwrap_or_default();
-    Ok(render::list::<Deployment>(&[], (page, 0), (&base, &uri)))
+    Ok(render::list::<Deployment>(
+        &[],
+        (page, 0),
+        (&call.base, &call.uri),
+    ))
 }
 
 #[cfg(test)]

@@ -6,21 +6,21 @@ use crate::api::auth;
 use crate::api::door::Door;
 use crate::api::parameters::{Parameters, Unread};
 use crate::core::access::TurnedAway;
-use crate::core::rate::Allowance;
 use crate::core::secret::Secret;
-use crate::core::time::Timestamp;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::HeaderName;
 use axum::response::IntoResponse as _;
-
-const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
-const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
-const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
 pub(super) const DOOR: Door = Door {
     token,
     refuse: |turned_away| refusal(turned_away).into_response(),
-    tell,
+    limits: [
+        HeaderName::from_static("ratelimit-limit"),
+        HeaderName::from_static("ratelimit-remaining"),
+        HeaderName::from_static("ratelimit-reset"),
+    ],
+    // A Unix second.
+    reset: |allowance, _| allowance.full_at,
 };
 
 fn token(request: &Request) -> Option<Secret> {
@@ -42,11 +42,4 @@ fn refusal(turned_away: TurnedAway) -> Refusal {
         TurnedAway::ExpiredToken => Refusal::expired(),
         TurnedAway::Failed(error) => error.into(),
     }
-}
-
-/// The reset is a Unix second.
-fn tell(allowance: Allowance, _: Timestamp, headers: &mut HeaderMap) {
-    headers.insert(LIMIT, allowance.limit.into());
-    headers.insert(REMAINING, allowance.remaining.into());
-    headers.insert(RESET, allowance.full_at.into());
 }

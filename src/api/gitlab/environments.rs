@@ -1,17 +1,17 @@
 //! Environments: list, show, create, update, stop, delete.
 
+use super::call::Call;
 use super::error::{Refusal, allow};
 use super::filter::ascending;
 use super::parse::Asked;
-use super::path::{self, Named};
+use super::path;
 use super::wire::deployment::Deployment;
 use super::wire::environment::{Environment, TIERS};
 use super::wire::project::Project;
 use super::wire::word::parse_standing;
 use super::{Route, render};
-use crate::api::Api;
 use crate::api::arrival::Base;
-use crate::core::access::{Caller, Scope};
+use crate::core::access::Scope;
 use crate::core::action::{
     Action, EnvironmentDetail, EnvironmentRef, ListDeployments, ListEnvironments, Reply,
     StateFilter,
@@ -19,9 +19,7 @@ use crate::core::action::{
 use crate::core::environment::{CreateEnvironment, Notes};
 use crate::core::name::EnvironmentName;
 use crate::core::project::ProjectView;
-use axum::Extension;
-use axum::extract::State;
-use axum::http::{StatusCode, Uri};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 
@@ -45,25 +43,19 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-async fn list(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    base: Base,
-    uri: Uri,
-    named: Named,
-    mut asked: Asked,
-) -> Result<Response, Refusal> {
-    let page = asked.page();
-    let name = asked.present("name");
-    let search = asked.present("search");
+async fn list(mut call: Call) -> Result<Response, Refusal> {
+    let page = call.asked.page();
+    let name = call.asked.present("name");
+    let search = call.asked.present("search");
     if name.is_some() && search.is_some() {
-        asked.fault("name and search", "cannot be used together");
+        call.asked
+            .fault("name and search", "cannot be used together");
     }
-    let standing = asked.word("states", parse_standing);
-    let ascending = asked.word("sort", ascending).unwrap_or(true);
-    asked.checked()?;
+    let standing = call.asked.word("states", parse_standing);
+    let ascending = call.asked.word("sort", ascending).unwrap_or(true);
+    call.asked.checked()?;
     let page = page.unwrap_or_default();
-    let project = named.project(&api, &caller).await?;
+    let project = call.project().await?;
     if search
         .as_ref()
         .is_some_and(|text| text.chars().count() < SHORTEST_SEARCH)
@@ -76,7 +68,13 @@ async fn list(
         None => None,
         Some(Ok(name)) => Some(name),
         // What can be no name is one that no environment has.
-        Some(Err(_)) => return Ok(render::list::<Environment>(&[], (page, 0), (&base, &uri))),
+        Some(Err(_)) => {
+            return Ok(render::list::<Environment>(
+                &[],
+                (page, 0),
+                (&call.base, &call.uri),
+            ));
+        }
     };
     let list = ListEnvironments {
         project: Some(project.serial),
@@ -87,15 +85,12 @@ async fn list(
         limit: page.limit(),
         offset: page.offset(),
     };
-    match api
-        .agent
-        .dispatch(&caller, Action::ListEnvironments(list))
-        .await?
-    {
+    match call.dispatch(Action::ListEnvironments(list)).await? {
         Reply::Environments { items, total } => {
-            let shown = |one| Environment::listed(one, Project::new(&project, &base), &base);
+            let shown =
+                |one| Environment::listed(one, Project::new(&project, &call.base), &call.base);
             let items: Vec<Environment> = items.iter().map(shown).collect();
-            Ok(render::list(&items, (page, total), (&base, &uri)))
+            Ok(render::list(&items, (page, total), (&call.base, &call.uri)))
         }
         other => Err(Refusal::unexpected(&other)),
     }
@@ -103,28 +98,20 @@ async fn list(
 
 /// The project and the environment at a path, after the caller may do what needs this scope.
 async fn found(
-    api: &Api,
-    caller: &Caller,
+    call: &Call,
     needed: Scope,
-    named: &Named,
     number: i64,
 ) -> Result<(ProjectView, EnvironmentDetail), Refusal> {
-    let project = named.project(api, caller).await?;
-    allow(caller, needed)?;
-    let environment = path::environment(api, caller, &project, number).await?;
+    let project = call.project().await?;
+    allow(&call.caller, needed)?;
+    let environment = path::environment(call, &project, number).await?;
     Ok((project, environment))
 }
 
-async fn show(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    base: Base,
-    named: Named,
-    mut asked: Asked,
-) -> Result<Response, Refusal> {
-    let number = asked.id("environment_id", named.text("environment_id"));
-    asked.checked()?;
-    let (_, environment) = found(&api, &caller, Scope::Read, &named, number).await?;
+async fn show(mut call: Call) -> Result<Response, Refusal> {
+    let number = call.number("environment_id");
+    call.asked.checked()?;
+    let (_, environment) = found(&call, Scope::Read, number).await?;
     // GitLab's last deployment is the last that succeeded.
     let list = ListDeployments {
         environment_id: Some(environment.id),
@@ -133,19 +120,17 @@ async fn show(
         steps: true,
         ..ListDeployments::default()
     };
-    let last = match api
-        .agent
-        .dispatch(&caller, Action::ListDeployments(list))
-        .await?
-    {
-        Reply::Deployments { items, .. } => items.first().map(|one| Deployment::of(one, &base)),
+    let last = match call.dispatch(Action::ListDeployments(list)).await? {
+        Reply::Deployments { items, .. } => {
+            items.first().map(|one| Deployment::of(one, &call.base))
+        }
         other => return Err(Refusal::unexpected(&other)),
     };
     let last = last.map(Deployment::without_environment);
     Ok(render::json(&Environment::with_last(
         &environment,
         last,
-        &base,
+        &call.base,
     )))
 }
 
@@ -211,21 +196,15 @@ impl Given {
     }
 }
 
-async fn create(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    base: Base,
-    named: Named,
-    mut asked: Asked,
-) -> Result<Response, Refusal> {
-    if !asked.has("name") {
-        asked.fault("name", "is missing");
+async fn create(mut call: Call) -> Result<Response, Refusal> {
+    if !call.asked.has("name") {
+        call.asked.fault("name", "is missing");
     }
-    let name = asked.text("name").unwrap_or_default();
-    let given = Given::of(&mut asked);
-    asked.checked()?;
-    let project = named.project(&api, &caller).await?;
-    allow(&caller, Scope::Write)?;
+    let name = call.asked.text("name").unwrap_or_default();
+    let given = Given::of(&mut call.asked);
+    call.asked.checked()?;
+    let project = call.project().await?;
+    allow(&call.caller, Scope::Write)?;
     if name.trim().is_empty() {
         return Err(Refusal::field("name", "can't be blank"));
     }
@@ -236,64 +215,40 @@ async fn create(
         name,
         notes: given.over(Notes::default())?,
     };
-    let reply = api
-        .agent
-        .dispatch(&caller, Action::CreateEnvironment(create))
-        .await?;
-    Ok((StatusCode::CREATED, answer(reply, &base)?).into_response())
+    let reply = call.dispatch(Action::CreateEnvironment(create)).await?;
+    Ok((StatusCode::CREATED, answer(reply, &call.base)?).into_response())
 }
 
 /// A name cannot be changed; one that is given is ignored, as GitLab does.
-async fn update(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    base: Base,
-    named: Named,
-    mut asked: Asked,
-) -> Result<Response, Refusal> {
-    let number = asked.id("environment_id", named.text("environment_id"));
-    let given = Given::of(&mut asked);
-    asked.checked()?;
-    let (_, environment) = found(&api, &caller, Scope::Write, &named, number).await?;
+async fn update(mut call: Call) -> Result<Response, Refusal> {
+    let number = call.number("environment_id");
+    let given = Given::of(&mut call.asked);
+    call.asked.checked()?;
+    let (_, environment) = found(&call, Scope::Write, number).await?;
     let which = EnvironmentRef::Serial(environment.serial);
     let notes = given.over(environment.notes)?;
     let action = Action::NoteEnvironment(which, notes);
-    answer(api.agent.dispatch(&caller, action).await?, &base)
+    answer(call.dispatch(action).await?, &call.base)
 }
 
 /// 200, although GitLab's description of its API says 201.
-async fn stop(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    base: Base,
-    named: Named,
-    mut asked: Asked,
-) -> Result<Response, Refusal> {
-    let number = asked.id("environment_id", named.text("environment_id"));
+async fn stop(mut call: Call) -> Result<Response, Refusal> {
+    let number = call.number("environment_id");
     // There are no actions of ours that it could skip.
-    asked.flag("force");
-    asked.checked()?;
-    let (_, environment) = found(&api, &caller, Scope::Write, &named, number).await?;
+    call.asked.flag("force");
+    call.asked.checked()?;
+    let (_, environment) = found(&call, Scope::Write, number).await?;
     let which = EnvironmentRef::Serial(environment.serial);
     let action = Action::StopEnvironment(which);
-    answer(api.agent.dispatch(&caller, action).await?, &base)
+    answer(call.dispatch(action).await?, &call.base)
 }
 
-async fn delete(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    named: Named,
-    mut asked: Asked,
-) -> Result<Response, Refusal> {
-    let number = asked.id("environment_id", named.text("environment_id"));
-    asked.checked()?;
-    let (_, environment) = found(&api, &caller, Scope::Admin, &named, number).await?;
+async fn delete(mut call: Call) -> Result<Response, Refusal> {
+    let number = call.number("environment_id");
+    call.asked.checked()?;
+    let (_, environment) = found(&call, Scope::Admin, number).await?;
     let which = EnvironmentRef::Serial(environment.serial);
-    match api
-        .agent
-        .dispatch(&caller, Action::RemoveEnvironment(which))
-        .await?
-    {
+    match call.dispatch(Action::RemoveEnvironment(which)).await? {
         Reply::Gone => Ok(StatusCode::NO_CONTENT.into_response()),
         other => Err(Refusal::unexpected(&other)),
     }

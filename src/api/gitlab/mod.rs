@@ -3,6 +3,7 @@
 
 mod about;
 mod bounds;
+mod call;
 mod create;
 mod deployments;
 mod door;

@@ -1,9 +1,9 @@
 //! What a path names: a project by its number or its path, and a deployment or an environment of it by its number.
 
+use super::call::Call;
 use super::error::Refusal;
 use crate::api::Api;
 use crate::api::path::holes;
-use crate::core::access::Caller;
 use crate::core::action::{
     Action, DeploymentRef, DeploymentView, EnvironmentDetail, EnvironmentRef, Reply,
 };
@@ -39,39 +39,25 @@ impl Named {
         self.0.get(name).map_or("", String::as_str)
     }
 
-    /// The project at `{id}`. What can be no project's path is one that there is not.
-    pub(super) async fn project(&self, api: &Api, caller: &Caller) -> Result<ProjectView, Refusal> {
+    /// The project at `{id}`, by its number or its path; `None`: what can be neither.
+    pub(super) fn project(&self) -> Option<ProjectRef> {
         let text = self.text("id");
-        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let which = match (is_number, text.parse(), ProjectPath::parse(text)) {
-            (true, Ok(serial), _) => ProjectRef::Serial(ProjectSerial(serial)),
-            (false, _, Ok(path)) => ProjectRef::Path(path),
-            (true, Err(_), _) | (false, _, Err(_)) => return Err(Refusal::no_project()),
-        };
-        match api
-            .agent
-            .dispatch(caller, Action::GetProject(which))
-            .await?
-        {
-            Reply::Project(project) => Ok(*project),
-            other => Err(Refusal::unexpected(&other)),
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            let serial = text.parse().ok()?;
+            return Some(ProjectRef::Serial(ProjectSerial(serial)));
         }
+        ProjectPath::parse(text).ok().map(ProjectRef::Path)
     }
 }
 
 /// A deployment of this project.
 pub(super) async fn deployment(
-    api: &Api,
-    caller: &Caller,
+    call: &Call,
     project: &ProjectView,
     number: i64,
 ) -> Result<Found, Refusal> {
     let which = DeploymentRef::Serial(DeploymentSerial(number));
-    match api
-        .agent
-        .dispatch(caller, Action::GetDeployment(which))
-        .await?
-    {
+    match call.dispatch(Action::GetDeployment(which)).await? {
         Reply::Deployment(view) if view.project == project.path => Ok(Found::Executed(view)),
         Reply::Recorded(view) if view.project == project.path => Ok(Found::Recorded(view)),
         Reply::Deployment(_) | Reply::Recorded(_) => Err(Refusal::not_found()),
@@ -81,17 +67,12 @@ pub(super) async fn deployment(
 
 /// An environment of this project.
 pub(super) async fn environment(
-    api: &Api,
-    caller: &Caller,
+    call: &Call,
     project: &ProjectView,
     number: i64,
 ) -> Result<EnvironmentDetail, Refusal> {
     let which = EnvironmentRef::Serial(EnvironmentSerial(number));
-    match api
-        .agent
-        .dispatch(caller, Action::GetEnvironment(which))
-        .await?
-    {
+    match call.dispatch(Action::GetEnvironment(which)).await? {
         Reply::Environment(found) if found.project_serial == project.serial => Ok(*found),
         Reply::Environment(_) => Err(Refusal::not_found()),
         other => Err(Refusal::unexpected(&other)),

@@ -1,18 +1,11 @@
 //! Projects: list and show.
 
+use super::call::Call;
 use super::error::Refusal;
-use super::parse::Asked;
-use super::path::Named;
 use super::wire::project::Project;
 use super::{Route, render};
-use crate::api::Api;
-use crate::api::arrival::Base;
-use crate::core::access::Caller;
 use crate::core::action::{Action, Reply};
 use crate::core::project::ListProjects;
-use axum::Extension;
-use axum::extract::State;
-use axum::http::Uri;
 use axum::response::Response;
 use axum::routing::get;
 
@@ -20,20 +13,14 @@ pub(super) fn routes() -> Vec<Route> {
     vec![("/projects", get(list)), ("/projects/{id}", get(show))]
 }
 
-async fn list(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    base: Base,
-    uri: Uri,
-    mut asked: Asked,
-) -> Result<Response, Refusal> {
-    let page = asked.page();
+async fn list(mut call: Call) -> Result<Response, Refusal> {
+    let page = call.asked.page();
     // Both are the order in which they were made.
     let order = |word: &str| matches!(word, "id" | "created_at").then_some(());
-    asked.word("order_by", order);
-    let ascending = asked.word("sort", super::filter::ascending);
-    let search = asked.present("search");
-    asked.checked()?;
+    call.asked.word("order_by", order);
+    let ascending = call.asked.word("sort", super::filter::ascending);
+    let search = call.asked.present("search");
+    call.asked.checked()?;
     let page = page.unwrap_or_default();
     let list = ListProjects {
         search,
@@ -41,26 +28,19 @@ async fn list(
         limit: page.limit(),
         offset: page.offset(),
     };
-    match api
-        .agent
-        .dispatch(&caller, Action::ListProjects(list))
-        .await?
-    {
+    match call.dispatch(Action::ListProjects(list)).await? {
         Reply::Projects { items, total } => {
-            let shown: Vec<Project> = items.iter().map(|one| Project::new(one, &base)).collect();
-            Ok(render::list(&shown, (page, total), (&base, &uri)))
+            let shown: Vec<Project> = items
+                .iter()
+                .map(|one| Project::new(one, &call.base))
+                .collect();
+            Ok(render::list(&shown, (page, total), (&call.base, &call.uri)))
         }
         other => Err(Refusal::unexpected(&other)),
     }
 }
 
-async fn show(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    base: Base,
-    named: Named,
-    _: Asked,
-) -> Result<Response, Refusal> {
-    let project = named.project(&api, &caller).await?;
-    Ok(render::json(&Project::new(&project, &base)))
+async fn show(call: Call) -> Result<Response, Refusal> {
+    let project = call.project().await?;
+    Ok(render::json(&Project::new(&project, &call.base)))
 }

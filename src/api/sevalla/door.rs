@@ -2,21 +2,19 @@
 
 use super::error::Refusal;
 use crate::api::auth;
-use crate::api::door::Door;
+use crate::api::door::{Door, X_RATELIMIT};
 use crate::core::access::TurnedAway;
-use crate::core::rate::Allowance;
-use crate::core::time::Timestamp;
-use axum::http::{HeaderMap, HeaderName};
 use axum::response::IntoResponse as _;
-
-const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
-const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
-const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
 pub(super) const DOOR: Door = Door {
     token: |request| auth::bearer(request.headers()),
     refuse: |turned_away| refusal(turned_away).into_response(),
-    tell,
+    limits: X_RATELIMIT,
+    // The seconds that are left.
+    reset: |allowance, now| {
+        let left = allowance.full_at.saturating_sub(now.0.div_euclid(1000));
+        left.max(0)
+    },
 };
 
 fn refusal(turned_away: TurnedAway) -> Refusal {
@@ -33,12 +31,4 @@ fn refusal(turned_away: TurnedAway) -> Refusal {
         }
         TurnedAway::Failed(error) => error.into(),
     }
-}
-
-/// The reset is the seconds that are left.
-fn tell(allowance: Allowance, now: Timestamp, headers: &mut HeaderMap) {
-    let left = allowance.full_at.saturating_sub(now.0.div_euclid(1000));
-    headers.insert(LIMIT, allowance.limit.into());
-    headers.insert(REMAINING, allowance.remaining.into());
-    headers.insert(RESET, left.max(0).into());
 }
