@@ -1,15 +1,17 @@
-//! Pages and totals of lists, held against what a look at every row says: for made-up histories, filters and offsets, with
-//! deployments that move from phase to phase, are hidden, and lie in many blocks of serials.
+//! Pages and totals of lists, held against what a look at every row says: for made-up histories, filters, orders and offsets,
+//! with deployments that move from phase to phase, are hidden, and lie in many blocks of serials and periods of time.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use longshore::core::access::Reach;
 use longshore::core::action::StateFilter;
-use longshore::core::id::{AppSerial, EnvironmentSerial};
+use longshore::core::id::{AppSerial, EnvironmentSerial, ProjectSerial};
+use longshore::core::listing::Order;
 use longshore::core::name::EnvironmentName;
 use longshore::core::time::Timestamp;
 use longshore::store::{ListFilter, OpenWith, Store};
 use proptest::prelude::*;
 use rusqlite::{Connection, params};
+use std::cmp::{Ordering, Reverse};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,8 +19,14 @@ use std::sync::Arc;
 /// was removed.
 const APPS: i64 = 3;
 const NAMES: [&str; 3] = ["production", "staging", "production"];
+/// The project of each app; there is a third that has none.
+const PROJECTS: [i64; 3] = [1, 1, 2];
 /// As many serials as are counted together.
 const BLOCK: i64 = 1 << 14;
+/// As many milliseconds as are.
+const PERIOD: i64 = 1 << 28;
+/// How many periods a history takes, about.
+const PERIODS: i64 = 6;
 
 const PHASES: [&str; 9] = [
     "queued",
@@ -42,6 +50,8 @@ const STATES: [StateFilter; 7] = [
     StateFilter::Superseded,
 ];
 
+const ORDERS: [Order; 3] = [Order::Serial, Order::Updated, Order::Reference];
+
 fn phases(state: StateFilter) -> &'static [&'static str] {
     match state {
         StateFilter::Queued => &["queued"],
@@ -57,37 +67,94 @@ fn phases(state: StateFilter) -> &'static [&'static str] {
 /// What happens to the history.
 #[derive(Clone, Debug)]
 enum Event {
-    /// So many deployments of an environment in a phase, one after the other.
+    /// So many deployments of an environment in a phase, one after the other, with so many milliseconds between them.
     Made {
         environment: i64,
         phase: usize,
         many: u16,
+        references: References,
+        pause: i64,
     },
     /// The next serial is so much further on.
     Gap(i64),
-    /// The deployment at this place of the history goes to a phase.
-    Moved { which: u16, phase: usize },
+    /// So many milliseconds pass.
+    Pass(i64),
+    /// The deployment at this place of the history goes to a phase, now or at a time of its own.
+    Moved {
+        which: u16,
+        phase: usize,
+        at: Option<i64>,
+    },
     /// It is deleted for every API, or taken back.
     Hidden { which: u16, hidden: bool },
     /// The row itself goes.
     Removed { which: u16 },
 }
 
+/// What deployments have as references.
+#[derive(Clone, Copy, Debug)]
+enum References {
+    /// All the same.
+    One(&'static str),
+    /// One of so many.
+    Some(i64),
+    /// Each its own.
+    Each,
+}
+
+impl References {
+    fn of(self, serial: i64) -> String {
+        match self {
+            Self::One(reference) => reference.to_owned(),
+            Self::Some(many) => format!("feature/{}", serial % many),
+            Self::Each => format!("web:{:x}", serial * 7919 % 65_536),
+        }
+    }
+}
+
+fn references() -> impl Strategy<Value = References> {
+    let same = prop::sample::select(&["main", "", "maintenance", "öffnen", "feature"][..]);
+    prop_oneof![
+        3 => same.prop_map(References::One),
+        2 => (1i64..40).prop_map(References::Some),
+        2 => Just(References::Each),
+    ]
+}
+
+/// A time of the history, often one where a period begins or a row may lie.
+fn time() -> impl Strategy<Value = i64> {
+    prop_oneof![
+        2 => 0..PERIODS * PERIOD,
+        1 => (0..PERIODS + 1).prop_map(|period| period * PERIOD),
+        1 => (0..PERIODS + 1, -2i64..3).prop_map(|(period, off)| period * PERIOD + off),
+        1 => 0..200i64,
+    ]
+}
+
 fn event() -> impl Strategy<Value = Event> {
     let many = prop_oneof![20 => 1u16..60, 1 => 900u16..1200];
-    let made =
-        (1..=APPS * 3, 0..PHASES.len(), many).prop_map(|(environment, phase, many)| Event::Made {
+    let pause = prop::sample::select(&[0, 1, 700, 600_000, PERIOD / 20][..]);
+    let made = (1..=APPS * 3, 0..PHASES.len(), many, references(), pause).prop_map(
+        |(environment, phase, many, references, pause)| Event::Made {
             environment,
             phase,
             many,
-        });
+            references,
+            pause,
+        },
+    );
     let gap = prop_oneof![Just(1), Just(BLOCK - 7), Just(BLOCK), 1..5 * BLOCK].prop_map(Event::Gap);
-    let moved =
-        (any::<u16>(), 0..PHASES.len()).prop_map(|(which, phase)| Event::Moved { which, phase });
+    let pass = prop_oneof![Just(1), Just(PERIOD), 1..2 * PERIOD].prop_map(Event::Pass);
+    let at = prop::option::weighted(0.2, time());
+    let moved = (any::<u16>(), 0..PHASES.len(), at).prop_map(|(which, phase, at)| Event::Moved {
+        which,
+        phase,
+        at,
+    });
     let hidden = (any::<u16>(), prop::bool::weighted(0.8))
         .prop_map(|(which, hidden)| Event::Hidden { which, hidden });
     let removed = any::<u16>().prop_map(|which| Event::Removed { which });
-    prop_oneof![5 => made, 2 => gap, 6 => moved, 4 => hidden, 1 => removed]
+    prop_oneof![5 => made, 2 => gap, 2 => pass, 6 => moved, 4 => hidden, 1 => removed]
 }
 
 /// A question, with the offset as a part of what there is.
@@ -106,17 +173,31 @@ fn question() -> impl Strategy<Value = (ListFilter, f64)> {
     let states = prop::sample::subsequence(&STATES[..], 0..=3);
     let parts = (
         reach,
-        prop::option::weighted(0.4, app()),
+        (
+            prop::option::weighted(0.4, (1..=3i64).prop_map(ProjectSerial)),
+            prop::option::weighted(0.3, app()),
+        ),
         prop::option::weighted(0.4, name),
         prop_oneof![1 => Just(Vec::new()), 2 => states],
+        (
+            prop::option::weighted(0.3, time().prop_map(Timestamp)),
+            prop::option::weighted(0.3, time().prop_map(Timestamp)),
+        ),
+        (prop::sample::select(&ORDERS[..]), any::<bool>()),
         1u32..=100,
         -0.1..1.1,
     );
-    parts.prop_map(|(reach, app, environment, states, limit, part)| {
+    parts.prop_map(|parts| {
+        let (reach, (project, app), environment, states, times, order, limit, part) = parts;
         let filter = ListFilter {
+            project,
             app,
             environment,
             states,
+            updated_from: times.0,
+            updated_before: times.1,
+            order: order.0,
+            ascending: order.1,
             limit,
             steps: limit % 2 == 0,
             ..ListFilter::new(reach)
@@ -151,14 +232,14 @@ fn begin(connection: &Connection) {
     connection
         .execute_batch(
             "INSERT INTO principal (serial, uuid, kind, name, created_at) VALUES (1, '00000000-0000-7000-8000-000000000001', 'local', 'you', 0);
-             INSERT INTO project (serial, path) VALUES (1, 'acme/web');",
+             INSERT INTO project (serial, path) VALUES (1, 'acme/web'), (2, 'acme/db'), (3, 'acme/none');",
         )
         .unwrap();
     for app in 1..=APPS {
         connection
             .execute(
-                "INSERT INTO app (serial, uuid, name, project, configured, created_at) VALUES (?1, ?2, ?3, 1, 1, 0)",
-                params![app, uuid(app), format!("app-{app}")],
+                "INSERT INTO app (serial, uuid, name, project, configured, created_at) VALUES (?1, ?2, ?3, ?4, 1, 0)",
+                params![app, uuid(app), format!("app-{app}"), project_of(app)],
             )
             .unwrap();
         for (place, name) in (1..).zip(NAMES) {
@@ -190,12 +271,16 @@ fn uuid(number: i64) -> String {
     uuid::Uuid::from_u128(u128::try_from(number).unwrap()).to_string()
 }
 
-fn move_to(connection: &Connection, serial: i64, phase: &str) {
+fn project_of(app: i64) -> i64 {
+    PROJECTS[usize::try_from(app - 1).unwrap()]
+}
+
+fn move_to(connection: &Connection, serial: i64, phase: &str, at: i64) {
     let has = |which: &[&str]| which.contains(&phase);
     connection
         .execute(
             "UPDATE deployment SET phase = ?2, release = ?3, failed_step = ?4, failure = ?5, cancelled_by = ?6, was_waiting = ?6,
-                                   superseded_by = ?7, ended_at = ?8 WHERE serial = ?1",
+                                   superseded_by = ?7, ended_at = ?8, updated_at = ?9 WHERE serial = ?1",
             params![
                 serial,
                 phase,
@@ -204,13 +289,55 @@ fn move_to(connection: &Connection, serial: i64, phase: &str) {
                 has(&["failed"]).then_some(r#"{"code":"not_ready","message":"","output":[],"next":""}"#),
                 has(&["cancelled"]).then_some(1),
                 has(&["superseded"]).then_some(1),
-                has(&["succeeded", "failed", "cancelled", "superseded"]).then_some(5),
+                has(&["succeeded", "failed", "cancelled", "superseded"]).then_some(at),
+                at,
             ],
         )
         .unwrap();
 }
 
-fn happen(connection: &Connection, next: &mut i64, all: &mut Vec<i64>, event: &Event) {
+/// What is there of a history, and what comes next.
+struct History {
+    next: i64,
+    now: i64,
+    all: Vec<i64>,
+}
+
+impl History {
+    fn from(next: i64) -> Self {
+        Self {
+            next,
+            now: 100,
+            all: Vec::new(),
+        }
+    }
+
+    fn make(&mut self, connection: &Connection, environment: i64, phase: &str, reference: &str) {
+        let app = (environment - 1) / 3 + 1;
+        connection
+            .prepare_cached(
+                "INSERT INTO deployment (serial, uuid, project, iid, app, environment, principal, initiated, wanted, image, phase,
+                                         created_at, updated_at, ref)
+                 VALUES (?1, ?2, ?3, ?1, ?4, ?5, 1, 'manual', 'image', 'nginx', 'queued', ?6, ?6, ?7)",
+            )
+            .unwrap()
+            .execute(params![
+                self.next,
+                uuid(self.next),
+                project_of(app),
+                app,
+                environment,
+                self.now,
+                reference
+            ])
+            .unwrap();
+        move_to(connection, self.next, phase, self.now);
+        self.all.push(self.next);
+        self.next += 1;
+    }
+}
+
+fn happen(connection: &Connection, history: &mut History, event: &Event) {
     let at = |which: u16, all: &[i64]| match all.len() {
         0 => None,
         many => Some(usize::from(which) % many),
@@ -220,27 +347,30 @@ fn happen(connection: &Connection, next: &mut i64, all: &mut Vec<i64>, event: &E
             environment,
             phase,
             many,
+            references,
+            pause,
         } => {
             for _ in 0..many {
-                connection
-                    .execute(
-                        "INSERT INTO deployment (serial, uuid, project, iid, app, environment, principal, initiated, wanted, image, phase, created_at)
-                         VALUES (?1, ?2, 1, ?1, ?3, ?4, 1, 'manual', 'image', 'nginx', 'queued', 0)",
-                        params![*next, uuid(*next), (environment - 1) / 3 + 1, environment],
-                    )
-                    .unwrap();
-                move_to(connection, *next, PHASES[phase]);
-                all.push(*next);
-                *next += 1;
+                let reference = references.of(history.next);
+                history.make(connection, environment, PHASES[phase], &reference);
+                history.now += pause;
             }
         }
-        Event::Gap(further) => *next += further,
-        Event::Moved { which, phase } => {
+        Event::Gap(further) => history.next += further,
+        Event::Pass(time) => history.now += time,
+        Event::Moved {
+            which,
+            phase,
+            at: time,
+        } => {
+            let all = &history.all;
             if let Some(at) = at(which, all) {
-                move_to(connection, all[at], PHASES[phase]);
+                let time = time.unwrap_or(history.now);
+                move_to(connection, all[at], PHASES[phase], time);
             }
         }
         Event::Hidden { which, hidden } => {
+            let all = &history.all;
             if let Some(at) = at(which, all) {
                 connection
                     .execute(
@@ -251,8 +381,8 @@ fn happen(connection: &Connection, next: &mut i64, all: &mut Vec<i64>, event: &E
             }
         }
         Event::Removed { which } => {
-            if let Some(at) = at(which, all) {
-                let serial = all.remove(at);
+            if let Some(at) = at(which, &history.all) {
+                let serial = history.all.remove(at);
                 connection
                     .execute("DELETE FROM deployment WHERE serial = ?1", [serial])
                     .unwrap();
@@ -261,35 +391,72 @@ fn happen(connection: &Connection, next: &mut i64, all: &mut Vec<i64>, event: &E
     }
 }
 
-/// Every deployment that matches, newest first, found by looking at each row.
-fn naive(connection: &Connection, filter: &ListFilter) -> Vec<i64> {
+/// A row, as far as lists look at it.
+struct Row {
+    serial: i64,
+    app: AppSerial,
+    environment: EnvironmentSerial,
+    name: String,
+    phase: String,
+    reference: String,
+    updated_at: Timestamp,
+}
+
+fn rows(connection: &Connection) -> Vec<Row> {
     let mut statement = connection
         .prepare(
-            "SELECT +d.serial, d.app, d.environment, e.name, d.phase FROM deployment d NOT INDEXED
-             JOIN environment e ON e.serial = d.environment WHERE d.hidden_at IS NULL ORDER BY 1 DESC",
+            "SELECT +d.serial, d.app, d.environment, e.name, d.phase, d.ref, d.updated_at FROM deployment d NOT INDEXED
+             JOIN environment e ON e.serial = d.environment WHERE d.hidden_at IS NULL",
         )
         .unwrap();
-    let mut rows = statement.query([]).unwrap();
-    let mut found = Vec::new();
-    while let Some(row) = rows.next().unwrap() {
-        let (app, environment) = (
-            AppSerial(row.get(1).unwrap()),
-            EnvironmentSerial(row.get(2).unwrap()),
-        );
-        let (name, phase): (String, String) = (row.get(3).unwrap(), row.get(4).unwrap());
-        let in_state = |state: &StateFilter| phases(*state).contains(&phase.as_str());
-        if filter.reach.includes(app, environment)
-            && filter.app.is_none_or(|only| only == app)
+    let rows = statement.query_map([], |row| {
+        Ok(Row {
+            serial: row.get(0)?,
+            app: AppSerial(row.get(1)?),
+            environment: EnvironmentSerial(row.get(2)?),
+            name: row.get(3)?,
+            phase: row.get(4)?,
+            reference: row.get(5)?,
+            updated_at: Timestamp(row.get(6)?),
+        })
+    });
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
+/// Every deployment that matches, in the order of the list, found by looking at each row.
+fn naive(rows: &[Row], filter: &ListFilter) -> Vec<i64> {
+    let matches = |row: &&Row| {
+        let in_state = |state: &StateFilter| phases(*state).contains(&row.phase.as_str());
+        let named = filter.environment.as_ref();
+        filter.reach.includes(row.app, row.environment)
             && filter
-                .environment
-                .as_ref()
-                .is_none_or(|only| only.as_str() == name)
+                .project
+                .is_none_or(|only| only.0 == project_of(row.app.0))
+            && filter.app.is_none_or(|only| only == row.app)
+            && named.is_none_or(|only| only.as_str() == row.name)
             && (filter.states.is_empty() || filter.states.iter().any(in_state))
-        {
-            found.push(row.get(0).unwrap());
-        }
-    }
-    found
+            && filter
+                .updated_from
+                .is_none_or(|from| row.updated_at >= from)
+            && filter
+                .updated_before
+                .is_none_or(|before| row.updated_at < before)
+    };
+    let mut found: Vec<&Row> = rows.iter().filter(matches).collect();
+    let order = |one: &&Row, other: &&Row| -> Ordering {
+        let keys = match filter.order {
+            Order::Serial => one.serial.cmp(&other.serial),
+            Order::Updated => one.updated_at.cmp(&other.updated_at),
+            Order::Reference => one.reference.cmp(&other.reference),
+        };
+        let keys = match filter.ascending {
+            true => keys,
+            false => keys.reverse(),
+        };
+        keys.then(Reverse(one.serial).cmp(&Reverse(other.serial)))
+    };
+    found.sort_by(order);
+    found.iter().map(|row| row.serial).collect()
 }
 
 fn page(all: &[i64], filter: &ListFilter) -> Vec<i64> {
@@ -309,14 +476,15 @@ proptest! {
         let store = open(dir.path());
         let connection = connect(dir.path());
         begin(&connection);
-        let (mut next, mut all) = (1, Vec::new());
+        let mut history = History::from(1);
         connection.execute_batch("BEGIN").unwrap();
         for event in &events {
-            happen(&connection, &mut next, &mut all, event);
+            happen(&connection, &mut history, event);
         }
         connection.execute_batch("COMMIT").unwrap();
+        let rows = rows(&connection);
         for (mut filter, part) in questions {
-            let matching = naive(&connection, &filter);
+            let matching = naive(&rows, &filter);
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss,
                 reason = "any whole number about there will do")]
             let offset = (part * matching.len() as f64).max(0.0) as u64;
@@ -335,20 +503,27 @@ fn a_page_across_the_edges_of_blocks_leaves_nothing_out_and_tells_nothing_twice(
     let store = open(dir.path());
     let connection = connect(dir.path());
     begin(&connection);
-    let (mut next, mut all) = (BLOCK - 2500, Vec::new());
+    let mut history = History::from(BLOCK - 1500);
     connection.execute_batch("BEGIN").unwrap();
     for round in 0..100 {
         let made = Event::Made {
             environment: round % (APPS * 3) + 1,
             phase: usize::try_from(round).unwrap() % PHASES.len(),
-            many: 100,
+            many: 60,
+            references: match round % 3 {
+                0 => References::One("main"),
+                1 => References::Some(20),
+                _ => References::Each,
+            },
+            pause: [0, 1000, PERIOD / 150][usize::try_from(round % 3).unwrap()],
         };
-        happen(&connection, &mut next, &mut all, &made);
+        happen(&connection, &mut history, &made);
         if round % 30 == 29 {
-            happen(&connection, &mut next, &mut all, &Event::Gap(3 * BLOCK));
+            happen(&connection, &mut history, &Event::Gap(3 * BLOCK));
         }
     }
     connection.execute_batch("COMMIT").unwrap();
+    let rows = rows(&connection);
     let anything = ListFilter {
         limit: 100,
         steps: true,
@@ -372,11 +547,27 @@ fn a_page_across_the_edges_of_blocks_leaves_nothing_out_and_tells_nothing_twice(
         },
         ListFilter {
             states: vec![StateFilter::Deploying],
+            ..anything.clone()
+        },
+        ListFilter {
+            project: Some(ProjectSerial(1)),
+            updated_from: Some(Timestamp(PERIOD / 3)),
+            updated_before: Some(Timestamp(history.now - PERIOD / 2)),
             ..anything
         },
     ];
-    for mut filter in filters {
-        let matching = naive(&connection, &filter);
+    let in_order = |filter: ListFilter| {
+        let orders = ORDERS
+            .into_iter()
+            .flat_map(|order| [(order, false), (order, true)]);
+        orders.map(move |(order, ascending)| ListFilter {
+            order,
+            ascending,
+            ..filter.clone()
+        })
+    };
+    for mut filter in filters.into_iter().flat_map(in_order) {
+        let matching = naive(&rows, &filter);
         let mut seen = Vec::new();
         while seen.len() < matching.len() {
             let (views, total) = store.list(&filter).unwrap();

@@ -57,7 +57,7 @@ impl Store {
         })
     }
 
-    /// A page of deployments, and how many match in all.
+    /// A page of deployments, in the order that the filter says, and how many match in all.
     ///
     /// # Errors
     /// If the database fails.
@@ -94,7 +94,7 @@ impl Store {
         Ok(Some(Listed::Executed(DeploymentView { origin, ..view })))
     }
 
-    /// These deployments, in their order. What is around them is asked for all of them at once.
+    /// These deployments, in the order they are given. What is around them is asked for all of them at once.
     fn views(
         &self,
         tx: &Connection,
