@@ -21,8 +21,8 @@ const LOOKED_AT: u64 = 1000;
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 With --json: {\"place\", \"client\", \"version\", \"status\": \"ok\"|\"unavailable\", \"reasons\": [...],
-\"queued\", \"running\"}; the two numbers are null where the token may not see deployments. What was only
-recorded is not counted.
+\"queued\", \"running\"}; the two numbers are null where the token may not see deployments. What was
+only recorded is not counted.
 
 Exit status: 0 it is well, 1 it is not, 4 it cannot be reached
 

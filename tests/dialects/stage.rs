@@ -106,6 +106,10 @@ impl Source for Repository {
 pub enum Dialect {
     Gitdev,
     Sevalla,
+    /// As it is, or in strict mode.
+    Gitlab {
+        strict: bool,
+    },
 }
 
 impl Dialect {
@@ -113,6 +117,7 @@ impl Dialect {
         match self {
             Self::Gitdev => Schemas::gitdev(),
             Self::Sevalla => Schemas::sevalla(),
+            Self::Gitlab { .. } => Schemas::gitlab(),
         }
     }
 
@@ -121,6 +126,7 @@ impl Dialect {
         match self {
             Self::Gitdev => Vec::new(),
             Self::Sevalla => vec![closed_app()],
+            Self::Gitlab { .. } => vec![ledger_app()],
         }
     }
 
@@ -128,16 +134,25 @@ impl Dialect {
         match self {
             Self::Gitdev => Schemas::of_answer(method, path, status),
             Self::Sevalla => Schemas::of_sevallas_answer(method, path, status),
+            Self::Gitlab { .. } => Schemas::of_gitlabs_answer(method, path, status),
         }
     }
 
-    /// Whether every answer there says how often one may ask.
-    fn tells_limits(self, path: &str) -> bool {
+    /// What the headers begin with in which every answer there says how often one may ask.
+    fn tells_limits(self, path: &str) -> Option<&'static str> {
+        let (prefixes, headers): (&[&str], _) = match self {
+            Self::Gitdev => (&["/v1"], "x-ratelimit"),
+            Self::Sevalla => (&["/v3", "/applications", "/api-keys"], "x-ratelimit"),
+            Self::Gitlab { .. } => (&["/api/v4"], "ratelimit"),
+        };
+        let is_there = prefixes.iter().any(|prefix| path.starts_with(prefix));
+        is_there.then_some(headers)
+    }
+
+    fn is_strict(self) -> bool {
         match self {
-            Self::Gitdev => path.starts_with("/v1"),
-            Self::Sevalla => ["/v3", "/applications", "/api-keys"]
-                .iter()
-                .any(|prefix| path.starts_with(prefix)),
+            Self::Gitdev | Self::Sevalla => false,
+            Self::Gitlab { strict } => strict,
         }
     }
 }
@@ -167,6 +182,13 @@ fn closed_app() -> App {
             git.build.dockerfile = "Dockerfile.prod".into();
         }
     }
+    app
+}
+
+/// `ledger` is nothing that can be deployed here: others tell of what they deploy.
+fn ledger_app() -> App {
+    let mut app = git_app("ledger");
+    app.environments.clear();
     app
 }
 
@@ -232,7 +254,7 @@ impl Stage {
             random: random(),
             public_url: Some("https://deploy.example".into()),
             proxies: Proxies::default(),
-            gitlab_strict: false,
+            gitlab_strict: dialect.is_strict(),
             resident_bytes: None,
         });
         let mut stage = Self {
@@ -460,13 +482,13 @@ impl Stage {
             "{shown}: X-Request-Id is on every answer"
         );
         let path = request["path"].as_str().unwrap();
-        if self.dialect.tells_limits(path) {
+        if let Some(prefix) = self.dialect.tells_limits(path) {
             for name in ["limit", "remaining", "reset"] {
-                let told = headers.get_all(format!("x-ratelimit-{name}"));
+                let told = headers.get_all(format!("{prefix}-{name}"));
                 let told: Vec<&str> = told.iter().map(|value| value.to_str().unwrap()).collect();
                 assert!(
                     told.len() == 1 && told[0].parse::<i64>().is_ok_and(|number| number >= 0),
-                    "{shown}: X-RateLimit-{name} is on every answer, once, a number"
+                    "{shown}: {prefix}-{name} is on every answer, once, a number"
                 );
             }
         }
@@ -487,6 +509,8 @@ impl Stage {
                     .map(|kind| kind.to_str().unwrap());
                 let is_json = match path.starts_with("/hooks/") {
                     true => kind == Some("application/json"),
+                    // To GitLab's clients any other spelling is no JSON.
+                    false if path.starts_with("/api/v4") => kind == Some("application/json"),
                     false => kind == Some("application/json; charset=utf-8"),
                 };
                 assert!(is_json, "{shown}");
@@ -535,7 +559,7 @@ impl Stage {
             None => Peer::Remote(elsewhere),
         };
         let body = match (&request["body"], &request["text"], &request["bytes"]) {
-            (Value::Null, Value::String(text), _) => text.clone(),
+            (Value::Null, Value::String(text), _) => self.bound.fill(text),
             (Value::Null, _, Value::Number(bytes)) => {
                 "x".repeat(usize::try_from(bytes.as_u64().unwrap()).unwrap())
             }

@@ -3,6 +3,7 @@
 use super::error::Refusal;
 use super::key::{key, key_at};
 use super::{bounds, id, words};
+use crate::api::number::within;
 use crate::core::action::{
     AppRef, CreateDeployment, Environments, ListDeployments, ListEvents, Target,
 };
@@ -429,10 +430,7 @@ pub(super) fn number(
     let Some(text) = params.get(name) else {
         return Ok(default);
     };
-    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-    let value = text.parse().ok();
-    let value = value.filter(|value| is_number && (least..=most).contains(value));
-    value.ok_or_else(|| {
+    within(text, least..=most).ok_or_else(|| {
         Refusal::parameter(name, &format!("must be a number from {least} to {most}"))
     })
 }
