@@ -31,7 +31,7 @@ use tower::ServiceExt as _;
 use uuid::Uuid;
 
 /// A repository with three branches: `main` holds 1…, 2… and 3…, the last its head, `develop` holds 4…, `letters`
-/// holds abcdef12….
+/// holds abcdef12…; the tag `v1.0` leads to 2….
 struct Repository {
     world: Fake,
     reachable: AtomicBool,
@@ -52,10 +52,12 @@ impl Source for Repository {
         if revision.reference.as_str() == "letters" {
             return Ok(Sha::parse(&"abcdef12".repeat(5)).unwrap());
         }
-        let commits: &[char] = match revision.reference.as_str() {
-            "main" => &MAIN,
-            "develop" => &DEVELOP,
-            other => return Err(SourceError::NoSuchBranch(other.into())),
+        let commits: &[char] = match &revision.reference {
+            Reference::Branch(branch) if branch.as_str() == "main" => &MAIN,
+            Reference::Branch(branch) if branch.as_str() == "develop" => &DEVELOP,
+            Reference::Branch(other) => return Err(SourceError::NoSuchBranch(other.to_string())),
+            Reference::Tag(tag) if tag.as_str() == "v1.0" => &MAIN[..2],
+            Reference::Tag(other) => return Err(SourceError::NoSuchTag(other.to_string())),
         };
         let head = sha(commits[commits.len() - 1]);
         let Some(asked) = &revision.commit else {

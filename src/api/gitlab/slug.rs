@@ -19,7 +19,7 @@ pub(super) fn slug(name: &str) -> String {
     for c in name.chars().map(|c| c.to_ascii_lowercase()) {
         match c {
             'a'..='z' | '0'..='9' => written.push(c),
-            _ if written.ends_with('-') => {}
+            _ if written.is_empty() || written.ends_with('-') => {}
             _ => written.push('-'),
         }
     }
