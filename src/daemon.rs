@@ -110,6 +110,7 @@ pub async fn run(config_file: &Path, around: Surroundings) -> anyhow::Result<()>
         random,
         public_url: config.api.public_url.clone(),
         proxies: proxies(&config),
+        gitlab_strict: config.api.gitlab_strict,
         resident_bytes: Some(Arc::new(resident_bytes)),
     });
     let open_files = bind::raise_open_files();

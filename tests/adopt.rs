@@ -224,7 +224,7 @@ async fn a_database_older_than_the_world_is_noticed_and_nothing_is_done() {
         let refused = process.deploy("web").await.unwrap_err();
         assert_eq!(refused, Error::Unavailable(warning.clone()));
         let deployment = process.store.deployment(DeploymentSerial(1)).unwrap();
-        let cancel = Action::CancelDeployment(deployment.id);
+        let cancel = Action::CancelDeployment(deployment.id.into());
         let refused = process.ask(cancel).await.unwrap_err();
         assert_eq!(refused, Error::Unavailable(warning));
         let list = ListDeployments {

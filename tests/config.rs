@@ -91,6 +91,7 @@ fn an_empty_file_is_all_defaults() {
     assert_eq!(config.api.public_url, None);
     assert_eq!(config.api.domains, []);
     assert_eq!(config.api.trusted_proxies, []);
+    assert!(!config.api.gitlab_strict);
     assert!(config.ingress.embedded);
     assert_eq!(config.ingress.listen, ["127.0.0.1:8080".parse().unwrap()]);
     assert_eq!(
@@ -437,6 +438,7 @@ fn the_ingress_and_the_proxies_before_it_are_read() {
 [api]
 domains = ["Deploy.Example.com", "*.deploy.example.com"]
 trusted_proxies = ["10.0.0.5", "fd00::/8"]
+gitlab_strict = true
 [ingress]
 embedded = false
 listen = ["0.0.0.0:80", "[::]:80", "127.0.0.1:0", "127.0.0.1:0"]
@@ -1267,7 +1269,7 @@ volume = []
             (
                 7,
                 1,
-                "api.reserve is not a known key; known here: listen, socket, public_url, domains, trusted_proxies",
+                "api.reserve is not a known key; known here: listen, socket, public_url, domains, trusted_proxies, gitlab_strict",
             ),
             (9, 1, "did you mean \"address_pool\"?"),
             (10, 1, "it belongs to the top of the file"),

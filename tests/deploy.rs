@@ -69,7 +69,7 @@ async fn the_old_container_stays_until_the_ingress_has_acknowledged_the_new_tabl
         "the old one was removed too early"
     );
     let refused = process
-        .ask(Action::CancelDeployment(created.deployment.id))
+        .ask(Action::CancelDeployment(created.deployment.id.into()))
         .await
         .unwrap_err();
     assert_eq!(refused, Error::NotCancellable(Ended::Committed));

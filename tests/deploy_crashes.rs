@@ -74,7 +74,7 @@ async fn tell(story: Story, bench: &Bench, process: &Process) {
                 })
                 .await;
             let _ = process
-                .ask(Action::CancelDeployment(created.deployment.id))
+                .ask(Action::CancelDeployment(created.deployment.id.into()))
                 .await;
         }
         Story::CancelledInBuild => {
@@ -82,7 +82,7 @@ async fn tell(story: Story, bench: &Bench, process: &Process) {
                 .drive_until(&bench.world, |state| state.builds_now > 0)
                 .await;
             let _ = process
-                .ask(Action::CancelDeployment(created.deployment.id))
+                .ask(Action::CancelDeployment(created.deployment.id.into()))
                 .await;
         }
         Story::FirstFromImage | Story::SecondFromGit | Story::NeverReady | Story::ExitsAtOnce => {}
@@ -320,7 +320,7 @@ fn a_stop_that_outlives_its_process_does_not_take_down_the_version_that_is_put_b
         drop(process);
         bench.world.count_from_here(None);
         let process = bench.start();
-        let cancel = Action::CancelDeployment(created.deployment.id);
+        let cancel = Action::CancelDeployment(created.deployment.id.into());
         process.ask(cancel).await.unwrap();
         process.drive().await;
         bench.world.let_the_grace_end();

@@ -165,7 +165,7 @@ async fn an_environment_with_work_is_looked_after_only_when_its_work_has_ended()
             bench.world.running().is_empty(),
             "it is its walk's business"
         );
-        let cancel = Action::CancelDeployment(created.deployment.id);
+        let cancel = Action::CancelDeployment(created.deployment.id.into());
         process.ask(cancel).await.unwrap();
         until(&bench, |state| runs(state, &name)).await;
     };

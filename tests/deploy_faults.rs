@@ -101,7 +101,7 @@ async fn a_missing_live_container_is_made_again_after_a_start_with_other_work() 
         .drive_until(&bench.world, |state| state.builds_now > 0)
         .await;
     process
-        .ask(Action::CancelDeployment(created.id))
+        .ask(Action::CancelDeployment(created.id.into()))
         .await
         .unwrap();
     drop(process);
@@ -152,7 +152,7 @@ async fn a_cancel_while_the_engine_is_waited_for_leaves_nobody_asking_without_a_
     let cancel = async {
         tokio::time::sleep(Duration::from_secs(60)).await;
         process
-            .ask(Action::CancelDeployment(created.id))
+            .ask(Action::CancelDeployment(created.id.into()))
             .await
             .unwrap();
         tokio::time::sleep(Duration::from_secs(140)).await;

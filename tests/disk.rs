@@ -199,7 +199,7 @@ fn a_full_disk_refuses_new_deployments_and_still_takes_a_cancel() {
             let refused = process.create(create("web", trigger)).await;
             assert!(matches!(refused, Err(Error::DiskFull(_))), "{refused:?}");
         }
-        let cancel = longshore::core::action::Action::CancelDeployment(queued);
+        let cancel = longshore::core::action::Action::CancelDeployment(queued.into());
         process.ask(cancel).await.unwrap();
         let phase = process.view(queued).await.deployment.phase;
         assert!(matches!(phase, Phase::Cancelled { .. }), "{phase:?}");

@@ -295,6 +295,7 @@ fn door(process: Process) -> Door {
         random: Arc::new(|bytes: &mut [u8]| bytes.fill(7)),
         public_url: Some("https://deploy.example.com".into()),
         proxies: Proxies::default(),
+        gitlab_strict: false,
         resident_bytes: None,
     });
     Door { router }

@@ -98,7 +98,10 @@ async fn delete_live(process: &Process) -> bool {
     let id = process.store.deployment(DeploymentSerial(2)).unwrap().id;
     let mut deleted = false;
     let ask = async {
-        let action = Action::DeleteDeployment { id, force: true };
+        let action = Action::DeleteDeployment {
+            which: id.into(),
+            force: true,
+        };
         deleted = matches!(process.ask(action).await, Ok(Reply::Gone));
     };
     let driven = process.agent.drive(ask).await;
@@ -109,7 +112,7 @@ async fn delete_live(process: &Process) -> bool {
 async fn check_deleted(bench: &Bench, process: &Process, at: &str) {
     let seen = || {
         let id = process.store.deployment(DeploymentSerial(2)).unwrap().id;
-        process.store.find_deployment(id).unwrap().is_some()
+        process.store.find_deployment(id.into()).unwrap().is_some()
     };
     if !seen() {
         assert!(

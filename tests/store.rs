@@ -294,7 +294,7 @@ async fn a_reopened_database_has_the_whole_history() {
     process.drive().await;
     let second = process.deploy("web").await.unwrap();
     process
-        .ask(Action::CancelDeployment(second.deployment.id))
+        .ask(Action::CancelDeployment(second.deployment.id.into()))
         .await
         .unwrap();
     process.deploy("web").await.unwrap();

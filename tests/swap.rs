@@ -452,7 +452,7 @@ async fn tell(story: Story, bench: &Bench, process: &Process) {
                         runs.any(|(name, made)| name.contains(&second) && made.printed.len() > 1)
                     })
                     .await;
-                let cancel = Action::CancelDeployment(created.deployment.id);
+                let cancel = Action::CancelDeployment(created.deployment.id.into());
                 let _ = process.ask(cancel).await;
             }
             if story == Story::IngressDownAtCommit {

@@ -39,6 +39,8 @@ pub struct Api {
     pub public_url: Option<String>,
     /// Who stands before the API.
     pub proxies: Proxies,
+    /// Whether GitLab's dialect takes no deployment as `created`, as GitLab does: it then records and deploys nothing.
+    pub gitlab_strict: bool,
     /// How much memory this process has in use, in bytes; it is told by whoever may ask the system.
     pub resident_bytes: Option<ReadBytes>,
 }

@@ -18,6 +18,7 @@ pub(super) struct ApiKeys {
     pub public_url: Reading<String>,
     pub domains: Reading<Vec<At<Domain>>>,
     pub trusted_proxies: Reading<Vec<At<IpNet>>>,
+    pub gitlab_strict: Reading<bool>,
 }
 
 /// Reads `[api]`.
@@ -30,6 +31,9 @@ pub(super) fn api(top: &Table<'_>) -> ApiKeys {
         public_url: text(table, "public_url", public_url),
         domains: texts(table, "domains", Domain::parse),
         trusted_proxies: texts(table, "trusted_proxies", network),
+        gitlab_strict: table.map_or(Reading::Absent, |table| {
+            table.read("gitlab_strict", Value::boolean)
+        }),
     }
 }
 
@@ -49,6 +53,7 @@ impl ApiKeys {
             public_url: self.public_url.value().cloned(),
             domains: values(&self.domains),
             trusted_proxies: values(&self.trusted_proxies),
+            gitlab_strict: self.gitlab_strict.clone().unwrap_or_else(|| false),
         }
     }
 }

@@ -57,9 +57,12 @@ impl Declared {
             .text("environment", EnvironmentName::parse)
             .unwrap_or_else(|| EnvironmentName::parse("production").expect("it is a valid name"));
         let mut environments = environments(&table, &label, &own);
-        environments
-            .entry(default_environment.clone())
-            .or_insert_with(|| own.clone());
+        // What has a project and nothing to deploy is there to be told of deployments elsewhere.
+        if entry.peek("project").is_none() || !entry.holds_only(keys::RECORDER) {
+            environments
+                .entry(default_environment.clone())
+                .or_insert_with(|| own.clone());
+        }
         Some(Self {
             name,
             id: table.text("id", id),

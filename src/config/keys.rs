@@ -21,6 +21,7 @@ pub const API: Keys = &[&[
     "public_url",
     "domains",
     "trusted_proxies",
+    "gitlab_strict",
 ]];
 /// `[ingress]`.
 pub const INGRESS: Keys = &[&[
@@ -56,6 +57,8 @@ pub const REGISTRY: Keys = &[&["host", "username", "password"]];
 pub const LIMITS: Keys = &[&["max_concurrent"]];
 /// `[retention]`.
 pub const RETENTION: Keys = &[&["keep_releases", "logs", "runtime_logs"]];
+/// What an app has to say that is not deployed here: deployments of its project are only recorded.
+pub const RECORDER: &[&str] = &["name", "id", "kind", "project"];
 /// `[[app]]`.
 pub const APP: Keys = &[APP_ONLY, LAYER];
 /// `[app.environments.NAME]`.

@@ -81,6 +81,8 @@ pub struct Api {
     pub domains: Vec<Domain>,
     /// The proxies whose `X-Forwarded-For` the API believes.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether GitLab's API takes no deployment as `created`, as GitLab does.
+    pub gitlab_strict: bool,
 }
 
 /// How the apps' requests come in.

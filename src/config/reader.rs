@@ -342,6 +342,16 @@ impl<'a> Value<'a> {
         self.node.as_table()?.get(key)?.get_ref().as_str()
     }
 
+    /// Whether a table holds no other keys than these.
+    pub fn holds_only(&self, keys: &[&str]) -> bool {
+        let table = self.node.as_table();
+        table.is_some_and(|table| {
+            table
+                .keys()
+                .all(|key| keys.contains(&key.get_ref().as_ref()))
+        })
+    }
+
     /// Where faults go.
     pub fn report(&self) -> &'a Report {
         self.report

@@ -115,7 +115,7 @@ fn source(layer: &Layer, place: &Place, report: &Report) -> Option<SourceSpec> {
         (Reading::Absent, Reading::Absent) => {
             report.add(
                 place,
-                "needs a source: repository = \"https://…\" to build from, or image = \"name:tag\" to run",
+                "needs a source: repository = \"https://…\" to build from, or image = \"name:tag\" to run; with nothing but a name and a project, deployments that others execute are recorded",
             );
             None
         }

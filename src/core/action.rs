@@ -5,24 +5,28 @@ use super::access::{Principal, Scope};
 use super::admission::{Desired, IgnoredReason};
 use super::adoption::Adopted;
 use super::change::{Change, EnvironmentChange};
-use super::deployment::{CommitInfo, Deployment, Phase, Step, Trigger};
+use super::deployment::{CommitInfo, Deployment, Step, Trigger};
+use super::environment::{Brief, CreateEnvironment, Notes};
+pub use super::environment::{EnvironmentDetail, EnvironmentRef, ListEnvironments};
 use super::event::{After, EventPage};
 use super::hook::{HookRequest, HookView};
-use super::id::{AppSerial, OperationSerial};
-pub use super::listing::{ListDeployments, Order, StateFilter};
+use super::id::{AppSerial, DeploymentSerial, OperationSerial};
+pub use super::listing::{DeploymentRef, ListDeployments, Order, StateFilter};
 use super::measure::Measurements;
 use super::name::{
     AppName, Branch, EnvironmentName, ImageReference, ProjectPath, Sha, VariableName,
 };
 use super::planned::Planned;
 use super::process::ProcessView;
+use super::project::{ListProjects, ProjectRef, ProjectView};
 use super::rate::RatePlan;
+use super::recorded::{Record, RecordedView, ReportedState};
 use super::reload::Reloaded;
 use super::retention::Collection;
 use super::route::{Domain, TakenOver};
 use super::runtime::{ReadRuntimeLog, RuntimePage};
 use super::secret::Secret;
-use super::spec::{Spec, Strategy};
+use super::spec::Strategy;
 use super::time::Timestamp;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -33,16 +37,20 @@ pub enum Action {
     /// Ask for a deployment. Needs `deploy:write`. Branch and commit are resolved against the remote before the
     /// answer; the answer comes after the row is on disk.
     CreateDeployment(CreateDeployment),
-    /// Look at one deployment. Needs `deploy:read`.
-    GetDeployment(Uuid),
-    /// Look at many, newest first. Needs `deploy:read`.
+    /// Look at one deployment, executed or recorded. Needs `deploy:read`.
+    GetDeployment(DeploymentRef),
+    /// Look at many. Needs `deploy:read`.
     ListDeployments(ListDeployments),
     /// Cancel one. Needs `deploy:write`; possible at any point before the commit, and again after it was cancelled.
-    CancelDeployment(Uuid),
+    CancelDeployment(DeploymentRef),
+    /// Write down a deployment that somebody else executes. Needs `deploy:write`.
+    Record(Record),
+    /// Write down what became of such a deployment. Needs `deploy:write`.
+    Report(DeploymentRef, ReportedState),
     /// Delete one that has ended: no API shows it any more. Needs `deploy:admin`.
     DeleteDeployment {
         /// Which one.
-        id: Uuid,
+        which: DeploymentRef,
         /// The live one, too: its environment is stopped first.
         force: bool,
     },
@@ -95,15 +103,22 @@ pub enum Action {
     Change(ChangeEnvironment),
     /// Look at such an operation. Needs `deploy:read`.
     GetChange(OperationSerial),
-    /// One environment, by its id. Needs `deploy:read`.
-    GetEnvironment(Uuid),
-    /// All environments the caller can see, newest first. Needs `deploy:read`.
-    ListEnvironments {
-        /// How many at most.
-        limit: u32,
-        /// How many to skip.
-        offset: u64,
-    },
+    /// One environment. Needs `deploy:read`.
+    GetEnvironment(EnvironmentRef),
+    /// Environments the caller can see. Needs `deploy:read`.
+    ListEnvironments(ListEnvironments),
+    /// Make one for which deployments can be reported. Needs `deploy:write`.
+    CreateEnvironment(CreateEnvironment),
+    /// Write something down about one, in place of what was written down before. Needs `deploy:write`.
+    NoteEnvironment(EnvironmentRef, Notes),
+    /// Stop one. Where something of it runs that is an operation, as [`Action::Change`] makes one. Needs `deploy:write`.
+    StopEnvironment(EnvironmentRef),
+    /// Remove one that was stopped; its volumes are kept. Needs `deploy:admin`.
+    RemoveEnvironment(EnvironmentRef),
+    /// Projects the caller can see. Needs `deploy:read`.
+    ListProjects(ListProjects),
+    /// One project. Needs `deploy:read`.
+    GetProject(ProjectRef),
     /// The processes of an environment. Needs `deploy:read`.
     ListProcesses(AppRef, Option<EnvironmentName>),
     /// What an environment's containers print. Needs `deploy:read`.
@@ -167,6 +182,8 @@ pub struct CreateDeployment {
     pub trigger: Trigger,
     /// Makes a repetition of the same request give the first answer again.
     pub key: Option<RequestKey>,
+    /// Whether one of the same commit or image that has not ended yet is the answer, instead of another beside it.
+    pub unless_unfinished: bool,
 }
 
 /// How an app is named.
@@ -297,10 +314,12 @@ pub struct TokenView {
 pub enum Reply {
     /// To create, get and cancel.
     Deployment(Box<DeploymentView>),
+    /// To record and report, and to get one that was recorded.
+    Recorded(Box<RecordedView>),
     /// To list.
     Deployments {
         /// The page.
-        items: Vec<DeploymentView>,
+        items: Vec<Listed>,
         /// How many match in all.
         total: u64,
     },
@@ -336,7 +355,7 @@ pub enum Reply {
     Reloaded(Reloaded),
     /// To list, set and remove secrets: all of the environment's, or the one it was about.
     Secrets(SecretsView),
-    /// To get an environment by its id.
+    /// To get, make, note and stop an environment.
     Environment(Box<EnvironmentDetail>),
     /// To list environments.
     Environments {
@@ -353,35 +372,44 @@ pub enum Reply {
     Hook(HookView),
     /// To introduce oneself.
     Introduced(Introduced),
+    /// To get a project.
+    Project(Box<ProjectView>),
+    /// To list projects.
+    Projects {
+        /// The page.
+        items: Vec<ProjectView>,
+        /// How many match in all.
+        total: u64,
+    },
 }
 
-/// An environment by itself, for readers to whom it is what is deployed.
+/// A deployment in a list.
 #[derive(Clone, Debug)]
-pub struct EnvironmentDetail {
-    /// Its id.
-    pub id: Uuid,
-    /// Its name.
-    pub name: EnvironmentName,
-    /// Its app's name.
-    pub app: AppName,
-    /// Its app's id.
-    pub app_id: Uuid,
-    /// Its project.
-    pub project: ProjectPath,
-    /// Whether it is the app's default one.
-    pub is_default: bool,
-    /// What it is meant to be doing.
-    pub desired: Desired,
-    /// What the configuration says of it; `None` if that no longer names it.
-    pub spec: Option<Spec>,
-    /// Its newest deployment's phase; `None` if it never had one.
-    pub last: Option<Phase>,
-    /// Which installation this is.
-    pub instance: Uuid,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When something happened to it last: it was made, or a deployment began, ended, or was asked for.
-    pub updated_at: Timestamp,
+pub enum Listed {
+    /// It was, or will be, executed here.
+    Executed(DeploymentView),
+    /// Somebody else executed it.
+    Recorded(RecordedView),
+}
+
+impl Listed {
+    /// The id clients hold.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        match self {
+            Self::Executed(view) => view.deployment.id,
+            Self::Recorded(view) => view.recorded.id,
+        }
+    }
+
+    /// The row's serial.
+    #[must_use]
+    pub fn serial(&self) -> DeploymentSerial {
+        match self {
+            Self::Executed(view) => view.deployment.serial,
+            Self::Recorded(view) => view.recorded.serial,
+        }
+    }
 }
 
 /// Who a caller is.
@@ -460,6 +488,14 @@ pub struct DeploymentView {
     pub environment: EnvironmentName,
     /// Its environment's id.
     pub environment_id: Uuid,
+    /// What is to be known of its environment.
+    pub brief: Brief,
+    /// The branch, tag or image it is shown with; a rollback and a restart have that of what they run again.
+    pub reference: String,
+    /// Whether that is a tag.
+    pub tag: bool,
+    /// When its phase changed last.
+    pub updated_at: Timestamp,
     /// The first domain of its environment that is one host; none if that has none, or was removed.
     pub domain: Option<Domain>,
     /// Who asked for it.

@@ -5,7 +5,7 @@ use super::spec::Spec;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// What is deployed. Its environments are never empty.
+/// What is deployed. Without environments it is not deployed here: deployments of its project are only recorded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct App {
     /// The name users type.

@@ -3,6 +3,8 @@
 
 use super::access::Scope;
 use super::deployment::Phase;
+use super::environment::EnvironmentRef;
+use super::recorded::CannotBecome;
 
 /// Why a request was not carried out. Nothing has changed when one of these is returned.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +24,7 @@ pub enum Error {
     },
     /// No environment of this id, or none the caller can see.
     #[error("there is no environment {0}")]
-    EnvironmentIdNotFound(uuid::Uuid),
+    EnvironmentIdNotFound(EnvironmentRef),
     /// The environment's deployment hook is not enabled.
     #[error("environment '{environment}' of app '{app}' has no deployment hook")]
     HookNotFound {
@@ -34,6 +36,34 @@ pub enum Error {
     /// No such deployment, or none the caller can see.
     #[error("there is no such deployment")]
     DeploymentNotFound,
+    /// No such project, or none the caller can see.
+    #[error("there is no project '{0}'")]
+    ProjectNotFound(String),
+    /// It was only recorded: somebody else executed it.
+    #[error(
+        "the deployment was recorded here and executed elsewhere: it has no log, and only who reports it can say that it ended"
+    )]
+    Recorded,
+    /// It was recorded as running and so cannot be deleted.
+    #[error("the deployment was reported as running: report first how it ended")]
+    ReportedRunning,
+    /// It is what its environment runs, as far as was reported, and so cannot be deleted.
+    #[error("the deployment is the newest success of its environment: report another first")]
+    NewestSuccess,
+    /// A report that cannot be true.
+    #[error(transparent)]
+    CannotBecome(#[from] CannotBecome),
+    /// The name belongs to another.
+    #[error("project '{project}' has an environment '{environment}' already")]
+    EnvironmentExists {
+        /// The project.
+        project: String,
+        /// The name.
+        environment: String,
+    },
+    /// It is not stopped and so cannot be removed.
+    #[error("the environment is not stopped: stop it first")]
+    NotStopped,
     /// The environment has no such secret.
     #[error("environment '{environment}' of app '{app}' has no secret '{name}'")]
     SecretNotFound {

@@ -4,6 +4,7 @@ use super::change::Change;
 use super::deployment::Step;
 use super::id::{AppSerial, OperationSerial};
 use super::name::{AppName, EnvironmentName};
+use super::recorded::ReportedState;
 use super::time::Timestamp;
 use uuid::Uuid;
 
@@ -60,10 +61,12 @@ pub enum DeploymentStage {
     Cancelled,
     /// A newer one took its place.
     Superseded,
+    /// Somebody else executes it and reported this.
+    Recorded(ReportedState),
 }
 
 impl DeploymentStage {
-    const ALL: [Self; 9] = [
+    const OURS: [Self; 9] = [
         Self::Queued,
         Self::Running(Step::Checkout),
         Self::Running(Step::Build),
@@ -86,13 +89,24 @@ impl DeploymentStage {
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
             Self::Superseded => "superseded",
+            Self::Recorded(state) => state.as_str(),
         }
     }
 
     /// Reads the stored word back.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|stage| stage.as_str() == text)
+        let ours = Self::OURS.into_iter().find(|stage| stage.as_str() == text);
+        ours.or_else(|| ReportedState::parse(text).map(Self::Recorded))
+    }
+
+    /// Whether a deployment that was executed here ended with it.
+    #[must_use]
+    pub fn is_end_here(self) -> bool {
+        match self {
+            Self::Succeeded | Self::Failed | Self::Cancelled | Self::Superseded => true,
+            Self::Queued | Self::Running(_) | Self::Committed | Self::Recorded(_) => false,
+        }
     }
 
     /// The word, if more of it follows.
@@ -100,7 +114,11 @@ impl DeploymentStage {
     pub fn unfinished(self) -> Option<&'static str> {
         match self {
             Self::Queued | Self::Running(_) | Self::Committed => Some(self.as_str()),
-            Self::Succeeded | Self::Failed | Self::Cancelled | Self::Superseded => None,
+            Self::Succeeded
+            | Self::Failed
+            | Self::Cancelled
+            | Self::Superseded
+            | Self::Recorded(_) => None,
         }
     }
 }
@@ -192,7 +210,8 @@ mod tests {
 
     #[test]
     fn every_stored_word_comes_back_as_its_stage() {
-        for stage in DeploymentStage::ALL {
+        let recorded = ReportedState::ALL.map(DeploymentStage::Recorded);
+        for stage in DeploymentStage::OURS.into_iter().chain(recorded) {
             assert_eq!(DeploymentStage::parse(stage.as_str()), Some(stage));
         }
         for word in ["queued", "running", "done", "failed", "cancelled"] {

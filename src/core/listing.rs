@@ -1,12 +1,27 @@
 //! Which deployments a list shows, and in which order.
 
 use super::action::AppRef;
-use super::id::ProjectSerial;
+use super::id::{DeploymentSerial, ProjectSerial};
 use super::name::EnvironmentName;
 use super::time::Timestamp;
 use uuid::Uuid;
 
-/// Which deployments to list.
+/// How a deployment is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeploymentRef {
+    /// By its UUID.
+    Id(Uuid),
+    /// By its serial.
+    Serial(DeploymentSerial),
+}
+
+impl From<Uuid> for DeploymentRef {
+    fn from(id: Uuid) -> Self {
+        Self::Id(id)
+    }
+}
+
+/// Which deployments to list: those that were executed here, and those that were recorded.
 #[derive(Clone, Debug, Default)]
 pub struct ListDeployments {
     /// Only those of apps of this project.

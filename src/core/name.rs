@@ -56,7 +56,7 @@ macro_rules! names {
 names! {
     /// An app's name: lower-case letters, digits and inner dashes, at most 40.
     AppName = slug;
-    /// An environment's name; the same rules as an app's.
+    /// An environment's name; the same rules as an app's, but for one that was only reported.
     EnvironmentName = slug;
     /// The name of a process of an app; the same rules as an app's.
     ProcessName = slug;
@@ -70,6 +70,29 @@ names! {
     ImageReference = image_reference;
     /// A full commit id: 40 or 64 lower-case hexadecimal digits.
     Sha = sha;
+    /// A branch, tag or commit of a repository we have no copy of, as somebody told it: 1 to 255 visible characters
+    /// (GitLab's contract).
+    Reported = reported;
+}
+
+impl EnvironmentName {
+    /// Takes the name of an environment that somebody else deploys to: 1 to 255 letters, digits, spaces and `-_/${}.`
+    /// (GitLab's contract). Nothing on this host is ever named after it.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn reported(text: &str) -> Result<Self, InvalidName> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "-_/${}. ".contains(c);
+        match text.chars().count() {
+            0 => refuse("must not be empty")?,
+            1..=255 if text.chars().all(fits) => {}
+            1..=255 => refuse(
+                "can contain only letters, digits, '-', '_', '/', '$', '{', '}', '.', and spaces",
+            )?,
+            _ => refuse("is longer than 255 characters")?,
+        }
+        Ok(Self(text.to_owned()))
+    }
 }
 
 impl ImageReference {
@@ -165,6 +188,15 @@ fn branch(text: &str) -> Result<(), InvalidName> {
         return refuse("must be a branch, not HEAD");
     }
     Ok(())
+}
+
+fn reported(text: &str) -> Result<(), InvalidName> {
+    match text.chars().count() {
+        0 => refuse("must not be empty"),
+        1..=255 if !text.chars().any(|c| c.is_control() || c.is_whitespace()) => Ok(()),
+        1..=255 => refuse("holds a space or a control character"),
+        _ => refuse("is longer than 255 characters"),
+    }
 }
 
 fn variable(text: &str) -> Result<(), InvalidName> {

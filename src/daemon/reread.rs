@@ -56,6 +56,10 @@ fn needs_restart(running: &Config, config: &Config) -> Vec<&'static str> {
             "api.trusted_proxies",
             api.trusted_proxies != new_api.trusted_proxies,
         ),
+        (
+            "api.gitlab_strict",
+            api.gitlab_strict != new_api.gitlab_strict,
+        ),
         ("docker.host", docker.host != new_docker.host),
         (
             "docker.address_pool",

@@ -49,6 +49,7 @@ impl Agent {
             request,
             head,
             key: create.key,
+            unless_unfinished: create.unless_unfinished,
         };
         let created = match self.store.create_deployment(&new, now).map_err(internal)? {
             Created::New(created) | Created::Known(created) => created,

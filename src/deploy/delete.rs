@@ -4,14 +4,13 @@
 use super::Agent;
 use super::dispatch::internal;
 use crate::core::access::Caller;
-use crate::core::action::Reply;
+use crate::core::action::{DeploymentRef, Reply};
 use crate::core::admission::DeniedReason;
 use crate::core::change::{Change, ChangePhase};
 use crate::core::error::Error;
 use crate::core::id::EnvironmentSerial;
 use crate::store::{ChangeAccepted, Hidden};
 use std::time::Duration;
-use uuid::Uuid;
 
 /// How long a deletion waits for its stop: shorter than the idle timeouts of usual proxies (60 s), longer than the
 /// grace a program usually gets.
@@ -23,10 +22,15 @@ impl Agent {
     pub(super) async fn delete(
         &self,
         caller: &Caller,
-        id: Uuid,
+        which: DeploymentRef,
         force: bool,
     ) -> Result<Reply, Error> {
-        let deployment = self.visible(caller, id)?;
+        let deployment = match self.visible(caller, which) {
+            Err(Error::Recorded) => {
+                return self.delete_recorded(caller, &self.recorded(caller, which)?);
+            }
+            found => found?,
+        };
         let hide = |stopped| {
             let (by, now) = (caller.principal.serial, self.ports.clock.now());
             let hidden = self
@@ -36,6 +40,7 @@ impl Agent {
                 Hidden::Done => Ok(Reply::Gone),
                 Hidden::Already => Err(Error::DeploymentNotFound),
                 Hidden::Unfinished(phase) => Err(Error::InProgress(Box::new(phase))),
+                Hidden::Reported => Err(Error::ReportedRunning),
                 Hidden::Live => Err(Error::Live),
             }
         };

@@ -3,14 +3,14 @@
 use super::Agent;
 use crate::core::access::{Caller, Reach, Scope};
 use crate::core::action::{
-    Action, AppRef, AppView, LOG_WAIT, ListDeployments, LogPage, ReadLog, Reply,
+    Action, AppRef, AppView, DeploymentRef, LOG_WAIT, ListDeployments, Listed, LogPage, ReadLog,
+    Reply,
 };
 use crate::core::change::Change;
 use crate::core::deployment::{Deployment, Phase};
 use crate::core::error::{Ended, Error};
 use crate::core::id::AppSerial;
 use crate::store::{ListFilter, StoreError};
-use uuid::Uuid;
 
 /// The smallest piece of a log that is read: one whole line must fit.
 const MIN_LOG_PIECE: u64 = 128 * 1024;
@@ -33,17 +33,16 @@ impl Agent {
         // What waits has a future of its own: the small ones would carry the largest one's room through every layer.
         match action {
             Action::CreateDeployment(create) => Box::pin(self.create(caller, create)).await,
-            Action::GetDeployment(id) => self.show(caller, id),
+            Action::GetDeployment(which) => self.shown(caller, which),
             Action::ListDeployments(list) => self.list(caller, list),
-            Action::CancelDeployment(id) => self.cancel(caller, id),
-            Action::DeleteDeployment { id, force } => {
-                Box::pin(self.delete(caller, id, force)).await
+            Action::CancelDeployment(which) => self.cancel(caller, which),
+            Action::Record(record) => self.record(caller, &record),
+            Action::Report(which, state) => self.report(caller, which, state),
+            Action::DeleteDeployment { which, force } => {
+                Box::pin(self.delete(caller, which, force)).await
             }
             Action::ReadLog(read) => Box::pin(self.read_log(caller, read)).await,
-            Action::ListApps => {
-                let apps = self.store.apps(caller.reach).map_err(internal)?;
-                Ok(Reply::Apps(self.with_drift(apps)?))
-            }
+            Action::ListApps => Ok(Reply::Apps(self.with_drift(self.apps(caller)?)?)),
             Action::GetApp(app) => self.show_app(caller, &app),
             Action::ListEvents(list) => Box::pin(self.list_events(caller, list)).await,
             Action::PlanDeployment(create) => Box::pin(self.plan(caller, create)).await,
@@ -70,10 +69,14 @@ impl Agent {
             }
             Action::Change(change) => self.change(caller, &change),
             Action::GetChange(serial) => self.show_change(caller, serial),
-            Action::GetEnvironment(id) => self.show_environment(caller, id),
-            Action::ListEnvironments { limit, offset } => {
-                self.list_environments(caller, limit, offset)
-            }
+            Action::GetEnvironment(which) => self.show_environment(caller, which),
+            Action::ListEnvironments(list) => self.list_environments(caller, &list),
+            Action::CreateEnvironment(create) => self.create_environment(caller, &create),
+            Action::NoteEnvironment(which, notes) => self.note_environment(caller, which, &notes),
+            Action::StopEnvironment(which) => self.stop_environment(caller, which),
+            Action::RemoveEnvironment(which) => self.remove_environment(caller, which),
+            Action::ListProjects(list) => self.list_projects(caller, &list),
+            Action::GetProject(which) => self.show_project(caller, &which),
             Action::ListProcesses(app, environment) => {
                 Box::pin(self.list_processes(caller, &app, environment.as_ref())).await
             }
@@ -83,29 +86,40 @@ impl Agent {
         }
     }
 
-    /// A deployment the caller can see.
-    pub(super) fn visible(&self, caller: &Caller, id: Uuid) -> Result<Deployment, Error> {
-        let found = self.store.find_deployment(id).map_err(internal)?;
-        found
-            .filter(|deployment| {
-                caller
-                    .reach
-                    .includes(deployment.app, deployment.environment)
-            })
-            .ok_or(Error::DeploymentNotFound)
-    }
-
-    fn show(&self, caller: &Caller, id: Uuid) -> Result<Reply, Error> {
-        let found = self.store.find_view(id).map_err(internal)?;
+    /// A deployment the caller can see, and that was executed here.
+    pub(super) fn visible(
+        &self,
+        caller: &Caller,
+        which: DeploymentRef,
+    ) -> Result<Deployment, Error> {
+        let found = self.store.find_deployment(which).map_err(internal)?;
         let sees = |deployment: &Deployment| {
             caller
                 .reach
                 .includes(deployment.app, deployment.environment)
         };
-        found
-            .filter(|view| sees(&view.deployment))
-            .map(|view| Reply::Deployment(Box::new(view)))
-            .ok_or(Error::DeploymentNotFound)
+        match found.filter(sees) {
+            Some(deployment) => Ok(deployment),
+            // What was recorded can be seen, and is no deployment of ours; what is neither is not there.
+            None => Err(self
+                .recorded(caller, which)
+                .map_or_else(|error| error, |_| Error::Recorded)),
+        }
+    }
+
+    /// A deployment the caller can see, with what is around it.
+    pub(super) fn shown(&self, caller: &Caller, which: DeploymentRef) -> Result<Reply, Error> {
+        let found = self.store.find_view(which).map_err(internal)?;
+        let found = found.ok_or(Error::DeploymentNotFound)?;
+        let (app, environment) = match &found {
+            Listed::Executed(view) => (view.deployment.app, view.deployment.environment),
+            Listed::Recorded(view) => (view.recorded.app, view.recorded.environment),
+        };
+        match (caller.reach.includes(app, environment), found) {
+            (false, _) => Err(Error::DeploymentNotFound),
+            (true, Listed::Executed(view)) => Ok(Reply::Deployment(Box::new(view))),
+            (true, Listed::Recorded(view)) => Ok(Reply::Recorded(Box::new(view))),
+        }
     }
 
     fn view(&self, deployment: &Deployment) -> Result<Reply, Error> {
@@ -138,8 +152,30 @@ impl Agent {
         Ok(Reply::Deployments { items, total })
     }
 
+    /// The apps the caller can see, by their names: also those that are not deployed here, which have no environments.
+    fn apps(&self, caller: &Caller) -> Result<Vec<AppView>, Error> {
+        let mut apps = self.store.apps(caller.reach).map_err(internal)?;
+        let settings = self.settings();
+        let elsewhere = settings.apps.iter();
+        let elsewhere = elsewhere.filter(|app| app.environments.is_empty());
+        for app in elsewhere.filter(|app| self.visible_app(caller, &AppRef::Id(app.id)).is_ok()) {
+            // What ran there before it was only recorded is shown as it is.
+            if apps.iter().all(|view| view.id != app.id) {
+                apps.push(AppView {
+                    name: app.name.clone(),
+                    id: app.id,
+                    project: app.project.clone(),
+                    configured: true,
+                    environments: Vec::new(),
+                });
+            }
+        }
+        apps.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(apps)
+    }
+
     fn show_app(&self, caller: &Caller, app: &AppRef) -> Result<Reply, Error> {
-        let apps = self.store.apps(caller.reach).map_err(internal)?;
+        let apps = self.apps(caller)?;
         let is_meant = |view: &AppView| match app {
             AppRef::Id(id) => view.id == *id,
             AppRef::Name(name) => view.name == *name,
@@ -163,9 +199,9 @@ impl Agent {
     }
 
     /// Writes the cancellation down; the deployment's walk sees it and ends. First recorded wins.
-    fn cancel(&self, caller: &Caller, id: Uuid) -> Result<Reply, Error> {
+    fn cancel(&self, caller: &Caller, which: DeploymentRef) -> Result<Reply, Error> {
         loop {
-            let deployment = self.visible(caller, id)?;
+            let deployment = self.visible(caller, which)?;
             let ended = match deployment.phase {
                 Phase::Queued | Phase::Running(_) => None,
                 Phase::Cancelled { .. } => return self.view(&deployment),
@@ -196,7 +232,7 @@ impl Agent {
     }
 
     async fn read_log(&self, caller: &Caller, read: ReadLog) -> Result<Reply, Error> {
-        let deployment = self.visible(caller, read.deployment)?;
+        let deployment = self.visible(caller, read.deployment.into())?;
         let limit = read.limit.clamp(MIN_LOG_PIECE, MAX_LOG_PIECE);
         let mut lines = self.store.lines();
         let mut changes = self.store.changes();
@@ -244,12 +280,22 @@ fn needed_scope(action: &Action) -> Scope {
         | Action::Measure
         | Action::GetChange(_)
         | Action::GetEnvironment(_)
-        | Action::ListEnvironments { .. }
+        | Action::ListEnvironments(_)
+        | Action::ListProjects(_)
+        | Action::GetProject(_)
         | Action::ListProcesses(..)
         | Action::ReadRuntimeLog(_)
         | Action::Introduce => Scope::Read,
-        Action::CreateDeployment(_) | Action::CancelDeployment(_) | Action::Hook(_) => Scope::Write,
-        Action::DeleteDeployment { .. }
+        Action::CreateDeployment(_)
+        | Action::CancelDeployment(_)
+        | Action::Record(_)
+        | Action::Report(..)
+        | Action::CreateEnvironment(_)
+        | Action::NoteEnvironment(..)
+        | Action::StopEnvironment(_)
+        | Action::Hook(_) => Scope::Write,
+        Action::RemoveEnvironment(_)
+        | Action::DeleteDeployment { .. }
         | Action::CreateToken(_)
         | Action::ListTokens { .. }
         | Action::RevokeToken(_)

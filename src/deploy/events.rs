@@ -22,7 +22,7 @@ impl Agent {
             None => None,
         };
         if let Some(deployment) = list.deployment {
-            self.visible(caller, deployment)?;
+            self.shown(caller, deployment.into())?;
         }
         let narrow = Narrow {
             app,

@@ -3,7 +3,7 @@
 use super::Agent;
 use super::dispatch::internal;
 use crate::core::access::{Caller, Origin};
-use crate::core::action::{Action, AppRef, CreateDeployment, Reply, Target};
+use crate::core::action::{Action, AppRef, CreateDeployment, EnvironmentRef, Reply, Target};
 use crate::core::deployment::Trigger;
 use crate::core::error::Error;
 use crate::core::hook::{HookChange, HookRequest, HookView};
@@ -52,7 +52,9 @@ impl Agent {
             .set_hook(&place, if_there, caller.principal.serial, now);
         match set {
             Ok((kept, made)) => Ok(view(place, kept, made)),
-            Err(StoreError::Moved(_)) => Err(Error::EnvironmentIdNotFound(place.environment_id)),
+            Err(StoreError::Moved(_)) => Err(Error::EnvironmentIdNotFound(EnvironmentRef::Id(
+                place.environment_id,
+            ))),
             Err(error) => Err(internal(error)),
         }
     }
@@ -89,6 +91,7 @@ impl Agent {
             variables: BTreeMap::new(),
             trigger: Trigger::Manual,
             key: None,
+            unless_unfinished: false,
         };
         self.dispatch(&caller, Action::CreateDeployment(create))
             .await

@@ -131,7 +131,7 @@ impl Counted {
             let durations = self.figures.steps.entry(step).or_default();
             durations.add(Duration::from_millis(took));
         }
-        if one.stage.unfinished().is_none() {
+        if one.stage.is_end_here() {
             let key = (one.app, one.environment, one.stage);
             *self.figures.outcomes.entry(key).or_default() += 1;
         }

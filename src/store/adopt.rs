@@ -202,6 +202,7 @@ impl Store {
             request,
             head: None,
             key: None,
+            unless_unfinished: false,
         };
         // What waited before it is given up in this transaction.
         tx.execute(

@@ -117,7 +117,7 @@ impl Store {
             for app in apps {
                 let serial = upsert_app(tx, app, now)?;
                 for (name, spec) in &app.environments {
-                    self.upsert_environment(tx, (serial, &app.name), name, pool, now)?;
+                    self.upsert_environment(tx, (serial, app), name, pool, now)?;
                     tx.execute(
                         "UPDATE environment SET domains = ?3 WHERE app = ?1 AND name = ?2 AND removed_at IS NULL",
                         params![serial, name.as_str(), json("environment", &spec.domains)?],
@@ -141,42 +141,43 @@ impl Store {
     fn upsert_environment(
         &self,
         tx: &Transaction<'_>,
-        (app, app_name): (i64, &AppName),
+        (serial, app): (i64, &App),
         name: &EnvironmentName,
         pool: Ipv4Net,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let changed = tx.execute(
-            "UPDATE environment SET configured = 1 WHERE app = ?1 AND name = ?2 AND removed_at IS NULL",
-            params![app, name.as_str()],
+            "UPDATE environment SET configured = 1 WHERE app = ?1 AND name = ?2 AND runs AND removed_at IS NULL",
+            params![serial, name.as_str()],
         )?;
         if changed == 1 {
             return Ok(());
         }
-        // Networks of removed environments count as taken: a route or a container may still name their addresses.
-        let taken: Vec<String> = tx
-            .prepare("SELECT subnet FROM environment")?
-            .query_map([], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
-        let taken: Vec<Ipv4Net> = taken
-            .iter()
-            .filter_map(|subnet| subnet.parse().ok())
-            .collect();
-        let subnet = address::free_network(pool, &taken).ok_or_else(|| {
-            StoreError::AddressesExhausted(format!(
-                "docker.address_pool {pool} has no network left for another environment; choose a larger pool"
-            ))
-        })?;
+        let subnet = free_subnet(tx, pool)?.to_string();
+        if let Some((reported, id)) = reported_before(tx, app, name)? {
+            let slug = slug(&app.name, name, id);
+            tx.execute(
+                "UPDATE environment SET configured = 1, runs = 1, desired = 'running', app = ?2, subnet = ?3, slug = ?4, updated_at = ?5
+                 WHERE serial = ?1",
+                params![reported, serial, subnet, slug, now.0],
+            )?;
+            tx.execute(
+                "UPDATE deployment SET app = ?2 WHERE environment = ?1 AND app <> ?2",
+                [reported, serial],
+            )?;
+            return Ok(());
+        }
         let id = self.random_uuid();
         tx.execute(
-            "INSERT INTO environment (uuid, app, name, desired, configured, subnet, slug, created_at) VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7)",
+            "INSERT INTO environment (uuid, app, name, desired, configured, subnet, slug, created_at, updated_at)
+             VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?7)",
             params![
                 id.to_string(),
-                app,
+                serial,
                 name.as_str(),
                 Desired::Running.as_str(),
-                subnet.to_string(),
-                slug(app_name, name, id),
+                subnet,
+                slug(&app.name, name, id),
                 now.0
             ],
         )?;
@@ -197,7 +198,7 @@ impl Store {
         self.read(|tx| {
             let Some((serial, name)) = find_app(tx, app)? else { return Ok(Err(PlaceError::App)) };
             let names: Vec<String> = tx
-                .prepare_cached("SELECT name FROM environment WHERE app = ?1 AND removed_at IS NULL ORDER BY name")?
+                .prepare_cached("SELECT name FROM environment WHERE app = ?1 AND runs AND removed_at IS NULL ORDER BY name")?
                 .query_map([serial.0], |row| row.get(0))?
                 .collect::<Result<_, _>>()?;
             let wanted = environment.cloned().or_else(|| default(&name));
@@ -206,7 +207,7 @@ impl Store {
                 (None, [only]) => Some(only.as_str()),
                 (None, _) => None,
             };
-            let sql = format!("SELECT {PLACE} FROM {PLACE_FROM} WHERE e.app = ?1 AND e.name = ?2 AND e.removed_at IS NULL");
+            let sql = format!("SELECT {PLACE} FROM {PLACE_FROM} WHERE e.app = ?1 AND e.name = ?2 AND e.runs AND e.removed_at IS NULL");
             let mut statement = tx.prepare_cached(&sql)?;
             let mut rows = statement.query(params![serial.0, wanted])?;
             if let Some(row) = rows.next()? {
@@ -239,7 +240,7 @@ impl Store {
     pub fn places(&self, app: AppSerial) -> Result<Vec<Place>, StoreError> {
         self.read(|tx| {
             let sql = format!(
-                "SELECT {PLACE} FROM {PLACE_FROM} WHERE e.app = ?1 AND e.removed_at IS NULL ORDER BY e.name"
+                "SELECT {PLACE} FROM {PLACE_FROM} WHERE e.app = ?1 AND e.runs AND e.removed_at IS NULL ORDER BY e.name"
             );
             let mut statement = tx.prepare_cached(&sql)?;
             let mut rows = statement.query([app.0])?;
@@ -270,7 +271,7 @@ impl Store {
                  LEFT JOIN release r ON r.serial = e.live_release
                  LEFT JOIN deployment d ON d.serial = e.live_deployment AND d.hidden_at IS NULL
                  LEFT JOIN container c ON c.environment = e.serial AND c.role = 'live' AND c.process = 'web' AND c.removed_at IS NULL
-                 WHERE e.removed_at IS NULL ORDER BY a.name, a.serial, e.name"
+                 WHERE e.runs AND e.removed_at IS NULL ORDER BY a.name, a.serial, e.name"
             );
             let mut statement = tx.prepare_cached(&sql)?;
             let mut rows = statement.query([])?;
@@ -328,10 +329,46 @@ fn environment_view(place: &Place, row: &Row<'_>) -> Result<EnvironmentView, Sto
     })
 }
 
+/// A network for a new environment. Those of removed environments count as taken: a route or a container may still name
+/// their addresses.
+fn free_subnet(tx: &Transaction<'_>, pool: Ipv4Net) -> Result<Ipv4Net, StoreError> {
+    let taken: Vec<String> = tx
+        .prepare("SELECT subnet FROM environment WHERE runs")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let taken: Vec<Ipv4Net> = taken
+        .iter()
+        .filter_map(|subnet| subnet.parse().ok())
+        .collect();
+    address::free_network(pool, &taken).ok_or_else(|| {
+        StoreError::AddressesExhausted(format!(
+            "docker.address_pool {pool} has no network left for another environment; choose a larger pool"
+        ))
+    })
+}
+
+/// The environment of the app's project for which deployments of this name were reported: from now on it is the app's,
+/// with its history.
+fn reported_before(
+    tx: &Transaction<'_>,
+    app: &App,
+    name: &EnvironmentName,
+) -> Result<Option<(i64, Uuid)>, StoreError> {
+    let found: Option<(i64, String)> = tx
+        .prepare_cached(
+            "SELECT e.serial, e.uuid FROM environment e JOIN app a ON a.serial = e.app JOIN project j ON j.serial = a.project
+             WHERE j.path = ?1 AND e.name = ?2 AND e.runs = 0 AND e.removed_at IS NULL",
+        )?
+        .query_row([app.project.as_str(), name.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let found = found.map(|(serial, id)| Ok((serial, uuid("environment", serial, &id)?)));
+    found.transpose()
+}
+
 fn upsert_app(tx: &Transaction<'_>, app: &App, now: Timestamp) -> Result<i64, StoreError> {
     tx.execute(
-        "INSERT INTO project (path) VALUES (?1) ON CONFLICT (path) DO NOTHING",
-        [app.project.as_str()],
+        "INSERT INTO project (path, created_at) VALUES (?1, ?2) ON CONFLICT (path) DO NOTHING",
+        params![app.project.as_str(), now.0],
     )?;
     let serial = tx.query_row(
         "INSERT INTO app (uuid, name, project, configured, created_at)

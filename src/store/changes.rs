@@ -172,7 +172,7 @@ impl Store {
                 change: change(row)?,
                 app_serial: AppSerial(row.get(8)?),
                 app: AppName::parse(&row.get::<_, String>(9)?).map_err(bad)?,
-                environment: EnvironmentName::parse(&row.get::<_, String>(10)?).map_err(bad)?,
+                environment: EnvironmentName::reported(&row.get::<_, String>(10)?).map_err(bad)?,
                 done_at: row.get::<_, Option<i64>>(11)?.map(Timestamp),
                 by: principal(row, 12)?,
             }))
@@ -198,8 +198,12 @@ impl Store {
                 params![change.serial.0, now.0],
             )?;
             tx.execute(
-                "UPDATE environment SET desired = ?2 WHERE serial = ?1",
-                params![change.environment.0, change.change.desired().as_str()],
+                "UPDATE environment SET desired = ?2, updated_at = ?3 WHERE serial = ?1",
+                params![
+                    change.environment.0,
+                    change.change.desired().as_str(),
+                    now.0
+                ],
             )?;
             let generation = grow(tx)?;
             if let Change::Remove { volumes } = change.change {

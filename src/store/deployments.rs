@@ -3,22 +3,23 @@
 use super::keys::Answered;
 use super::operations::write_settlements;
 use super::phases::{StepResult, begin_step, end_step, status_event, still, transition};
+use super::recorded::{next_iid, which_row};
 use super::releases::is_collected;
 use super::rows::{DEPLOYMENT, from_json, inconsistent, json, trigger_word, variables_place};
 use super::standing::{note_head, standing};
 use super::{Store, StoreError};
-use crate::core::action::RequestKey;
+use crate::core::action::{DeploymentRef, RequestKey};
 use crate::core::admission::{self, DeniedReason, Desired, IgnoredReason, Verdict};
 use crate::core::deployment::{Deployment, Phase, Request, Wanted};
 use crate::core::id::{
-    AppSerial, ContainerSerial, DeploymentSerial, EnvironmentSerial, PrincipalSerial,
+    AppSerial, ContainerSerial, DeploymentSerial, EnvironmentSerial, PrincipalSerial, ProjectSerial,
 };
 use crate::core::name::Sha;
 use crate::core::operation::leftovers;
 use crate::core::release::Image;
 use crate::core::spec::Spec;
 use crate::core::time::Timestamp;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -37,6 +38,8 @@ pub struct NewDeployment {
     pub head: Option<Sha>,
     /// Recognises a repetition.
     pub key: Option<RequestKey>,
+    /// Whether one of the same commit or image that has not ended yet is taken for this one.
+    pub unless_unfinished: bool,
 }
 
 /// What became of it.
@@ -44,7 +47,7 @@ pub struct NewDeployment {
 pub enum Created {
     /// It is in its queue.
     New(Deployment),
-    /// The key was used before for the same request; this is what it made.
+    /// The same was asked for before; this is what it made.
     Known(Deployment),
     /// The key was used before for another request.
     KeyReused,
@@ -63,6 +66,8 @@ pub enum Hidden {
     Already,
     /// It has not ended.
     Unfinished(Phase),
+    /// Somebody reported that it runs, and has not said that it ended.
+    Reported,
     /// It is live.
     Live,
 }
@@ -86,6 +91,11 @@ impl Store {
                 Some(Answered::Changes(_) | Answered::Token(..) | Answered::Another) => {
                     return Ok(Created::KeyReused);
                 }
+            }
+            if new.unless_unfinished
+                && let Some(same) = same_unfinished(tx, new)?
+            {
+                return Ok(Created::Known(self.deployment_in(tx, same)?));
             }
             self.disk.room()?;
             if let Wanted::Release(release) = new.request.wanted
@@ -124,11 +134,10 @@ impl Store {
         new: &NewDeployment,
         now: Timestamp,
     ) -> Result<Deployment, StoreError> {
-        let (project, iid): (i64, i64) = tx.query_row(
-            "UPDATE project SET last_iid = last_iid + 1 WHERE serial = (SELECT project FROM app WHERE serial = ?1) RETURNING serial, last_iid",
-            [new.app.0],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
+        let project: i64 = tx
+            .prepare_cached("SELECT project FROM app WHERE serial = ?1")?
+            .query_row([new.app.0], |row| row.get(0))?;
+        let iid = next_iid(tx, ProjectSerial(project))?;
         let request = &new.request;
         let variables = self.sealed_variables(new.id, request)?;
         let (word, branch, sha, asked, image, release) = match &request.wanted {
@@ -182,17 +191,18 @@ impl Store {
         self.read(|tx| self.deployment_in(tx, serial))
     }
 
-    /// A deployment by its id, unless it was deleted.
+    /// A deployment that was executed here, unless it was deleted.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn find_deployment(&self, id: Uuid) -> Result<Option<Deployment>, StoreError> {
+    pub fn find_deployment(&self, which: DeploymentRef) -> Result<Option<Deployment>, StoreError> {
+        let (column, value) = which_row(which);
+        let sql = format!(
+            "SELECT {DEPLOYMENT} FROM deployment d WHERE d.{column} = ?1 AND d.wanted <> 'recorded' AND d.hidden_at IS NULL"
+        );
         self.read(|tx| {
-            let sql = format!(
-                "SELECT {DEPLOYMENT} FROM deployment d WHERE d.uuid = ?1 AND d.hidden_at IS NULL"
-            );
             let mut statement = tx.prepare_cached(&sql)?;
-            let mut rows = statement.query([id.to_string()])?;
+            let mut rows = statement.query([&value])?;
             rows.next()?.map(|row| self.deployment_row(row)).transpose()
         })
     }
@@ -358,6 +368,27 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.write("end", |tx| end_in(tx, from, ended, slug, now))
     }
+}
+
+/// One of the same commit or image that waits or runs in the environment.
+fn same_unfinished(
+    tx: &Transaction<'_>,
+    new: &NewDeployment,
+) -> Result<Option<DeploymentSerial>, StoreError> {
+    let (reference, tag, sha) = match &new.request.wanted {
+        Wanted::Commit { branch, sha, .. } => (branch.as_str(), false, Some(sha.as_str())),
+        Wanted::Image(image) => (image.as_str(), false, None),
+        Wanted::Release(_) | Wanted::Restart => return Ok(None),
+    };
+    let found = tx
+        .prepare_cached(
+            "SELECT d.serial FROM operation o JOIN deployment d ON d.serial = o.deployment
+             WHERE o.environment = ?1 AND o.done_at IS NULL AND d.ended_at IS NULL AND d.wanted IN ('commit', 'image')
+               AND d.ref = ?2 AND d.tag = ?3 AND d.sha IS ?4 ORDER BY d.serial DESC LIMIT 1",
+        )?
+        .query_row(params![new.environment.0, reference, tag, sha], |row| row.get(0))
+        .optional()?;
+    Ok(found.map(DeploymentSerial))
 }
 
 /// Writes an outcome before the commit, with what remains to be undone.

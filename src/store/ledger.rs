@@ -77,7 +77,7 @@ impl Store {
                 "SELECT {PLACE}, NOT EXISTS (SELECT 1 FROM deployment d WHERE d.environment = e.serial AND d.hidden_at IS NULL)
                      AND NOT EXISTS (SELECT 1 FROM deployment d WHERE d.environment = e.serial AND d.hidden_at IS NOT NULL), c.name
                  FROM {PLACE_FROM} LEFT JOIN container c ON c.environment = e.serial AND c.role = 'live' AND c.process = 'web'
-                 WHERE e.removed_at IS NULL ORDER BY e.serial"
+                 WHERE e.runs AND e.removed_at IS NULL ORDER BY e.serial"
             );
             let mut statement = tx.prepare_cached(&sql)?;
             let mut rows = statement.query([])?;

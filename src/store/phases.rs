@@ -108,8 +108,18 @@ pub(super) fn status_event(
     phase: &Phase,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    status_word(tx, deployment, phase_word(phase), now)
+}
+
+/// Writes down that a deployment came to a phase, by the phase's word.
+pub(super) fn status_word(
+    tx: &Transaction<'_>,
+    deployment: DeploymentSerial,
+    word: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     tx.prepare_cached("INSERT INTO status_event (deployment, phase, at) VALUES (?1, ?2, ?3)")?
-        .execute(params![deployment.0, phase_word(phase), now.0])?;
+        .execute(params![deployment.0, word, now.0])?;
     Ok(())
 }
 

@@ -54,7 +54,7 @@ impl Store {
     pub fn holdings(&self) -> Result<Vec<Holding>, StoreError> {
         self.read(|tx| {
             let sql = format!(
-                "SELECT {PLACE}, {REMOVED} FROM {PLACE_FROM} ORDER BY a.name, e.name, e.serial"
+                "SELECT {PLACE}, {REMOVED} FROM {PLACE_FROM} WHERE e.runs ORDER BY a.name, e.name, e.serial"
             );
             let mut statement = tx.prepare_cached(&sql)?;
             let mut rows = statement.query([])?;

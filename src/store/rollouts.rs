@@ -220,9 +220,10 @@ impl Store {
                 Wanted::Restart => None,
             };
             tx.execute(
-                "UPDATE environment SET live_release = ?2, live_deployment = ?3, desired = 'running', pinned = coalesce(?4, pinned)
+                "UPDATE environment SET live_release = ?2, live_deployment = ?3, pinned = coalesce(?4, pinned),
+                                        updated_at = CASE desired WHEN 'running' THEN updated_at ELSE ?5 END, desired = 'running'
                  WHERE serial = ?1",
-                params![environment.0, release.0, deployment.serial.0, pinned],
+                params![environment.0, release.0, deployment.serial.0, pinned, now.0],
             )?;
             let generation = grow(tx)?;
             let undo: Vec<Undo> = old

@@ -50,6 +50,8 @@ pub(super) fn uuid(table: &'static str, id: i64, text: &str) -> Result<Uuid, Sto
 pub(super) const DEPLOYMENT: &str = "d.serial, d.uuid, d.iid, d.app, d.environment, d.principal, d.initiated, d.wanted, \
     d.branch, d.sha, d.asked, d.image, d.target_release, d.variables, d.commit_info, d.phase, d.failed_step, d.failure, \
     d.release, d.cancelled_by, d.was_waiting, d.superseded_by, d.created_at, d.ended_at";
+/// How many they are: what is asked for beside them comes after.
+pub(super) const DEPLOYMENT_COLUMNS: usize = 24;
 
 impl Store {
     pub(super) fn deployment_row(&self, row: &Row<'_>) -> Result<Deployment, StoreError> {
@@ -255,6 +257,8 @@ pub(super) fn release(row: &Row<'_>) -> Result<Release, StoreError> {
 
 /// The columns of [`principal`], in its order.
 pub(super) const PRINCIPAL: &str = "p.serial, p.uuid, p.name";
+/// How many they are.
+pub(super) const PRINCIPAL_COLUMNS: usize = 3;
 
 pub(super) fn principal(row: &Row<'_>, first: usize) -> Result<Principal, StoreError> {
     let serial: i64 = row.get(first)?;

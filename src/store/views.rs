@@ -1,19 +1,24 @@
 //! Deployments as readers see them: with the names, steps and people around them, one or a page.
 
 use super::pages::{ListFilter, json_array, page};
-use super::rows::{DEPLOYMENT, PRINCIPAL, from_json, inconsistent, principal};
+use super::recorded::{RECORDED, recorded};
+use super::rows::{
+    DEPLOYMENT, DEPLOYMENT_COLUMNS, PRINCIPAL, PRINCIPAL_COLUMNS, from_json, inconsistent,
+    principal,
+};
 use super::{Store, StoreError};
-use crate::core::action::{DeploymentView, Origin, StepView, Version};
+use crate::core::action::{DeploymentRef, DeploymentView, Listed, Origin, StepView, Version};
 use crate::core::deployment::{Deployment, Phase};
+use crate::core::environment::Brief;
 use crate::core::id::DeploymentSerial;
 use crate::core::name::{AppName, Branch, EnvironmentName, ProjectPath};
+use crate::core::recorded::RecordedView;
 use crate::core::release::{ReleaseContent, release_tag};
 use crate::core::route::Domain;
 use crate::core::time::Timestamp;
 use rusqlite::{Connection, Row, ToSql};
 use std::collections::HashMap;
 use std::sync::LazyLock;
-use uuid::Uuid;
 
 impl Store {
     /// A deployment with the names and steps around it.
@@ -21,23 +26,41 @@ impl Store {
     /// # Errors
     /// If there is none of that serial.
     pub fn view(&self, serial: DeploymentSerial) -> Result<DeploymentView, StoreError> {
-        let found = self.read(|tx| self.one(tx, &VIEW, serial.0))?;
-        found.ok_or_else(|| inconsistent("deployment", serial, "is missing"))
+        match self.read(|tx| self.one(tx, &VIEW, serial.0))? {
+            Some(Listed::Executed(view)) => Ok(view),
+            Some(Listed::Recorded(_)) => Err(inconsistent("deployment", serial, "was recorded")),
+            None => Err(inconsistent("deployment", serial, "is missing")),
+        }
     }
 
-    /// A deployment by its id, unless it was deleted, with the names and steps around it.
+    /// A recorded deployment with the names around it.
+    ///
+    /// # Errors
+    /// If there is none of that serial.
+    pub fn recorded_view(&self, serial: DeploymentSerial) -> Result<RecordedView, StoreError> {
+        match self.read(|tx| self.one(tx, &VIEW, serial.0))? {
+            Some(Listed::Recorded(view)) => Ok(view),
+            Some(Listed::Executed(_)) => Err(inconsistent("deployment", serial, "was executed")),
+            None => Err(inconsistent("deployment", serial, "is missing")),
+        }
+    }
+
+    /// A deployment, unless it was deleted, with the names and steps around it.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn find_view(&self, id: Uuid) -> Result<Option<DeploymentView>, StoreError> {
-        self.read(|tx| self.one(tx, &VIEW_BY_ID, id.to_string()))
+    pub fn find_view(&self, which: DeploymentRef) -> Result<Option<Listed>, StoreError> {
+        self.read(|tx| match which {
+            DeploymentRef::Id(id) => self.one(tx, &VIEW_BY_ID, id.to_string()),
+            DeploymentRef::Serial(serial) => self.one(tx, &VIEW_BY_SERIAL, serial.0),
+        })
     }
 
-    /// A page of deployments, in the order that the filter says, and how many match in all.
+    /// A page of deployments, and how many match in all.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn list(&self, filter: &ListFilter) -> Result<(Vec<DeploymentView>, u64), StoreError> {
+    pub fn list(&self, filter: &ListFilter) -> Result<(Vec<Listed>, u64), StoreError> {
         self.read(|tx| {
             let (serials, total) = page(tx, filter)?;
             Ok((self.views(tx, &serials, filter.steps)?, total))
@@ -49,12 +72,15 @@ impl Store {
         tx: &Connection,
         sql: &str,
         which: impl ToSql,
-    ) -> Result<Option<DeploymentView>, StoreError> {
+    ) -> Result<Option<Listed>, StoreError> {
         let mut statement = tx.prepare_cached(sql)?;
         let mut rows = statement.query([which])?;
         let Some(row) = rows.next()? else {
             return Ok(None);
         };
+        if is_recorded(row)? {
+            return recorded_view(row).map(|view| Some(Listed::Recorded(view)));
+        }
         let deployment = self.deployment_row(row)?;
         let serial = deployment.serial.0;
         let steps = around(tx, STEPS_OF, serial, step)?.remove(&serial);
@@ -63,16 +89,17 @@ impl Store {
         let found = around(tx, ORIGIN_OF, serial, origin)?.remove(&serial);
         let origin = found.and_then(|mut found| found.pop());
         let origin = read_origin(serial, origin)?;
-        view(row, deployment, &steps, refusals).map(|view| Some(DeploymentView { origin, ..view }))
+        let view = view(row, deployment, &steps, refusals)?;
+        Ok(Some(Listed::Executed(DeploymentView { origin, ..view })))
     }
 
-    /// These deployments, in the order they are given. What is around them is asked for all of them at once.
+    /// These deployments, in their order. What is around them is asked for all of them at once.
     fn views(
         &self,
         tx: &Connection,
         serials: &[i64],
         with_steps: bool,
-    ) -> Result<Vec<DeploymentView>, StoreError> {
+    ) -> Result<Vec<Listed>, StoreError> {
         if serials.is_empty() {
             return Ok(Vec::new());
         }
@@ -87,8 +114,12 @@ impl Store {
         };
         let mut statement = tx.prepare_cached(&VIEWS)?;
         let mut rows = statement.query([&which])?;
-        let mut views = Vec::with_capacity(serials.len());
+        let mut views = HashMap::with_capacity(serials.len());
         while let Some(row) = rows.next()? {
+            if is_recorded(row)? {
+                views.insert(row.get(0)?, Listed::Recorded(recorded_view(row)?));
+                continue;
+            }
             let deployment = self.deployment_row(row)?;
             let serial = deployment.serial.0;
             let steps = steps.remove(&serial).unwrap_or_default();
@@ -96,18 +127,58 @@ impl Store {
             let origin = origins.remove(&serial).and_then(|mut found| found.pop());
             let origin = read_origin(serial, origin)?;
             let view = view(row, deployment, &steps, refusals)?;
-            views.push(match with_steps {
+            let view = match with_steps {
                 true => DeploymentView { origin, ..view },
                 false => DeploymentView {
                     steps: Vec::new(),
                     ..view
                 },
-            });
+            };
+            views.insert(serial, Listed::Executed(view));
         }
-        let places: HashMap<i64, usize> = serials.iter().copied().zip(0..).collect();
-        views.sort_unstable_by_key(|view| places.get(&view.deployment.serial.0));
-        Ok(views)
+        let page = serials.iter().filter_map(|serial| views.remove(serial));
+        Ok(page.collect())
     }
+}
+
+fn is_recorded(row: &Row<'_>) -> rusqlite::Result<bool> {
+    Ok(row.get_ref("wanted")?.as_str() == Ok(RECORDED))
+}
+
+fn brief(row: &Row<'_>) -> rusqlite::Result<Brief> {
+    Ok(Brief {
+        created_at: Timestamp(row.get("environment_made_at")?),
+        updated_at: Timestamp(row.get("environment_noted_at")?),
+        external_url: row.get("external_url")?,
+    })
+}
+
+fn recorded_view(row: &Row<'_>) -> Result<RecordedView, StoreError> {
+    let recorded = recorded(row)?;
+    let serial = recorded.serial;
+    let bad = |error: crate::core::name::InvalidName| inconsistent("deployment", serial, error.0);
+    Ok(RecordedView {
+        app: AppName::parse(&row.get::<_, String>("app_name")?).map_err(bad)?,
+        app_id: super::rows::uuid("app", recorded.app.0, &row.get::<_, String>("app_uuid")?)?,
+        project: ProjectPath::parse(&row.get::<_, String>("path")?).map_err(bad)?,
+        environment: EnvironmentName::reported(&row.get::<_, String>("environment_name")?)
+            .map_err(bad)?,
+        environment_id: super::rows::uuid(
+            "environment",
+            recorded.environment.0,
+            &row.get::<_, String>("environment_uuid")?,
+        )?,
+        domain: domain(row, serial)?,
+        brief: brief(row)?,
+        by: principal(row, PRINCIPAL_AT)?,
+        recorded,
+    })
+}
+
+fn domain(row: &Row<'_>, serial: DeploymentSerial) -> Result<Option<Domain>, StoreError> {
+    let text: Option<String> = row.get("domain")?;
+    let domain = text.map(|text| Domain::parse(&text)).transpose();
+    domain.map_err(|error| inconsistent("deployment", serial, error.0))
 }
 
 fn view(
@@ -137,26 +208,27 @@ fn view(
         }
     });
     Ok(DeploymentView {
-        app: AppName::parse(&row.get::<_, String>(24)?).map_err(bad)?,
-        app_id: super::rows::uuid("app", deployment.app.0, &row.get::<_, String>(25)?)?,
-        environment: EnvironmentName::parse(&row.get::<_, String>(26)?).map_err(bad)?,
+        app: AppName::parse(&row.get::<_, String>("app_name")?).map_err(bad)?,
+        app_id: super::rows::uuid("app", deployment.app.0, &row.get::<_, String>("app_uuid")?)?,
+        environment: EnvironmentName::reported(&row.get::<_, String>("environment_name")?)
+            .map_err(bad)?,
         environment_id: super::rows::uuid(
             "environment",
             deployment.environment.0,
-            &row.get::<_, String>(ENVIRONMENT)?,
+            &row.get::<_, String>("environment_uuid")?,
         )?,
-        domain: row
-            .get::<_, Option<String>>(DOMAIN)?
-            .map(|text| Domain::parse(&text))
-            .transpose()
-            .map_err(bad)?,
-        project: ProjectPath::parse(&row.get::<_, String>(27)?).map_err(bad)?,
-        release: row.get(28)?,
-        live: row.get(29)?,
-        rollback_to: row.get(30)?,
+        brief: brief(row)?,
+        reference: row.get("ref")?,
+        tag: row.get("tag")?,
+        updated_at: Timestamp(row.get("updated_at")?),
+        domain: domain(row, serial)?,
+        project: ProjectPath::parse(&row.get::<_, String>("path")?).map_err(bad)?,
+        release: row.get("release_number")?,
+        live: row.get("live")?,
+        rollback_to: row.get("target_number")?,
         version: version(&deployment, row)?,
         origin: Origin::default(),
-        by: principal(row, 32)?,
+        by: principal(row, PRINCIPAL_AT)?,
         cancelled_by,
         steps: steps.collect(),
         restore_failed,
@@ -164,28 +236,32 @@ fn view(
     })
 }
 
-/// The columns of a [`DeploymentView`], in its order. The joins are CROSS so that they are made in this order: what is
-/// asked for comes first.
+/// The columns of a [`DeploymentView`] and a [`RecordedView`]. People come first, where they stand is counted; the others
+/// are asked for by their names. The joins are CROSS so that they are made in this order: what is asked for comes first.
 fn views_sql(from: &str, condition: &str) -> String {
     format!(
-        "SELECT {DEPLOYMENT}, a.name, a.uuid, e.name, j.path, r.number, e.live_deployment IS d.serial, t.number,
-                CASE WHEN d.wanted IN ('release', 'restart') THEN coalesce(r.content, t.content) END, {PRINCIPAL},
-                c.serial, c.uuid, c.name, CASE WHEN e.removed_at IS NULL THEN
-                    (SELECT value FROM json_each(e.domains) WHERE value NOT LIKE '*%' ORDER BY key LIMIT 1) END, e.uuid
+        "SELECT {DEPLOYMENT}, {PRINCIPAL}, c.serial, c.uuid, c.name, d.wanted AS wanted, d.ref AS ref, d.tag AS tag,
+                d.updated_at AS updated_at, a.name AS app_name, a.uuid AS app_uuid, e.name AS environment_name,
+                e.uuid AS environment_uuid, j.path AS path, r.number AS release_number, e.live_deployment IS d.serial AS live,
+                t.number AS target_number,
+                CASE WHEN d.wanted IN ('release', 'restart') THEN coalesce(r.content, t.content) END AS content,
+                CASE WHEN e.removed_at IS NULL THEN
+                    (SELECT value FROM json_each(e.domains) WHERE value NOT LIKE '*%' ORDER BY key LIMIT 1) END AS domain,
+                e.created_at AS environment_made_at, e.updated_at AS environment_noted_at, e.external_url AS external_url
          FROM {from} CROSS JOIN app a ON a.serial = d.app CROSS JOIN environment e ON e.serial = d.environment
          CROSS JOIN project j ON j.serial = d.project CROSS JOIN principal p ON p.serial = d.principal
          LEFT JOIN principal c ON c.serial = d.cancelled_by LEFT JOIN release r ON r.serial = d.release
          LEFT JOIN release t ON t.serial = d.target_release WHERE {condition}"
     )
 }
-/// Where in them the one who cancelled begins.
-const CANCELLED_BY: usize = 35;
-/// Where the domain of the environment is.
-const DOMAIN: usize = 38;
-/// Where the id of the environment is.
-const ENVIRONMENT: usize = 39;
+/// Where in them the one who asked begins.
+const PRINCIPAL_AT: usize = DEPLOYMENT_COLUMNS;
+/// Where the one who cancelled begins.
+const CANCELLED_BY: usize = PRINCIPAL_AT + PRINCIPAL_COLUMNS;
 
 static VIEW: LazyLock<String> = LazyLock::new(|| views_sql("deployment d", "d.serial = ?1"));
+static VIEW_BY_SERIAL: LazyLock<String> =
+    LazyLock::new(|| views_sql("deployment d", "d.serial = ?1 AND d.hidden_at IS NULL"));
 static VIEW_BY_ID: LazyLock<String> =
     LazyLock::new(|| views_sql("deployment d", "d.uuid = ?1 AND d.hidden_at IS NULL"));
 /// Of those whose serials are in a JSON array.
@@ -196,7 +272,7 @@ pub(super) static VIEWS: LazyLock<String> = LazyLock::new(|| {
 
 /// What a rollback or a restart runs, as far as it is known.
 fn version(deployment: &Deployment, row: &Row<'_>) -> Result<Option<Version>, StoreError> {
-    let Some(text) = row.get::<_, Option<String>>(31)? else {
+    let Some(text) = row.get::<_, Option<String>>("content")? else {
         return Ok(None);
     };
     let content: ReleaseContent = from_json("release", deployment.serial.0, &text)?;

@@ -223,6 +223,7 @@ impl Stage {
             random: random(),
             public_url: Some("https://deploy.example".into()),
             proxies: Proxies::default(),
+            gitlab_strict: false,
             resident_bytes: None,
         });
         let mut stage = Self {

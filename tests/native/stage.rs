@@ -103,6 +103,7 @@ impl Stage {
                 trusted: vec!["10.0.0.0/8".parse().unwrap()],
                 of_ingress: vec!["127.0.0.0/8".parse().unwrap()],
             },
+            gitlab_strict: false,
             resident_bytes: None,
         });
         Self {

@@ -1283,7 +1283,7 @@ impl Process {
     }
 
     pub async fn view(&self, id: Uuid) -> DeploymentView {
-        match self.ask(Action::GetDeployment(id)).await.unwrap() {
+        match self.ask(Action::GetDeployment(id.into())).await.unwrap() {
             Reply::Deployment(view) => *view,
             other => panic!("{other:?}"),
         }
@@ -1345,6 +1345,7 @@ pub fn create(app: &str, trigger: Trigger) -> CreateDeployment {
         variables: BTreeMap::new(),
         trigger,
         key: None,
+        unless_unfinished: false,
     }
 }
 

@@ -133,11 +133,12 @@ async fn show(
 ) -> Result<Response, Refusal> {
     match api
         .agent
-        .dispatch(&caller, Action::GetDeployment(named.deployment))
+        .dispatch(&caller, Action::GetDeployment(named.deployment.into()))
         .await
         .map_err(|error| error::about(error, &named.text))?
     {
         Reply::Deployment(view) => Ok(render::json(&Deployment::new(&view, &base))),
+        Reply::Recorded(view) => Ok(render::json(&Deployment::recorded(&view, &base))),
         other => Err(Refusal::unexpected(&other)),
     }
 }
@@ -161,7 +162,7 @@ async fn cancel(
 ) -> Result<Response, Refusal> {
     match api
         .agent
-        .dispatch(&caller, Action::CancelDeployment(named.deployment))
+        .dispatch(&caller, Action::CancelDeployment(named.deployment.into()))
         .await
         .map_err(|error| error::about(error, &named.text))?
     {
@@ -194,7 +195,7 @@ async fn delete(
     Query(params): Params,
 ) -> Result<Response, Refusal> {
     let delete = Action::DeleteDeployment {
-        id: named.deployment,
+        which: named.deployment.into(),
         force: parse::flag_of_query(&params, "force")?,
     };
     match api

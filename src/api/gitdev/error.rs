@@ -297,6 +297,29 @@ fn refusal(error: Error, subject: &str) -> Refusal {
             json!({ "environment": environment }),
         ),
         Error::DeploymentNotFound => Refusal::no_deployment(subject),
+        Error::ProjectNotFound(_) => Refusal::no_project(subject),
+        Error::Recorded => Refusal::new(
+            StatusCode::CONFLICT,
+            "deployment_recorded",
+            message,
+            json!({ "id": subject }),
+        ),
+        Error::ReportedRunning => Refusal::new(
+            StatusCode::CONFLICT,
+            "deployment_in_progress",
+            message,
+            json!({ "id": subject, "status": "deploying" }),
+        ),
+        Error::NewestSuccess => Refusal::new(
+            StatusCode::CONFLICT,
+            "deployment_active",
+            message,
+            json!({ "id": subject, "status": "success" }),
+        ),
+        // What only who reports deployments, and their environments, can meet.
+        Error::CannotBecome(_) | Error::EnvironmentExists { .. } | Error::NotStopped => {
+            Refusal::bad("invalid_field", message, json!({}))
+        }
         Error::SecretNotFound { name, .. } => Refusal::new(
             StatusCode::NOT_FOUND,
             "secret_not_found",

@@ -76,6 +76,7 @@ pub(super) fn create_again(
         variables: BTreeMap::new(),
         trigger: Trigger::Manual,
         key: key_at(uri, body, headers)?,
+        unless_unfinished: false,
     })
 }
 
@@ -205,6 +206,7 @@ fn wanted(
         variables,
         trigger: Trigger::Manual,
         key: None,
+        unless_unfinished: false,
     })
 }
 

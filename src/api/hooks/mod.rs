@@ -88,6 +88,13 @@ fn status(error: &Error) -> StatusCode {
         Error::Unavailable(_) => StatusCode::BAD_GATEWAY,
         Error::DiskFull(_) => StatusCode::INSUFFICIENT_STORAGE,
         Error::DeploymentNotFound
+        | Error::ProjectNotFound(_)
+        | Error::Recorded
+        | Error::ReportedRunning
+        | Error::NewestSuccess
+        | Error::CannotBecome(_)
+        | Error::EnvironmentExists { .. }
+        | Error::NotStopped
         | Error::SecretNotFound { .. }
         | Error::HookNotFound { .. }
         | Error::OperationNotFound

@@ -8,7 +8,7 @@ use super::wire::page::Page;
 use super::{Params, Route, parse, render};
 use crate::api::Api;
 use crate::core::access::Caller;
-use crate::core::action::{Action, ChangeEnvironment, Environments, Reply};
+use crate::core::action::{Action, ChangeEnvironment, Environments, ListEnvironments, Reply};
 use crate::core::admission::Desired;
 use crate::core::change::Change;
 use axum::Extension;
@@ -35,10 +35,11 @@ async fn list(
     Query(params): Params,
 ) -> Result<Response, Refusal> {
     let page = parse::page(&params)?;
-    let asked = Action::ListEnvironments {
+    let asked = Action::ListEnvironments(ListEnvironments {
         limit: page.limit,
         offset: page.offset,
-    };
+        ..ListEnvironments::default()
+    });
     match api.agent.dispatch(&caller, asked).await? {
         Reply::Environments { items, total } => {
             let items = items.iter().map(ListedApplication::from).collect();

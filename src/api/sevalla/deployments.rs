@@ -8,8 +8,9 @@ use super::wire::page::Page;
 use super::{Params, Route, parse, render};
 use crate::api::Api;
 use crate::core::access::Caller;
-use crate::core::action::{Action, CreateDeployment, ListDeployments, Reply, Target};
+use crate::core::action::{Action, CreateDeployment, ListDeployments, Listed, Reply, Target};
 use crate::core::deployment::{Phase, Trigger};
+use crate::core::error::Error;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Query, State};
@@ -47,7 +48,7 @@ async fn rollback(
     let release = match parse::rollback(body).await? {
         None => None,
         Some(id) => {
-            let view = application.find_deployment(&api, &caller, id).await?;
+            let view = application.executed(&api, &caller, id).await?;
             match (&view.deployment.phase, view.release) {
                 (Phase::Succeeded { .. }, Some(number)) => Some(number),
                 _ => {
@@ -75,6 +76,7 @@ async fn deploy(
         variables: BTreeMap::new(),
         trigger: Trigger::Manual,
         key: None,
+        unless_unfinished: false,
     };
     let asked = Action::CreateDeployment(create);
     match api.agent.dispatch(caller, asked).await? {
@@ -107,7 +109,7 @@ async fn list(
         .await?
     {
         Reply::Deployments { items, total } => {
-            let shown = |view| Deployment::new(view, &application.environment);
+            let shown = |listed| Deployment::listed(listed, &application.environment);
             let items = items.iter().map(shown).collect();
             Ok(render::json(&Page::new(items, page, total)))
         }
@@ -120,9 +122,9 @@ async fn show(
     Extension(caller): Extension<Caller>,
     application: Application,
 ) -> Result<Response, Refusal> {
-    let view = application.deployment(&api, &caller).await?;
-    Ok(render::json(&Deployment::new(
-        &view,
+    let listed = application.deployment(&api, &caller).await?;
+    Ok(render::json(&Deployment::listed(
+        &listed,
         &application.environment,
     )))
 }
@@ -133,8 +135,11 @@ async fn cancel(
     Extension(caller): Extension<Caller>,
     application: Application,
 ) -> Result<Response, Refusal> {
-    let before = application.deployment(&api, &caller).await?;
-    let asked = Action::CancelDeployment(before.deployment.id);
+    let before = match application.deployment(&api, &caller).await? {
+        Listed::Executed(view) => view,
+        Listed::Recorded(_) => return Err(Error::Recorded.into()),
+    };
+    let asked = Action::CancelDeployment(before.deployment.id.into());
     let view = match api.agent.dispatch(&caller, asked).await? {
         Reply::Deployment(view) => view,
         other => return Err(Refusal::unexpected(&other)),

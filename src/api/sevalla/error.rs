@@ -159,6 +159,7 @@ impl From<Error> for Refusal {
                 Self::not_found("the application's deployment hook is not enabled")
             }
             Error::DeploymentNotFound
+            | Error::ProjectNotFound(_)
             | Error::SecretNotFound { .. }
             | Error::OperationNotFound
             | Error::TokenNotFound => Self::not_found(message),
@@ -172,6 +173,12 @@ impl From<Error> for Refusal {
             | Error::NotCancellable(_)
             | Error::InProgress(_)
             | Error::Live
+            | Error::Recorded
+            | Error::ReportedRunning
+            | Error::NewestSuccess
+            | Error::CannotBecome(_)
+            | Error::EnvironmentExists { .. }
+            | Error::NotStopped
             | Error::Refused(_)
             | Error::ConfigRefused { .. }
             | Error::KeyReused

@@ -39,13 +39,13 @@ async fn of_deployment(
     Query(params): Params,
 ) -> Result<Response, Refusal> {
     let wanted = parse::lines(&params)?;
-    let view = application.deployment(&api, &caller).await?;
-    let ids = (application.environment.id, view.deployment.id);
+    let deployment = application.deployment(&api, &caller).await?.id();
+    let ids = (application.environment.id, deployment);
     let mut newest = Newest::default();
     let mut from = 0;
     loop {
         let read = ReadLog {
-            deployment: view.deployment.id,
+            deployment,
             from,
             limit: u64::MAX,
             wait: false,

@@ -3,7 +3,9 @@
 use super::error::Refusal;
 use crate::api::Api;
 use crate::core::access::Caller;
-use crate::core::action::{Action, AppRef, DeploymentView, EnvironmentDetail, Reply};
+use crate::core::action::{
+    Action, AppRef, DeploymentView, EnvironmentDetail, EnvironmentRef, Listed, Reply,
+};
 use crate::core::error::Error;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
@@ -30,7 +32,7 @@ impl FromRequestParts<Api> for Application {
         };
         match api
             .agent
-            .dispatch(caller, Action::GetEnvironment(id))
+            .dispatch(caller, Action::GetEnvironment(EnvironmentRef::Id(id)))
             .await?
         {
             Reply::Environment(environment) => Ok(Self {
@@ -53,12 +55,8 @@ impl Application {
         self.holes.get(name).map_or("", String::as_str)
     }
 
-    /// The deployment at `{deployment_id}`: one of its own.
-    pub(super) async fn deployment(
-        &self,
-        api: &Api,
-        caller: &Caller,
-    ) -> Result<DeploymentView, Refusal> {
+    /// The deployment at `{deployment_id}`: one of its own, executed or recorded.
+    pub(super) async fn deployment(&self, api: &Api, caller: &Caller) -> Result<Listed, Refusal> {
         let text = self.hole("deployment_id");
         match uuid(text) {
             Some(id) => self.find_deployment(api, caller, id).await,
@@ -66,17 +64,40 @@ impl Application {
         }
     }
 
-    /// A deployment of its own.
-    pub(super) async fn find_deployment(
+    /// A deployment of its own that was executed here.
+    pub(super) async fn executed(
         &self,
         api: &Api,
         caller: &Caller,
         id: Uuid,
     ) -> Result<DeploymentView, Refusal> {
+        match self.find_deployment(api, caller, id).await? {
+            Listed::Executed(view) => Ok(view),
+            Listed::Recorded(_) => Err(Error::Recorded.into()),
+        }
+    }
+
+    async fn find_deployment(
+        &self,
+        api: &Api,
+        caller: &Caller,
+        id: Uuid,
+    ) -> Result<Listed, Refusal> {
         let missing = || Refusal::no_deployment(&id.to_string());
-        match api.agent.dispatch(caller, Action::GetDeployment(id)).await {
-            Ok(Reply::Deployment(view)) if view.environment_id == self.environment.id => Ok(*view),
-            Ok(Reply::Deployment(_)) | Err(Error::DeploymentNotFound) => Err(missing()),
+        match api
+            .agent
+            .dispatch(caller, Action::GetDeployment(id.into()))
+            .await
+        {
+            Ok(Reply::Deployment(view)) if view.environment_id == self.environment.id => {
+                Ok(Listed::Executed(*view))
+            }
+            Ok(Reply::Recorded(view)) if view.environment_id == self.environment.id => {
+                Ok(Listed::Recorded(*view))
+            }
+            Ok(Reply::Deployment(_) | Reply::Recorded(_)) | Err(Error::DeploymentNotFound) => {
+                Err(missing())
+            }
             Ok(other) => Err(Refusal::unexpected(&other)),
             Err(error) => Err(error.into()),
         }

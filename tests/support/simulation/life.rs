@@ -260,7 +260,7 @@ async fn cancel(sim: &Arc<Sim>, process: &Process, which: u64) {
     let back = usize::try_from(which % 4).unwrap().min(known.len() - 1);
     let id = known[known.len() - 1 - back];
     sim.trace(format!("cancel {id}"));
-    match process.ask(Action::CancelDeployment(id)).await {
+    match process.ask(Action::CancelDeployment(id.into())).await {
         Ok(Reply::Deployment(view)) => {
             sim.trace(format!("cancelled: deployment {}", view.deployment.serial));
             if !matches!(view.deployment.phase, Phase::Cancelled { .. }) {
@@ -284,11 +284,17 @@ async fn delete(sim: &Arc<Sim>, process: &Process, which: u64, force: bool) {
     let id = known[known.len() - 1 - usize::try_from(which % 4).unwrap().min(known.len() - 1)];
     sim.trace(format!("delete {id} force={force}"));
     sim.notes().forced |= force;
-    match process.ask(Action::DeleteDeployment { id, force }).await {
+    match process
+        .ask(Action::DeleteDeployment {
+            which: id.into(),
+            force,
+        })
+        .await
+    {
         Ok(Reply::Gone) => {
             sim.trace(format!("deleted: {id}"));
             sim.notes().deleted.insert(id);
-            let again = process.ask(Action::GetDeployment(id)).await;
+            let again = process.ask(Action::GetDeployment(id.into())).await;
             if again.is_ok() {
                 sim.against(format!("{id} was deleted and is shown"));
             }

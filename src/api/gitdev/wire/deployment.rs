@@ -4,9 +4,11 @@ use super::word::{Status, Step, Trigger};
 use super::{PageMeta, Time};
 use crate::api::arrival::Base;
 use crate::api::gitdev::id;
-use crate::core::action::{DeploymentView, Version};
+use crate::core::action::{DeploymentView, Listed, Version};
 use crate::core::deployment::{Phase, Step as CoreStep, Wanted};
 use crate::core::failure::Failure as CoreFailure;
+use crate::core::recorded::{RecordedView, ReportedState};
+use crate::core::route::Domain;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -42,7 +44,7 @@ impl Created {
             commit_sha: source.commit,
             created_at: view.deployment.created_at.into(),
             environment: view.environment.to_string(),
-            url: reached(view, base, &id),
+            url: reached(view.domain.as_ref(), base, &id),
             id,
             image: source.image,
             project_id: id::project(view.app_id),
@@ -91,6 +93,8 @@ pub(in crate::api::gitdev) struct Deployment {
     logs_url: String,
     /// The app's id.
     project_id: String,
+    /// Whether somebody else executed it and only told of it: it has no steps, no log and no release.
+    recorded: bool,
     /// The number of the release it made or made live again.
     #[schema(required)]
     release: Option<i64>,
@@ -196,7 +200,7 @@ impl Deployment {
             created_at: deployment.created_at.into(),
             created_by: view.by.name.clone(),
             deploy_url: matches!(deployment.phase, Phase::Succeeded { .. })
-                .then(|| reached(view, base, &id)),
+                .then(|| reached(view.domain.as_ref(), base, &id)),
             environment: view.environment.to_string(),
             error: failure(&deployment.phase),
             id,
@@ -204,6 +208,7 @@ impl Deployment {
             live: view.live,
             logs_url: format!("{url}/logs"),
             project_id: id::project(view.app_id),
+            recorded: false,
             release: view.release,
             restart: deployment.request.wanted == Wanted::Restart,
             restore_failed: view.restore_failed.clone(),
@@ -215,6 +220,46 @@ impl Deployment {
             steps: steps.collect(),
             superseded: matches!(deployment.phase, Phase::Superseded { .. }),
             trigger: deployment.request.trigger.into(),
+        }
+    }
+
+    /// One that somebody else executed: what was told of it.
+    pub(in crate::api::gitdev) fn recorded(view: &RecordedView, base: &Base) -> Self {
+        let recorded = &view.recorded;
+        let id = id::deployment(recorded.id);
+        let was_cancelled = recorded.state == ReportedState::Canceled;
+        let ended_at = recorded.ended_at();
+        Self {
+            app: view.app.to_string(),
+            branch: Some(recorded.reference.to_string()),
+            build_duration: None,
+            cancelled_at: ended_at.filter(|_| was_cancelled).map(Time::from),
+            // Who reported that is not who did it.
+            cancelled_by: None,
+            cancelled_by_name: None,
+            commit: None,
+            commit_sha: Some(recorded.sha.to_string()),
+            completed_at: ended_at.map(Time::from),
+            created_at: recorded.created_at.into(),
+            created_by: view.by.name.clone(),
+            deploy_url: (recorded.state == ReportedState::Success)
+                .then(|| reached(view.domain.as_ref(), base, &id)),
+            environment: view.environment.to_string(),
+            error: None,
+            image: None,
+            live: false,
+            logs_url: format!("{}/logs", address(base, &id)),
+            id,
+            project_id: id::project(view.app_id),
+            recorded: true,
+            release: None,
+            restart: false,
+            restore_failed: Vec::new(),
+            rollback: None,
+            status: Status::from(recorded.state),
+            steps: Vec::new(),
+            superseded: false,
+            trigger: Trigger::Manual,
         }
     }
 }
@@ -243,6 +288,8 @@ struct ListedDeployment {
     image: Option<String>,
     live: bool,
     project_id: String,
+    /// Whether somebody else executed it and only told of it.
+    recorded: bool,
     #[schema(required)]
     release: Option<i64>,
     status: Status,
@@ -250,33 +297,58 @@ struct ListedDeployment {
 }
 
 impl DeploymentPage {
-    pub(in crate::api::gitdev) fn new(
-        views: &[DeploymentView],
-        meta: PageMeta,
-        base: &Base,
-    ) -> Self {
-        let item = |view: &DeploymentView| {
-            let id = id::deployment(view.deployment.id);
-            let source = Source::of(view);
-            ListedDeployment {
-                app: view.app.to_string(),
-                branch: source.branch,
-                commit_sha: source.commit,
-                completed_at: view.deployment.phase.ended_at().map(Time::from),
-                created_at: view.deployment.created_at.into(),
-                environment: view.environment.to_string(),
-                url: reached(view, base, &id),
-                id,
-                image: source.image,
-                live: view.live,
-                project_id: id::project(view.app_id),
-                release: view.release,
-                status: Status::from(&view.deployment.phase),
-            }
+    pub(in crate::api::gitdev) fn new(items: &[Listed], meta: PageMeta, base: &Base) -> Self {
+        let item = |listed: &Listed| match listed {
+            Listed::Executed(view) => ListedDeployment::executed(view, base),
+            Listed::Recorded(view) => ListedDeployment::recorded(view, base),
         };
         Self {
-            data: views.iter().map(item).collect(),
+            data: items.iter().map(item).collect(),
             meta,
+        }
+    }
+}
+
+impl ListedDeployment {
+    fn executed(view: &DeploymentView, base: &Base) -> Self {
+        let id = id::deployment(view.deployment.id);
+        let source = Source::of(view);
+        Self {
+            app: view.app.to_string(),
+            branch: source.branch,
+            commit_sha: source.commit,
+            completed_at: view.deployment.phase.ended_at().map(Time::from),
+            created_at: view.deployment.created_at.into(),
+            environment: view.environment.to_string(),
+            url: reached(view.domain.as_ref(), base, &id),
+            id,
+            image: source.image,
+            live: view.live,
+            project_id: id::project(view.app_id),
+            recorded: false,
+            release: view.release,
+            status: Status::from(&view.deployment.phase),
+        }
+    }
+
+    fn recorded(view: &RecordedView, base: &Base) -> Self {
+        let recorded = &view.recorded;
+        let id = id::deployment(recorded.id);
+        Self {
+            app: view.app.to_string(),
+            branch: Some(recorded.reference.to_string()),
+            commit_sha: Some(recorded.sha.to_string()),
+            completed_at: recorded.ended_at().map(Time::from),
+            created_at: recorded.created_at.into(),
+            environment: view.environment.to_string(),
+            url: reached(view.domain.as_ref(), base, &id),
+            id,
+            image: None,
+            live: false,
+            project_id: id::project(view.app_id),
+            recorded: true,
+            release: None,
+            status: Status::from(recorded.state),
         }
     }
 }
@@ -310,8 +382,8 @@ pub(in crate::api::gitdev) fn address(base: &Base, id: &str) -> String {
 }
 
 /// Where what it deploys is reached: at its environment's domain, or else where it can be looked at.
-fn reached(view: &DeploymentView, base: &Base, id: &str) -> String {
-    match &view.domain {
+fn reached(domain: Option<&Domain>, base: &Base, id: &str) -> String {
+    match domain {
         Some(domain) => format!("{}://{domain}", base.apps_scheme),
         None => address(base, id),
     }

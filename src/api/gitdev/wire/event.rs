@@ -4,6 +4,7 @@ use super::Time;
 use crate::api::gitdev::id;
 use crate::core::deployment::Step;
 use crate::core::event::{ChangeStage, DeploymentStage, Event as CoreEvent, EventPage, Happened};
+use crate::core::recorded::ReportedState;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -104,12 +105,18 @@ struct Stage {
 impl Stage {
     fn of_deployment(stage: DeploymentStage) -> Self {
         let status = match stage {
-            DeploymentStage::Queued => "queued",
+            DeploymentStage::Queued | DeploymentStage::Recorded(ReportedState::Created) => "queued",
             DeploymentStage::Running(Step::Checkout | Step::Build) => "building",
-            DeploymentStage::Running(Step::Rollout) | DeploymentStage::Committed => "deploying",
-            DeploymentStage::Succeeded => "success",
-            DeploymentStage::Failed => "failed",
-            DeploymentStage::Cancelled | DeploymentStage::Superseded => "cancelled",
+            DeploymentStage::Running(Step::Rollout)
+            | DeploymentStage::Committed
+            | DeploymentStage::Recorded(ReportedState::Running) => "deploying",
+            DeploymentStage::Succeeded | DeploymentStage::Recorded(ReportedState::Success) => {
+                "success"
+            }
+            DeploymentStage::Failed | DeploymentStage::Recorded(ReportedState::Failed) => "failed",
+            DeploymentStage::Cancelled
+            | DeploymentStage::Superseded
+            | DeploymentStage::Recorded(ReportedState::Canceled) => "cancelled",
         };
         let phase = stage.as_str();
         Self { phase, status }

@@ -5,6 +5,7 @@ use crate::core::admission::Desired as CoreDesired;
 use crate::core::change::{Change, ChangePhase};
 use crate::core::deployment::{Phase, Step as CoreStep, Trigger as CoreTrigger};
 use crate::core::rate::RatePlan as CoreRatePlan;
+use crate::core::recorded::ReportedState;
 use crate::core::spec::Strategy as CoreStrategy;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -36,6 +37,18 @@ impl From<&Phase> for Status {
             Phase::Succeeded { .. } => Self::Success,
             Phase::Failed { .. } => Self::Failed,
             Phase::Cancelled { .. } | Phase::Superseded { .. } => Self::Cancelled,
+        }
+    }
+}
+
+impl From<ReportedState> for Status {
+    fn from(state: ReportedState) -> Self {
+        match state {
+            ReportedState::Created => Self::Queued,
+            ReportedState::Running => Self::Deploying,
+            ReportedState::Success => Self::Success,
+            ReportedState::Failed => Self::Failed,
+            ReportedState::Canceled => Self::Cancelled,
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use super::Time;
 use super::word::{DeploymentStatus, GitType, Initiated, Initiator, Step, git};
-use crate::core::action::{DeploymentView, EnvironmentDetail, Version};
+use crate::core::action::{DeploymentView, EnvironmentDetail, Listed, Version};
 use crate::core::deployment::Wanted;
+use crate::core::recorded::RecordedView;
 use crate::core::time::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
@@ -34,6 +35,41 @@ pub(in crate::api::sevalla) struct Deployment {
 }
 
 impl Deployment {
+    pub(in crate::api::sevalla) fn listed(
+        listed: &Listed,
+        environment: &EnvironmentDetail,
+    ) -> Self {
+        match listed {
+            Listed::Executed(view) => Self::new(view, environment),
+            Listed::Recorded(view) => Self::recorded(view),
+        }
+    }
+
+    /// One that somebody else executed: what was told of it. It took no steps here.
+    fn recorded(view: &RecordedView) -> Self {
+        let recorded = &view.recorded;
+        Self {
+            app_id: view.environment_id,
+            author_img: None,
+            author_login: None,
+            branch: (!recorded.tag).then(|| recorded.reference.to_string()),
+            commit_message: None,
+            commit_sha: Some(recorded.sha.to_string()),
+            created_at: recorded.created_at.into(),
+            docker_image_url: None,
+            finished_at: recorded.ended_at().map(Time::from),
+            git_type: None,
+            id: recorded.id,
+            repo_url: None,
+            started_at: None,
+            status: DeploymentStatus::from(recorded.state),
+            steps: Vec::new(),
+            trigger: Initiator::ManualDeploy,
+            kind: Initiated::Manual,
+            updated_at: recorded.updated_at.into(),
+        }
+    }
+
     /// `environment` is the deployment's own: what it is built from before its turn comes.
     pub(in crate::api::sevalla) fn new(
         view: &DeploymentView,

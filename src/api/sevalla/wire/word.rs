@@ -1,6 +1,7 @@
 //! Our states in Sevalla's words.
 
 use crate::core::deployment::{Phase, Step as CoreStep, Trigger, Wanted};
+use crate::core::recorded::ReportedState;
 use crate::core::spec::{GitSource, SourceSpec};
 use serde::Serialize;
 
@@ -30,6 +31,18 @@ impl From<&Phase> for DeploymentStatus {
                 was_waiting: true, ..
             }
             | Phase::Superseded { .. } => Self::Skipped,
+        }
+    }
+}
+
+impl From<ReportedState> for DeploymentStatus {
+    fn from(state: ReportedState) -> Self {
+        match state {
+            ReportedState::Created => Self::Waiting,
+            ReportedState::Running => Self::InProgress,
+            ReportedState::Success => Self::Success,
+            ReportedState::Failed => Self::Failed,
+            ReportedState::Canceled => Self::Cancelled,
         }
     }
 }

@@ -1,0 +1,80 @@
+//! Deployments that somebody else executes: nothing starts here, and nothing moves; what was told is written down.
+
+use super::Agent;
+use super::dispatch::internal;
+use crate::core::access::{Caller, Scope};
+use crate::core::action::{DeploymentRef, Reply};
+use crate::core::error::Error;
+use crate::core::recorded::{Record, Recorded, ReportedState};
+use crate::store::{Hidden, StoreError, Wrote};
+
+impl Agent {
+    /// Writes one down.
+    pub(super) fn record(&self, caller: &Caller, record: &Record) -> Result<Reply, Error> {
+        let now = self.ports.clock.now();
+        let by = (caller.principal.serial, caller.reach);
+        let wrote = self.store.record(record, self.new_id(now), by, now);
+        let serial = match wrote.map_err(internal)? {
+            Wrote::New(serial) | Wrote::Known(serial) => serial,
+            Wrote::NoProject => return Err(Error::ProjectNotFound(record.project.to_string())),
+            Wrote::OutOfReach => return Err(Error::Forbidden(Scope::Write)),
+        };
+        self.shown(caller, DeploymentRef::Serial(serial))
+    }
+
+    /// Writes down what became of one.
+    pub(super) fn report(
+        &self,
+        caller: &Caller,
+        which: DeploymentRef,
+        state: ReportedState,
+    ) -> Result<Reply, Error> {
+        loop {
+            let recorded = self.recorded(caller, which)?;
+            let from = recorded.state;
+            let now = self.ports.clock.now();
+            let next = recorded.report(state, now)?;
+            match self.store.report(from, &next, now) {
+                Ok(()) => {
+                    let view = self.store.recorded_view(next.serial).map_err(internal)?;
+                    return Ok(Reply::Recorded(Box::new(view)));
+                }
+                // Somebody else reported, or deleted it, in between: what they made of it counts.
+                Err(StoreError::Moved(_)) => {}
+                Err(error) => return Err(internal(error)),
+            }
+        }
+    }
+
+    /// Hides one.
+    pub(super) fn delete_recorded(
+        &self,
+        caller: &Caller,
+        recorded: &Recorded,
+    ) -> Result<Reply, Error> {
+        let (by, now) = (caller.principal.serial, self.ports.clock.now());
+        match self
+            .store
+            .hide_recorded(recorded.serial, by, now)
+            .map_err(internal)?
+        {
+            Hidden::Done => Ok(Reply::Gone),
+            Hidden::Already => Err(Error::DeploymentNotFound),
+            Hidden::Unfinished(phase) => Err(Error::InProgress(Box::new(phase))),
+            Hidden::Reported => Err(Error::ReportedRunning),
+            Hidden::Live => Err(Error::NewestSuccess),
+        }
+    }
+
+    /// A recorded deployment that the caller can see.
+    pub(super) fn recorded(
+        &self,
+        caller: &Caller,
+        which: DeploymentRef,
+    ) -> Result<Recorded, Error> {
+        let found = self.store.find_recorded(which).map_err(internal)?;
+        found
+            .filter(|found| caller.reach.includes(found.app, found.environment))
+            .ok_or(Error::DeploymentNotFound)
+    }
+}
