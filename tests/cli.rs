@@ -11,6 +11,8 @@ mod daemon;
 mod documents;
 #[path = "cli/native.rs"]
 mod native;
+#[path = "cli/recorded.rs"]
+mod recorded;
 #[path = "cli/remote.rs"]
 mod remote;
 #[path = "cli/terminal.rs"]
@@ -861,7 +863,7 @@ async fn a_log_is_printed_whole_by_id_and_by_app_and_followed_to_its_end() {
     assert_eq!(stdout(&output), format!("{one}{two}"));
     assert_eq!(
         daemon.lines()[0],
-        "GET /v1/deployments?limit=1&project_id=web"
+        "GET /v1/deployments?limit=100&project_id=web"
     );
 }
 

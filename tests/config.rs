@@ -1889,7 +1889,7 @@ fn whole_example() -> String {
 
 #[test]
 fn the_example_is_good_with_its_comments_and_without() {
-    assert_eq!(good(EXAMPLE).apps.len(), 2);
+    assert_eq!(good(EXAMPLE).apps.len(), 3);
     good(&whole_example());
 }
 

@@ -5,12 +5,13 @@
 #[expect(dead_code, reason = "another test file uses the rest")]
 mod world;
 
-use longshore::core::action::{Action, ReadLog, Reply, RequestKey};
-use longshore::core::deployment::{Phase, Step, Trigger};
+use longshore::core::action::{Action, CreateDeployment, ReadLog, Reply, RequestKey, Target};
+use longshore::core::deployment::{Phase, Step, Trigger, Wanted};
 use longshore::core::error::{Ended, Error};
 use longshore::core::failure::{Failure, FailureCode};
 use longshore::core::name::VariableName;
 use longshore::core::ports::{Clock as _, ContainerState, RestartPolicy};
+use longshore::core::reference::Reference;
 use longshore::core::runtime::RuntimeFilter;
 use longshore::core::secret::Secret;
 use std::time::Duration;
@@ -218,6 +219,42 @@ async fn one_environment_works_on_one_deployment_at_a_time_and_newer_automatic_o
         other => panic!("{other:?}"),
     };
     assert!(ended(&phases[0]) < ended(&phases[2]) && ended(&phases[2]) < ended(&phases[3]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tag_is_deployed_and_run_again_as_a_tag_and_is_never_the_seen_head_of_a_branch_of_its_name()
+ {
+    let (bench, process) = with_version_one().await;
+    // Of the name that the configured branch has.
+    let tag = Reference::parse("main", true).unwrap();
+    let tagged = CreateDeployment {
+        target: Target::Reference(tag.clone(), None),
+        ..create("web", Trigger::Manual)
+    };
+    let created = process.create(tagged).await.unwrap();
+    process.drive().await;
+    let expected = Wanted::Commit {
+        reference: tag.clone(),
+        sha: sha('2'),
+        asked: None,
+    };
+    let view = process.view(created.deployment.id).await;
+    assert_eq!(view.deployment.request.wanted, expected);
+    assert!(matches!(view.deployment.phase, Phase::Succeeded { .. }));
+
+    let again = CreateDeployment {
+        target: Target::Restart,
+        ..create("web", Trigger::Manual)
+    };
+    let again = process.create(again).await.unwrap();
+    process.drive().await;
+    let view = process.view(again.deployment.id).await;
+    assert_eq!(view.origin.reference, Some(tag));
+
+    // The branch was not looked at: its head is news.
+    let automatic = process.deploy_as("web", Trigger::Automatic).await.unwrap();
+    assert_eq!(automatic.deployment.request.trigger, Trigger::Automatic);
+    drop(bench);
 }
 
 #[tokio::test(start_paused = true)]

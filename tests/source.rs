@@ -16,14 +16,18 @@ mod ssh_server;
 mod strangers;
 #[path = "source/submodules.rs"]
 mod submodules;
+#[path = "source/tags.rs"]
+mod tags;
 
 use futures_util::{FutureExt, StreamExt};
 use git_server::{Behaviour, GitServer, Repository};
-use longshore::core::name::{Branch, Sha};
+use longshore::core::name::Sha;
 use longshore::core::ports::{
     Checkout, Progress, Remote, RemoteCredentials, Revision, Source, SourceError,
 };
+use longshore::core::reference::Reference;
 use longshore::core::secret::Secret;
+use longshore::core::time::Timestamp;
 use longshore::source::Git;
 use ssh_server::SshServer;
 use std::ffi::OsString;
@@ -81,8 +85,18 @@ impl Scene {
         branch: &str,
         commit: Option<&str>,
     ) -> Result<String, SourceError> {
+        let branch = Reference::parse(branch, false).unwrap();
+        self.resolve_at(remote, branch, commit).await
+    }
+
+    async fn resolve_at(
+        &self,
+        remote: &Remote,
+        reference: Reference,
+        commit: Option<&str>,
+    ) -> Result<String, SourceError> {
         let revision = Revision {
-            branch: Branch::parse(branch).unwrap(),
+            reference,
             commit: commit.map(str::to_owned),
         };
         let sha = self.git.resolve(remote, &revision).await?;
@@ -99,8 +113,18 @@ impl Scene {
         sha: &str,
         id: Uuid,
     ) -> (Vec<String>, Result<Checkout, SourceError>) {
-        let (branch, sha) = (branch(), Sha::parse(sha).unwrap());
-        let mut work = self.git.checkout(remote, &branch, &sha, id);
+        self.checkout_at(remote, &branch(), sha, id).await
+    }
+
+    async fn checkout_at(
+        &self,
+        remote: &Remote,
+        reference: &Reference,
+        sha: &str,
+        id: Uuid,
+    ) -> (Vec<String>, Result<Checkout, SourceError>) {
+        let sha = Sha::parse(sha).unwrap();
+        let mut work = self.git.checkout(remote, reference, &sha, id);
         let mut lines = Vec::new();
         let mut result = None;
         while let Some(progress) = work.next().await {
@@ -120,8 +144,12 @@ fn environment() -> impl Iterator<Item = (OsString, OsString)> {
     std::env::vars_os()
 }
 
-fn branch() -> Branch {
-    Branch::parse("main").unwrap()
+fn branch() -> Reference {
+    Reference::parse("main", false).unwrap()
+}
+
+fn tag(name: &str) -> Reference {
+    Reference::parse(name, true).unwrap()
 }
 
 fn remote(url: impl Into<String>) -> Remote {

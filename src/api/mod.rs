@@ -1,15 +1,22 @@
 //! The HTTP side: one routes file, and a folder per dialect. A dialect parses a request into an `Action` and renders
 //! the `Reply`; it knows no store and no engine.
 
+mod answer;
 mod arrival;
 mod auth;
 mod bounds;
+mod door;
 mod follow;
 mod gitdev;
+mod gitlab;
 mod health;
 mod hook;
 mod hooks;
 mod metrics;
+mod number;
+mod page;
+mod parameters;
+mod path;
 mod sevalla;
 
 use crate::core::hook as core_hook;
@@ -52,6 +59,7 @@ pub type ReadBytes = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
 pub fn routes(api: Api) -> Router {
     let gitdev = gitdev::routes(&api);
     let router = sevalla::serve(Router::new(), &api);
+    let router = gitlab::serve(router, &api);
     router
         .nest("/v1", gitdev.clone())
         // A nest does not answer for its own path with a slash.

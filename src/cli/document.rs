@@ -104,6 +104,12 @@ pub struct Deployment {
     /// What could not be put back.
     #[serde(default)]
     pub restore_failed: Vec<String>,
+    /// Whether somebody else executed it and only told of it.
+    #[serde(default)]
+    pub recorded: bool,
+    /// Whether the branch is a tag.
+    #[serde(default)]
+    pub tag: bool,
 }
 
 /// What a rollback went back to.

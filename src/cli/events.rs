@@ -240,7 +240,15 @@ impl Look {
             "cancelled" => self.paint.yellow(&word),
             _ => self.paint.bold(&word),
         };
-        let phase = match event.phase.as_deref().map(clean) {
+        // The rest of such a phase says what the status says.
+        let phase = event
+            .phase
+            .as_deref()
+            .map(|phase| match phase.strip_prefix("recorded_") {
+                Some(_) => "recorded".to_owned(),
+                None => clean(phase),
+            });
+        let phase = match phase {
             Some(phase) if !phase.is_empty() && !same(&phase, &word) => format!(" ({phase})"),
             Some(_) | None => String::new(),
         };

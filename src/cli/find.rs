@@ -31,14 +31,14 @@ pub async fn deployment(session: &Session, typed: &str) -> Result<Document<Deplo
     }
 }
 
-/// The newest deployment of an app.
+/// The newest deployment of an app that was executed here, among the newest 100 of all: of others there is no log.
 pub async fn newest_of(
     session: &Session,
     app: &str,
     environment: Option<&str>,
 ) -> Result<Deployment, Error> {
     let filter = query(&[
-        ("limit", Some("1")),
+        ("limit", Some(NEWEST)),
         ("project_id", Some(app)),
         ("environment", environment),
     ]);
@@ -46,10 +46,21 @@ pub async fn newest_of(
         .client
         .get::<Page>(&format!("/v1/deployments{filter}"))
         .await?;
-    page.value.data.into_iter().next().ok_or_else(|| {
-        Error::refused(format!(
-            "'{app}' has no deployments yet; `longshore deploy {app}` makes the first"
-        ))
+    let all = page.value.data;
+    let others = all.len();
+    let mut executed = all.into_iter().filter(|deployment| !deployment.recorded);
+    executed.next().ok_or_else(|| {
+        Error::refused(if others == 0 {
+            format!("'{app}' has no deployments yet; `longshore deploy {app}` makes the first")
+        } else {
+            let looked_at = match others {
+                1 => "1 was".to_owned(),
+                many => format!("{many} were"),
+            };
+            format!(
+                "the newest deployments of '{app}' ({looked_at} looked at) were executed elsewhere and only recorded here: they have no log"
+            )
+        })
     })
 }
 

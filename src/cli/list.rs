@@ -10,6 +10,7 @@ use clap::Args;
 /// Arguments of `longshore ls`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
+\"recorded\" behind a status: somebody else deployed it and told longshore of it.
 At a narrow terminal columns are left out and texts shortened, never ids; in a pipe all is whole.
 
 With --json: {\"data\": [deployment], \"meta\": {\"total\", \"limit\", \"offset\"}}
@@ -97,10 +98,10 @@ pub async fn run(session: &Session, args: &ListArgs) -> Result<Exit, Error> {
 }
 
 fn row(deployment: &Deployment, to_a_person: bool) -> Vec<String> {
-    let status = if deployment.superseded {
-        "superseded"
-    } else {
-        deployment.status.as_str()
+    let status = match (deployment.status.as_str(), deployment.superseded) {
+        (_, true) => "superseded".to_owned(),
+        (word, false) if deployment.recorded => format!("{word} (recorded)"),
+        (word, false) => word.to_owned(),
     };
     let release = match (deployment.release, deployment.live) {
         (Some(number), true) => format!("{number} (live)"),
@@ -108,12 +109,14 @@ fn row(deployment: &Deployment, to_a_person: bool) -> Vec<String> {
         (None, _) => String::new(),
     };
     let took = match (deployment.created_at, deployment.completed_at) {
+        // What was reported only when it had ended took nobody knows how long.
+        (Some(from), Some(to)) if deployment.recorded && from == to => String::new(),
         (Some(from), Some(to)) => moment::duration(moment::between(from, to)),
         (_, None) | (None, _) => String::new(),
     };
     vec![
         deployment.id.clone(),
-        status.to_owned(),
+        status,
         deployment.app.clone(),
         deployment.environment.clone(),
         version(deployment),

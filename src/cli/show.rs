@@ -47,7 +47,13 @@ fn block(deployment: &Deployment, now: Option<Timestamp>, paint: Paint) -> Strin
         Status::Cancelled => paint.yellow(word),
         Status::Queued | Status::Building | Status::Deploying => paint.bold(word),
     };
-    let mut lines = vec![format!("{} {status}", paint.bold(&clean(&deployment.id)))];
+    let recorded = if deployment.recorded {
+        ", recorded"
+    } else {
+        ""
+    };
+    let id = paint.bold(&clean(&deployment.id));
+    let mut lines = vec![format!("{id} {status}{recorded}")];
     let mut row = |name: &str, value: Option<String>| {
         let value = value.filter(|value| !value.is_empty());
         lines.extend(value.map(|value| format!("  {} {value}", paint.dim(&format!("{name:<12}")))));
@@ -55,7 +61,8 @@ fn block(deployment: &Deployment, now: Option<Timestamp>, paint: Paint) -> Strin
     row("app", Some(clean(&deployment.app)));
     row("environment", Some(clean(&deployment.environment)));
     row("image", deployment.image.as_deref().map(clean));
-    row("branch", deployment.branch.as_deref().map(clean));
+    let kind = if deployment.tag { "tag" } else { "branch" };
+    row(kind, deployment.branch.as_deref().map(clean));
     row("commit", deployment.commit_sha.as_deref().map(clean));
     let said = |c: &Commit| format!("{} ({})", clean(&c.message), clean(&c.author));
     row("", deployment.commit.as_ref().map(said));
@@ -72,13 +79,18 @@ fn block(deployment: &Deployment, now: Option<Timestamp>, paint: Paint) -> Strin
         "release",
         deployment.release.map(|number| format!("{number}{live}")),
     );
-    row(
-        "created",
-        deployment
-            .created_at
-            .map(time)
-            .map(|at| format!("{at}{}", asked(deployment))),
-    );
+    let created = deployment.created_at.map(time);
+    if deployment.recorded {
+        let by = deployment.created_by.as_deref().map(clean);
+        let by = by.map_or(String::new(), |who| format!(", by {who}"));
+        row("reported", created.map(|at| format!("{at}{by}")));
+        row("executed", Some(ELSEWHERE.to_owned()));
+    } else {
+        row(
+            "created",
+            created.map(|at| format!("{at}{}", asked(deployment))),
+        );
+    }
     row("ended", deployment.completed_at.map(time));
     row(
         "cancelled by",
@@ -101,6 +113,9 @@ fn block(deployment: &Deployment, now: Option<Timestamp>, paint: Paint) -> Strin
     lines.extend(summary::restore_lines(deployment, paint));
     lines.join("\n")
 }
+
+/// What is to be known of a deployment that was only recorded.
+const ELSEWHERE: &str = "elsewhere; longshore was only told of it and has no log";
 
 fn asked(deployment: &Deployment) -> String {
     let by = deployment

@@ -10,11 +10,19 @@ use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+/// How many deployments are asked for at a time: the largest page the API gives.
+const PAGE: u64 = 100;
+
+/// How many of a state are looked through. Of those executed here few are unfinished; what others only reported to be
+/// under way may never be reported to have ended.
+const LOOKED_AT: u64 = 1000;
+
 /// Arguments of `longshore status`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 With --json: {\"place\", \"client\", \"version\", \"status\": \"ok\"|\"unavailable\", \"reasons\": [...],
-\"queued\", \"running\"}; the two numbers are null where the token may not see deployments.
+\"queued\", \"running\"}; the two numbers are null where the token may not see deployments. What was
+only recorded is not counted.
 
 Exit status: 0 it is well, 1 it is not, 4 it cannot be reached
 
@@ -87,20 +95,28 @@ pub async fn run(session: &Session, _: &StatusArgs) -> Result<Exit, Error> {
     })
 }
 
-/// How many deployments are in that state; `None` if one may not see them.
+/// How many deployments that are executed here are in that state; `None` if one may not see them, or if so many were
+/// reported to be in it that nobody wants to look through them.
 async fn count(session: &Session, status: &str) -> Option<u64> {
-    let filter = query(&[("limit", Some("1")), ("status", Some(status))]);
-    let path = format!("/v1/deployments{filter}");
-    Some(
-        session
-            .client
-            .get::<Page>(&path)
-            .await
-            .ok()?
-            .value
-            .meta
-            .total,
-    )
+    let mut offset = 0;
+    let mut recorded = 0;
+    while offset < LOOKED_AT {
+        let (limit, from) = (PAGE.to_string(), offset.to_string());
+        let filter = query(&[
+            ("limit", Some(&limit)),
+            ("offset", Some(&from)),
+            ("status", Some(status)),
+        ]);
+        let path = format!("/v1/deployments{filter}");
+        let page = session.client.get::<Page>(&path).await.ok()?.value;
+        let elsewhere = page.data.iter().filter(|deployment| deployment.recorded);
+        recorded += elsewhere.count() as u64;
+        offset += PAGE;
+        if offset >= page.meta.total {
+            return Some(page.meta.total.saturating_sub(recorded));
+        }
+    }
+    None
 }
 
 struct Seen {

@@ -4,7 +4,9 @@ use super::error::Error;
 use super::id::{AppSerial, EnvironmentSerial, PrincipalSerial};
 use super::rate::{Exceeded, RatePlan};
 use super::time::Timestamp;
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// What a caller may do; each includes the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -66,6 +68,32 @@ pub struct Caller {
     pub expires_at: Option<Timestamp>,
 }
 
+/// Parameters of a query or a form that carry a token, in GitLab's dialect. They are in no answer and no log.
+pub const TOKEN_PARAMETERS: [&str; 3] = ["private_token", "access_token", "job_token"];
+
+/// A path with its query as it may be logged: the values of [`TOKEN_PARAMETERS`] are masked.
+#[must_use]
+pub fn shown(target: &str) -> Cow<'_, str> {
+    let Some((path, query)) = target.split_once('?') else {
+        return Cow::Borrowed(target);
+    };
+    let is_token = |pair: &str| {
+        // Any character of a name may be written as a code.
+        let name = pair.split('=').next().unwrap_or_default();
+        let name = percent_decode_str(name).decode_utf8_lossy();
+        TOKEN_PARAMETERS.contains(&&*name)
+    };
+    if !query.split('&').any(is_token) {
+        return Cow::Borrowed(target);
+    }
+    let masked = |pair: &str| match pair.split_once('=') {
+        Some((name, _)) if is_token(pair) => format!("{name}=***"),
+        Some(_) | None => pair.to_owned(),
+    };
+    let pairs: Vec<String> = query.split('&').map(masked).collect();
+    Cow::Owned(format!("{path}?{}", pairs.join("&")))
+}
+
 /// Where a request came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -109,6 +137,36 @@ impl Reach {
             Self::All => true,
             Self::App(only) => only == app,
             Self::Environment(only, there) => only == app && there == environment,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_value_of_a_parameter_that_carries_a_token_is_masked() {
+        for (target, expected) in [
+            (
+                "/api/v4/user?private_token=t0ken",
+                "/api/v4/user?private_token=***",
+            ),
+            (
+                "/a?x=1&access_token=t0ken&job_token=t0ken&y",
+                "/a?x=1&access_token=***&job_token=***&y",
+            ),
+            ("/a?private%5Ftoken=t0ken", "/a?private%5Ftoken=***"),
+            ("/a?private_token=a=t0ken", "/a?private_token=***"),
+            (
+                "/a?private_token=?&private_token=t0ken",
+                "/a?private_token=***&private_token=***",
+            ),
+            ("/a?private_token&token=b", "/a?private_token&token=b"),
+            ("/private_token=b", "/private_token=b"),
+            ("/a?status=success", "/a?status=success"),
+        ] {
+            assert_eq!(shown(target), expected);
         }
     }
 }

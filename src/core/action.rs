@@ -13,14 +13,13 @@ use super::hook::{HookRequest, HookView};
 use super::id::{AppSerial, DeploymentSerial, OperationSerial};
 pub use super::listing::{DeploymentRef, ListDeployments, Order, StateFilter};
 use super::measure::Measurements;
-use super::name::{
-    AppName, Branch, EnvironmentName, ImageReference, ProjectPath, Sha, VariableName,
-};
+use super::name::{AppName, EnvironmentName, ImageReference, ProjectPath, Sha, VariableName};
 use super::planned::Planned;
 use super::process::ProcessView;
 use super::project::{ListProjects, ProjectRef, ProjectView};
 use super::rate::RatePlan;
 use super::recorded::{Record, RecordedView, ReportedState};
+use super::reference::Reference;
 use super::reload::Reloaded;
 use super::retention::Collection;
 use super::route::{Domain, TakenOver};
@@ -209,8 +208,9 @@ impl std::fmt::Display for AppRef {
 pub enum Target {
     /// What the configuration says: its image, or its branch, at this commit (7 to 40 digits) if not the head.
     Configured(Option<String>),
-    /// A branch of the app's repository, at this commit as the caller spelled it (lower-cased) if not the head.
-    Branch(Branch, Option<String>),
+    /// A branch or tag of the app's repository, at this commit as the caller spelled it (lower-cased) if not the head or
+    /// what the tag names.
+    Reference(Reference, Option<String>),
     /// An image.
     Image(ImageReference),
     /// Nothing was named: an app that runs an image takes the configured one, one that is built needs a branch.
@@ -385,6 +385,10 @@ pub enum Reply {
 
 /// A deployment in a list.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most of a page are of the larger kind, and a page is short"
+)]
 pub enum Listed {
     /// It was, or will be, executed here.
     Executed(DeploymentView),
@@ -534,8 +538,8 @@ pub struct Origin {
     pub image: Option<String>,
     /// The repository's URL when its turn came.
     pub repository: Option<String>,
-    /// For a rollback or a restart: the branch that the commit was built from.
-    pub branch: Option<Branch>,
+    /// For a rollback or a restart: the branch or tag that the commit was built from.
+    pub reference: Option<Reference>,
     /// For these, too: what git tells of that commit.
     pub commit: Option<CommitInfo>,
 }

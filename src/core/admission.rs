@@ -263,7 +263,7 @@ mod tests {
 
     fn commit(digit: char) -> Wanted {
         Wanted::Commit {
-            branch: Branch::parse("main").unwrap(),
+            reference: Branch::parse("main").unwrap().into(),
             sha: sha(digit),
             asked: None,
         }

@@ -15,7 +15,8 @@
 
 use super::failure::Failure;
 use super::id::{AppSerial, DeploymentSerial, EnvironmentSerial, PrincipalSerial, ReleaseSerial};
-use super::name::{Branch, ImageReference, Sha, VariableName};
+use super::name::{ImageReference, Sha, VariableName};
+use super::reference::Reference;
 use super::secret::Secret;
 use super::spec::SourceSpec;
 use super::time::Timestamp;
@@ -74,11 +75,12 @@ pub enum Trigger {
 pub enum Wanted {
     /// A commit, built.
     Commit {
-        /// The branch it was found on.
-        branch: Branch,
+        /// The branch or tag it was found on.
+        reference: Reference,
         /// The commit, resolved when the deployment was accepted.
         sha: Sha,
-        /// How the caller spelled the commit, lower-cased; absent if it was the branch's head.
+        /// How the caller spelled the commit, lower-cased; absent if it was the branch's head or what the tag
+        /// names.
         asked: Option<String>,
     },
     /// An image, pulled.
@@ -98,6 +100,9 @@ pub struct CommitInfo {
     pub author: String,
     /// The author's mail address; may be empty.
     pub author_email: String,
+    /// When it was committed; absent where it was kept before that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub committed_at: Option<Timestamp>,
 }
 
 /// How many characters of a commit's message are kept (Sevalla's contract).
@@ -412,7 +417,7 @@ mod tests {
 
     fn commit() -> Wanted {
         Wanted::Commit {
-            branch: Branch::parse("main").unwrap(),
+            reference: Reference::parse("main", false).unwrap(),
             sha: Sha::parse(&"a".repeat(40)).unwrap(),
             asked: None,
         }

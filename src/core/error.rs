@@ -102,7 +102,15 @@ pub enum Error {
         /// The remote.
         repository: String,
     },
-    /// The commit does not exist, is ambiguous, or is not on the branch.
+    /// The remote has no such tag.
+    #[error("tag '{tag}' does not exist in {repository}")]
+    TagNotFound {
+        /// The tag.
+        tag: String,
+        /// The remote.
+        repository: String,
+    },
+    /// The commit does not exist, is ambiguous, or is not on the branch or in the tag's history.
     #[error("{message}")]
     CommitNotFound {
         /// The commit as it was asked for.

@@ -33,6 +33,7 @@ pub mod project;
 pub mod rate;
 pub mod recorded;
 pub mod redact;
+pub mod reference;
 pub mod release;
 pub mod reload;
 pub mod restored;

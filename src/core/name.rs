@@ -64,6 +64,8 @@ names! {
     ProjectPath = project_path;
     /// A branch, by the rules of `git check-ref-format --branch`, at most 255 bytes.
     Branch = branch;
+    /// A tag; the same rules as a branch's.
+    Tag = branch;
     /// An environment variable's name: `[A-Za-z_][A-Za-z0-9_]*`, at most 255.
     VariableName = variable;
     /// An image reference: `[host[:port]/]path[:tag][@sha256:…]`.
@@ -182,10 +184,10 @@ fn branch(text: &str) -> Result<(), InvalidName> {
         || text.ends_with('.')
         || text.split('/').any(bad_part)
     {
-        return refuse("is not a valid git branch name");
+        return refuse("is not a valid git name");
     }
     if text == "HEAD" {
-        return refuse("must be a branch, not HEAD");
+        return refuse("must not be HEAD");
     }
     Ok(())
 }

@@ -2,7 +2,8 @@
 
 use super::admission::{Desired, Entry, Standing, Verdict};
 use super::deployment::{Step, Wanted};
-use super::name::{AppName, Branch, EnvironmentName, ProcessName, Sha};
+use super::name::{AppName, EnvironmentName, ProcessName, Sha};
+use super::reference::Reference;
 use super::route::Domain;
 use super::spec::{Mount, RunSpec, Strategy};
 
@@ -38,8 +39,8 @@ pub struct Planned {
 /// What would become live, as far as that is known before it is made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlannedVersion {
-    /// The branch.
-    pub branch: Option<Branch>,
+    /// The branch or tag.
+    pub reference: Option<Reference>,
     /// The commit, resolved.
     pub commit: Option<Sha>,
     /// The image, where none is built.
@@ -219,8 +220,8 @@ impl PlannedVersion {
     #[must_use]
     pub fn of(wanted: &Wanted) -> Self {
         match wanted {
-            Wanted::Commit { branch, sha, .. } => Self {
-                branch: Some(branch.clone()),
+            Wanted::Commit { reference, sha, .. } => Self {
+                reference: Some(reference.clone()),
                 commit: Some(sha.clone()),
                 ..Self::default()
             },

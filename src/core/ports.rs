@@ -6,7 +6,8 @@
 use super::container::OutputCursor;
 use super::deployment::CommitInfo;
 use super::log::Stream;
-use super::name::{Branch, ImageReference, Sha, VariableName};
+use super::name::{ImageReference, Sha, VariableName};
+use super::reference::Reference;
 use super::release::Image;
 use super::route::Table;
 use super::secret::Secret;
@@ -72,9 +73,10 @@ pub enum RemoteCredentials {
 /// Which commit is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revision {
-    /// The branch.
-    pub branch: Branch,
-    /// 7 to 40 lower-case digits of a commit that must be reachable from the branch; the head if absent.
+    /// The branch or tag.
+    pub reference: Reference,
+    /// 7 to 40 lower-case digits of a commit that must be reachable from it; the branch's head or the tag's commit if
+    /// absent.
     pub commit: Option<String>,
 }
 
@@ -98,7 +100,7 @@ pub trait Source: Send + Sync {
     fn checkout<'a>(
         &'a self,
         remote: &'a Remote,
-        branch: &'a Branch,
+        reference: &'a Reference,
         sha: &'a Sha,
         tree: Uuid,
     ) -> Work<'a, Checkout, SourceError>;
@@ -125,6 +127,9 @@ pub enum SourceError {
     /// The remote has no such branch.
     #[error("branch '{0}' does not exist")]
     NoSuchBranch(String),
+    /// The remote has no such tag.
+    #[error("tag '{0}' does not exist")]
+    NoSuchTag(String),
     /// No commit begins with these digits.
     #[error("no commit {0} in the repository")]
     NoSuchCommit(String),
@@ -138,6 +143,14 @@ pub enum SourceError {
         commit: String,
         /// The branch.
         branch: String,
+    },
+    /// The commit exists and cannot be reached from the tag.
+    #[error("commit {commit} is not in the history of tag '{tag}'")]
+    NotInTag {
+        /// The commit.
+        commit: String,
+        /// The tag.
+        tag: String,
     },
     /// The remote refused us: credentials missing, wrong or too small, or the repository hidden from us.
     #[error("the remote refused access: {0}")]

@@ -14,7 +14,7 @@ impl Walk<'_> {
         interrupt: &Interrupt,
         step: Step,
     ) -> Result<Checkout, Stop> {
-        let (Wanted::Commit { branch, sha, .. }, Some(remote)) =
+        let (Wanted::Commit { reference, sha, .. }, Some(remote)) =
             (&self.deployment.request.wanted, &self.secrets.remote)
         else {
             return Err(
@@ -22,7 +22,7 @@ impl Walk<'_> {
             );
         };
         let source = &self.agent.ports.source;
-        let work = source.checkout(remote, branch, sha, self.deployment.id);
+        let work = source.checkout(remote, reference, sha, self.deployment.id);
         match interrupt.race(self.journal.follow(step, work)).await? {
             Ok(Some(checkout)) => Ok(checkout),
             Ok(None) => Err(failures::internal("the checkout ended without a result").into()),

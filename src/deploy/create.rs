@@ -8,8 +8,9 @@ use crate::core::action::{AppRef, CreateDeployment, Reply, Target};
 use crate::core::admission::DeniedReason;
 use crate::core::deployment::{Request, Wanted};
 use crate::core::error::Error;
-use crate::core::name::{Branch, EnvironmentName, Sha};
+use crate::core::name::{EnvironmentName, Sha};
 use crate::core::ports::{Revision, SourceError};
+use crate::core::reference::Reference;
 use crate::core::spec::{GitSource, SourceSpec, Spec};
 use crate::core::time::Timestamp;
 use crate::store::{Created, NewDeployment, NoTarget, Place, PlaceError, SecretError};
@@ -195,14 +196,16 @@ impl Agent {
                 Ok(Wanted::Image(image.reference.clone()))
             }
             (SourceSpec::Image(_), Target::Image(reference)) => Ok(Wanted::Image(reference)),
-            (SourceSpec::Image(_), Target::Branch(..)) => Err(on_image("branch")),
+            (SourceSpec::Image(_), Target::Reference(reference, _)) => {
+                Err(on_image(if reference.is_tag() { "tag" } else { "branch" }))
+            }
             (SourceSpec::Image(_), Target::Configured(Some(_))) => Err(on_image("commit_sha")),
             (SourceSpec::Git(git), Target::Configured(commit)) => {
-                self.resolve_commit(place, git, git.branch.clone(), commit)
+                self.resolve_commit(place, git, git.branch.clone().into(), commit)
                     .await
             }
-            (SourceSpec::Git(git), Target::Branch(branch, commit)) => {
-                self.resolve_commit(place, git, branch, commit).await
+            (SourceSpec::Git(git), Target::Reference(reference, commit)) => {
+                self.resolve_commit(place, git, reference, commit).await
             }
             (SourceSpec::Git(_), Target::Unnamed) => Err(Error::Missing("branch")),
             (SourceSpec::Git(_), Target::Image(_)) => Err(Error::Invalid {
@@ -245,7 +248,7 @@ impl Agent {
         &self,
         place: &Place,
         git: &GitSource,
-        branch: Branch,
+        reference: Reference,
         commit: Option<String>,
     ) -> Result<Wanted, Error> {
         let remote = self
@@ -256,11 +259,11 @@ impl Agent {
                     Error::Unavailable(error.to_string())
                 }
             })?;
-        let revision = Revision { branch, commit };
+        let revision = Revision { reference, commit };
         let resolved = self.ports.source.resolve(&remote, &revision).await;
         let sha = resolved.map_err(|error| refused(error, &remote.url, &revision))?;
         Ok(Wanted::Commit {
-            branch: revision.branch,
+            reference: revision.reference,
             sha,
             asked: revision.commit,
         })
@@ -280,7 +283,7 @@ fn seen_head(wanted: &Wanted, source: &SourceSpec) -> Option<Sha> {
     match (wanted, source) {
         (
             Wanted::Commit {
-                branch,
+                reference: Reference::Branch(branch),
                 sha,
                 asked: None,
             },
@@ -312,9 +315,14 @@ fn refused(error: SourceError, url: &str, revision: &Revision) -> Error {
             branch,
             repository: url.to_owned(),
         },
+        SourceError::NoSuchTag(tag) => Error::TagNotFound {
+            tag,
+            repository: url.to_owned(),
+        },
         SourceError::NoSuchCommit(_)
         | SourceError::AmbiguousCommit(_)
-        | SourceError::NotOnBranch { .. } => Error::CommitNotFound {
+        | SourceError::NotOnBranch { .. }
+        | SourceError::NotInTag { .. } => Error::CommitNotFound {
             commit: revision.commit.clone().unwrap_or_default(),
             message: error.to_string(),
         },

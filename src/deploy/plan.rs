@@ -104,7 +104,7 @@ impl Agent {
                 let release = self.store.release(*serial).map_err(internal)?;
                 let image = release.content.image.reference;
                 Ok(PlannedVersion {
-                    branch: None,
+                    reference: None,
                     image: release.content.sha.is_none().then_some(image),
                     commit: release.content.sha,
                     release: Some(release.number),

@@ -9,6 +9,7 @@ use super::modules::{self, MOST, Module};
 use super::place::Place;
 use super::program::Program;
 use crate::core::ports::SourceError;
+use crate::core::reference::Reference;
 use std::path::{Path, PathBuf};
 
 /// What all parts of a checkout share.
@@ -25,14 +26,14 @@ pub(super) struct Walk<'a> {
 /// A commit, where it comes from and where its tree goes.
 struct Part<'a> {
     mirror: Mirror<'a>,
-    origin: Origin,
+    origin: Origin<'a>,
     sha: String,
     tree: PathBuf,
 }
 
-enum Origin {
-    /// The remote itself; the commit should be on this branch.
-    Branch(String),
+enum Origin<'a> {
+    /// The remote itself; the commit should be on this branch or in the history of this tag.
+    Reference(&'a Reference),
     /// A submodule's remote. The path is for messages, from the root of the whole tree.
     Module { path: String, address: Address },
 }
@@ -42,13 +43,13 @@ impl<'a> Walk<'a> {
     pub(super) async fn write(
         &self,
         mirror: Mirror<'a>,
-        branch: &str,
+        reference: &'a Reference,
         sha: &str,
         tree: &Path,
     ) -> Result<(), Fault> {
         let root = Part {
             mirror,
-            origin: Origin::Branch(branch.to_owned()),
+            origin: Origin::Reference(reference),
             sha: sha.to_owned(),
             tree: tree.to_owned(),
         };
@@ -73,7 +74,7 @@ impl<'a> Walk<'a> {
 
     fn module(&self, parent: &Part<'a>, module: Module) -> Result<Part<'a>, Fault> {
         let (path, address) = match &parent.origin {
-            Origin::Branch(_) => (module.path.clone(), self.access.remote()),
+            Origin::Reference(_) => (module.path.clone(), self.access.remote()),
             Origin::Module { path, address } => (format!("{path}/{}", module.path), address),
         };
         let address = address
@@ -124,7 +125,7 @@ impl<'a> Walk<'a> {
     async fn fetch_and_write(&self, part: &Part<'_>) -> Result<(), Fault> {
         if !part.mirror.has(&part.sha).await? {
             match &part.origin {
-                Origin::Branch(branch) => self.fetch_from_branch(part, branch).await?,
+                Origin::Reference(reference) => self.fetch_root(part, reference).await?,
                 Origin::Module { path, address } => self.fetch_module(part, path, address).await?,
             }
             part.mirror.tidy(self.lines).await?;
@@ -134,23 +135,29 @@ impl<'a> Walk<'a> {
             .await
     }
 
-    /// The branch may have been moved or deleted since the commit was resolved: then the commit itself is asked
+    /// The branch or tag may have been moved or deleted since the commit was resolved: then the commit itself is asked
     /// for, which many remotes give out for a while.
-    async fn fetch_from_branch(&self, part: &Part<'_>, branch: &str) -> Result<(), Fault> {
+    async fn fetch_root(&self, part: &Part<'_>, reference: &Reference) -> Result<(), Fault> {
         let (access, mirror, sha) = (self.access, &part.mirror, &part.sha);
         let remote = access.remote();
+        let (named, away) = match reference {
+            Reference::Branch(branch) => (branch.to_string(), format!("on {branch}")),
+            Reference::Tag(tag) => (format!("tag {tag}"), format!("in the history of tag {tag}")),
+        };
         self.lines
-            .tell(format!("Fetching {branch} of {}", remote.as_str()))
+            .tell(format!("Fetching {named} of {}", remote.as_str()))
             .await;
-        let gone = match mirror.fetch_branch(access, branch, self.lines).await {
+        let gone = match mirror.fetch_reference(access, reference, self.lines).await {
             Ok(()) if mirror.has(sha).await? => return Ok(()),
             Ok(()) => SourceError::NoSuchCommit(sha.clone()).into(),
-            Err(fault @ Fault::Known(SourceError::NoSuchBranch(_))) => fault,
+            Err(fault @ Fault::Known(SourceError::NoSuchBranch(_) | SourceError::NoSuchTag(_))) => {
+                fault
+            }
             Err(fault) => return Err(fault),
         };
         self.lines
             .tell(format!(
-                "{} is not on {branch} any more; asking for the commit itself",
+                "{} is not {away} any more; asking for the commit itself",
                 short(sha)
             ))
             .await;
@@ -210,9 +217,11 @@ impl Part<'_> {
             Fault::Known(SourceError::Failed(text)) => failed(named(text)),
             Fault::Known(
                 error @ (SourceError::NoSuchBranch(_)
+                | SourceError::NoSuchTag(_)
                 | SourceError::NoSuchCommit(_)
                 | SourceError::AmbiguousCommit(_)
-                | SourceError::NotOnBranch { .. }),
+                | SourceError::NotOnBranch { .. }
+                | SourceError::NotInTag { .. }),
             ) => failed(named(format!("{error}; was it pushed?"))),
         }
     }
@@ -222,7 +231,9 @@ impl Part<'_> {
 fn is_absence(fault: &Fault) -> bool {
     matches!(
         fault,
-        Fault::Known(SourceError::NoSuchCommit(_) | SourceError::NoSuchBranch(_))
+        Fault::Known(
+            SourceError::NoSuchCommit(_) | SourceError::NoSuchBranch(_) | SourceError::NoSuchTag(_)
+        )
     )
 }
 

@@ -116,8 +116,13 @@ pub(super) fn explain(lines: &[String]) -> Fault {
             .split([' ', ';'])
             .next()
             .unwrap_or_default();
-        let branch = name.strip_prefix("refs/heads/").unwrap_or(name);
-        SourceError::NoSuchBranch(branch.to_owned()).into()
+        match name.strip_prefix("refs/tags/") {
+            Some(tag) => SourceError::NoSuchTag(tag.to_owned()).into(),
+            None => {
+                let branch = name.strip_prefix("refs/heads/").unwrap_or(name);
+                SourceError::NoSuchBranch(branch.to_owned()).into()
+            }
+        }
     } else if lower.contains("host key verification failed")
         || lower.contains("host identification has changed")
     {
@@ -179,11 +184,16 @@ pub(super) fn redacted(error: SourceError, redactor: &Redactor) -> SourceError {
     let clear = |text| redactor.redact(text);
     match error {
         SourceError::NoSuchBranch(text) => SourceError::NoSuchBranch(clear(text)),
+        SourceError::NoSuchTag(text) => SourceError::NoSuchTag(clear(text)),
         SourceError::NoSuchCommit(text) => SourceError::NoSuchCommit(clear(text)),
         SourceError::AmbiguousCommit(text) => SourceError::AmbiguousCommit(clear(text)),
         SourceError::NotOnBranch { commit, branch } => SourceError::NotOnBranch {
             commit: clear(commit),
             branch: clear(branch),
+        },
+        SourceError::NotInTag { commit, tag } => SourceError::NotInTag {
+            commit: clear(commit),
+            tag: clear(tag),
         },
         SourceError::AccessDenied(text) => SourceError::AccessDenied(clear(text)),
         SourceError::Unreachable(text) => SourceError::Unreachable(clear(text)),
@@ -206,9 +216,11 @@ mod tests {
             Fault::Full(_) => "full",
             Fault::Known(error) => match error {
                 SourceError::NoSuchBranch(_) => "no branch",
+                SourceError::NoSuchTag(_) => "no tag",
                 SourceError::NoSuchCommit(_) => "no commit",
                 SourceError::AmbiguousCommit(_) => "ambiguous",
                 SourceError::NotOnBranch { .. } => "not on branch",
+                SourceError::NotInTag { .. } => "not in tag",
                 SourceError::AccessDenied(_) => "denied",
                 SourceError::Unreachable(_) => "unreachable",
                 SourceError::DiskFull { .. } => "full",
@@ -224,6 +236,7 @@ mod tests {
                 "fatal: couldn't find remote ref refs/heads/nope",
                 "no branch",
             ),
+            ("fatal: couldn't find remote ref refs/tags/v1", "no tag"),
             ("fatal: Authentication failed for 'https://h/a/'", "denied"),
             (
                 "fatal: could not read Username for 'https://h': terminal prompts disabled",

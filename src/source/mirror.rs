@@ -10,11 +10,13 @@ use super::access::Access;
 use super::address::Address;
 use super::fault::Fault;
 use super::lines::Lines;
-use super::place::{Place, branch_ref, private_dir};
+use super::place::{Place, private_dir, reference_ref};
 use super::program::{Answer, Call, Program};
 use super::tree::remove_all;
 use crate::core::deployment::{CommitInfo, MAX_MESSAGE};
 use crate::core::log::clean;
+use crate::core::reference::Reference;
+use crate::core::time::Timestamp;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -88,14 +90,18 @@ impl<'a> Mirror<'a> {
         Ok(())
     }
 
-    /// Brings the branch up to date; what it was before is forgotten.
-    pub(super) async fn fetch_branch(
+    /// Brings the branch or tag up to date; what it was before is forgotten.
+    pub(super) async fn fetch_reference(
         &self,
         access: &Access,
-        branch: &str,
+        reference: &Reference,
         lines: &Lines,
     ) -> Result<(), Fault> {
-        let refs = [format!("+refs/heads/{branch}:{}", branch_ref(branch))];
+        let refs = [format!(
+            "+{}:{}",
+            reference.full(),
+            reference_ref(reference)
+        )];
         self.fetch(access, access.remote(), &[], &refs, lines).await
     }
 
@@ -159,8 +165,9 @@ impl<'a> Mirror<'a> {
     /// The commits whose ids begin with these digits.
     pub(super) async fn commits_beginning_with(&self, digits: &str) -> Result<Vec<String>, Fault> {
         if digits.len() == 40 {
-            let found = self.has(digits).await?.then(|| digits.to_owned());
-            return Ok(found.into_iter().collect());
+            // An annotated tag has an id of its own, which is no commit's although it leads to one.
+            let is_commit = self.has(digits).await? && self.kind(digits).await? == "commit";
+            return Ok(is_commit.then(|| digits.to_owned()).into_iter().collect());
         }
         let call = Call::new(["rev-parse", &format!("--disambiguate={digits}")]);
         let objects = self.ask(call).await?.success()?;
@@ -181,9 +188,9 @@ impl<'a> Mirror<'a> {
         Ok(String::from_utf8_lossy(&kind).trim().to_owned())
     }
 
-    /// Whether the commit is in the branch's history, as the branch was last fetched.
-    pub(super) async fn is_on_branch(&self, sha: &str, branch: &str) -> Result<bool, Fault> {
-        let head = branch_ref(branch);
+    /// Whether the commit is in the history of the branch or tag, as that was last fetched.
+    pub(super) async fn is_reachable(&self, sha: &str, from: &Reference) -> Result<bool, Fault> {
+        let head = reference_ref(from);
         let answer = self
             .ask(Call::new(["merge-base", "--is-ancestor", sha, &head]))
             .await?;
@@ -201,7 +208,7 @@ impl<'a> Mirror<'a> {
             "-1",
             "--no-show-signature",
             "--encoding=UTF-8",
-            "--format=%an%n%ae%n%B",
+            "--format=%an%n%ae%n%ct%n%B",
             sha,
             "--",
         ]);
@@ -209,11 +216,14 @@ impl<'a> Mirror<'a> {
         let mut lines = text.split(|byte| *byte == b'\n').map(clean);
         let author = lines.next().unwrap_or_default();
         let author_email = lines.next().unwrap_or_default();
+        let committed = lines.next().and_then(|seconds| seconds.parse().ok());
+        let millis = |seconds: i64| seconds.checked_mul(1000).map(Timestamp);
         let message: String = lines.collect::<Vec<_>>().join("\n");
         Ok(CommitInfo {
             message: message.trim().chars().take(MAX_MESSAGE).collect(),
             author,
             author_email,
+            committed_at: committed.and_then(millis),
         })
     }
 

@@ -16,11 +16,12 @@ mod program;
 mod resolve;
 mod tree;
 
-use crate::core::name::{Branch, Sha};
+use crate::core::name::Sha;
 use crate::core::ports::{
     Checkout, RESOLVE_LIMIT, Remote, RemoteCredentials, Revision, Source, SourceError, Work,
 };
 use crate::core::redact::Redactor;
+use crate::core::reference::Reference;
 use access::Access;
 use address::Address;
 use async_trait::async_trait;
@@ -119,7 +120,7 @@ impl Git {
             digits => digits,
         };
         let access = self.access(remote)?;
-        let head = resolve::head(&self.program, &access, &revision.branch).await?;
+        let head = resolve::head(&self.program, &access, &revision.reference).await?;
         supported(&head)?;
         let sha = match digits {
             None => head,
@@ -130,9 +131,14 @@ impl Git {
                 let mirror = self.mirror(&remote.project);
                 let was_there = mirror.is_there();
                 let patience = self.resolve_limit / 3;
-                let found =
-                    resolve::commit_on_branch(&mirror, &access, &revision.branch, digits, patience)
-                        .await;
+                let found = resolve::commit_reachable(
+                    &mirror,
+                    &access,
+                    &revision.reference,
+                    digits,
+                    patience,
+                )
+                .await;
                 if let Err(Fault::Full(said)) = found {
                     let free = self.place.free();
                     mirror.give_back(was_there).await?;
@@ -149,7 +155,7 @@ impl Git {
     async fn bring(
         &self,
         remote: &Remote,
-        branch: &Branch,
+        reference: &Reference,
         sha: &Sha,
         id: Uuid,
         lines: &Lines,
@@ -177,9 +183,7 @@ impl Git {
             lines,
         };
         let mirror = self.mirror(&remote.project);
-        let written = walk
-            .write(mirror, branch.as_str(), sha.as_str(), &tree)
-            .await;
+        let written = walk.write(mirror, reference, sha.as_str(), &tree).await;
         if let Err(Fault::Known(SourceError::DiskFull { .. })) = written {
             tree::discard(&self.place, id).await?;
         }
@@ -204,13 +208,13 @@ impl Source for Git {
     fn checkout<'a>(
         &'a self,
         remote: &'a Remote,
-        branch: &'a Branch,
+        reference: &'a Reference,
         sha: &'a Sha,
         tree: Uuid,
     ) -> Work<'a, Checkout, SourceError> {
         lines::work(move |lines| {
             Box::pin(async move {
-                self.bring(remote, branch, sha, tree, &lines)
+                self.bring(remote, reference, sha, tree, &lines)
                     .await
                     .map_err(|fault| self.rim(remote, fault))
             })
@@ -274,8 +278,8 @@ fn too_long(limit: Duration, revision: &Revision) -> SourceError {
     SourceError::Unreachable(match revision.commit {
         None => format!("it took longer than {limit}"),
         Some(_) => format!(
-            "it took longer than {limit}; looking for a commit needs the branch's history, so if the repository is \
-             large, deploy the branch's head once and try again"
+            "it took longer than {limit}; looking for a commit needs the history, so if the repository is large, deploy \
+             the branch's head once and try again"
         ),
     })
 }

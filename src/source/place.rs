@@ -11,6 +11,7 @@
 //! <data_dir>/work/<id>.index         git's index while the tree is written
 //! ```
 
+use crate::core::reference::Reference;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fs::{DirBuilder, Permissions};
 use std::io;
@@ -127,10 +128,11 @@ impl Place {
     }
 }
 
-/// The ref in a mirror that holds a branch's head as it was last seen. A digest, because the names of branches
+/// The ref in a mirror that holds a branch's head, or what a tag named, as it was last seen. A digest, because the names of branches
 /// that were there at different times may exclude each other (`a` and `a/b`).
-pub(super) fn branch_ref(branch: &str) -> String {
-    format!("refs/longshore/branch/{}", digest(branch))
+pub(super) fn reference_ref(reference: &Reference) -> String {
+    let kind = if reference.is_tag() { "tag" } else { "branch" };
+    format!("refs/longshore/{kind}/{}", digest(reference.as_str()))
 }
 
 /// Makes a directory that only we can enter, or makes sure that it is one.

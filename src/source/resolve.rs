@@ -5,35 +5,47 @@ use super::fault::Fault;
 use super::lines::Lines;
 use super::mirror::Mirror;
 use super::program::Program;
-use crate::core::name::Branch;
 use crate::core::ports::SourceError;
+use crate::core::reference::Reference;
 use std::time::Duration;
 
-/// The branch's head. The ref's whole name is compared: git also lists refs that merely end like it, and a tag of
-/// the same name is another ref.
+/// The branch's head, or the commit that the tag names. The ref's whole name is compared: git also lists refs that
+/// merely end like it, and a tag and a branch of one name are two refs.
 pub(super) async fn head(
     program: &Program,
     access: &Access,
-    branch: &Branch,
+    reference: &Reference,
 ) -> Result<String, Fault> {
-    let name = format!("refs/heads/{branch}");
+    let name = reference.full();
+    // What an annotated tag leads to. Of any other ref there is no such line.
+    let peeled = format!("{name}^{{}}");
+    let names = [name, peeled];
+    let asked = if reference.is_tag() {
+        &names[..]
+    } else {
+        &names[..1]
+    };
     let call = access
-        .call(
-            "ls-remote",
-            &[],
-            access.remote(),
-            std::slice::from_ref(&name),
-        )
+        .call("ls-remote", &[], access.remote(), asked)
         // Outside of any repository, also when the data directory lies inside one.
         .variable("GIT_DIR", "/dev/null");
     let answer = program.run(call, &Lines::unheard()).await?.success()?;
     let answer = String::from_utf8_lossy(&answer);
-    let head = answer
-        .lines()
-        .filter_map(|line| line.split_once('\t'))
-        .find(|(_, found)| *found == name)
-        .map(|(sha, _)| sha.to_owned());
-    head.ok_or_else(|| SourceError::NoSuchBranch(branch.to_string()).into())
+    let listed = |wanted: &String| {
+        let mut lines = answer.lines().filter_map(|line| line.split_once('\t'));
+        lines
+            .find(|(_, found)| found == wanted)
+            .map(|(sha, _)| sha.to_owned())
+    };
+    let head = asked.iter().rev().find_map(listed);
+    head.ok_or_else(|| missing(reference).into())
+}
+
+fn missing(reference: &Reference) -> SourceError {
+    match reference {
+        Reference::Branch(branch) => SourceError::NoSuchBranch(branch.to_string()),
+        Reference::Tag(tag) => SourceError::NoSuchTag(tag.to_string()),
+    }
 }
 
 /// Whether the text is the beginning of a commit's id, so that git takes it for nothing else.
@@ -42,19 +54,19 @@ pub(super) fn is_commit_digits(text: &str) -> bool {
     (7..=40).contains(&text.len()) && text.bytes().all(hex)
 }
 
-/// The one commit of the branch's history that begins with these digits. Needs the project's lock.
-pub(super) async fn commit_on_branch(
+/// The one commit of the branch's or tag's history that begins with these digits. Needs the project's lock.
+pub(super) async fn commit_reachable(
     mirror: &Mirror<'_>,
     access: &Access,
-    branch: &Branch,
+    reference: &Reference,
     digits: &str,
     patience: Duration,
 ) -> Result<String, Fault> {
     let was_there = mirror.open().await?;
-    match search(mirror, access, branch, digits, patience).await {
+    match search(mirror, access, reference, digits, patience).await {
         Err(Fault::Unexplained(_)) if was_there => {
             mirror.make_anew().await?;
-            search(mirror, access, branch, digits, patience).await
+            search(mirror, access, reference, digits, patience).await
         }
         other => other,
     }
@@ -63,24 +75,24 @@ pub(super) async fn commit_on_branch(
 async fn search(
     mirror: &Mirror<'_>,
     access: &Access,
-    branch: &Branch,
+    reference: &Reference,
     digits: &str,
     patience: Duration,
 ) -> Result<String, Fault> {
     mirror
-        .fetch_branch(access, branch.as_str(), &Lines::unheard())
+        .fetch_reference(access, reference, &Lines::unheard())
         .await?;
     let mut found = mirror.commits_beginning_with(digits).await?;
-    let mut on_branch = Vec::new();
+    let mut reachable = Vec::new();
     for commit in &found {
-        if mirror.is_on_branch(commit, branch.as_str()).await? {
-            on_branch.push(commit.clone());
+        if mirror.is_reachable(commit, reference).await? {
+            reachable.push(commit.clone());
         }
     }
-    if on_branch.len() > 1 {
+    if reachable.len() > 1 {
         return Err(SourceError::AmbiguousCommit(digits.to_owned()).into());
     }
-    if let Some(commit) = on_branch.pop() {
+    if let Some(commit) = reachable.pop() {
         return Ok(commit);
     }
     if found.is_empty() {
@@ -90,13 +102,19 @@ async fn search(
         let _ = tokio::time::timeout(patience, everything).await;
         found = mirror.commits_beginning_with(digits).await?;
     }
-    Err(if found.is_empty() {
-        SourceError::NoSuchCommit(digits.to_owned())
-    } else {
-        SourceError::NotOnBranch {
-            commit: digits.to_owned(),
-            branch: branch.to_string(),
+    let commit = digits.to_owned();
+    Err(match reference {
+        Reference::Branch(_) | Reference::Tag(_) if found.is_empty() => {
+            SourceError::NoSuchCommit(commit)
         }
+        Reference::Branch(branch) => SourceError::NotOnBranch {
+            commit,
+            branch: branch.to_string(),
+        },
+        Reference::Tag(tag) => SourceError::NotInTag {
+            commit,
+            tag: tag.to_string(),
+        },
     }
     .into())
 }

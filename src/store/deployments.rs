@@ -16,6 +16,7 @@ use crate::core::id::{
 };
 use crate::core::name::Sha;
 use crate::core::operation::leftovers;
+use crate::core::reference::Reference;
 use crate::core::release::Image;
 use crate::core::spec::Spec;
 use crate::core::time::Timestamp;
@@ -140,10 +141,14 @@ impl Store {
         let iid = next_iid(tx, ProjectSerial(project))?;
         let request = &new.request;
         let variables = self.sealed_variables(new.id, request)?;
-        let (word, branch, sha, asked, image, release) = match &request.wanted {
-            Wanted::Commit { branch, sha, asked } => (
+        let (word, reference, sha, asked, image, release) = match &request.wanted {
+            Wanted::Commit {
+                reference,
+                sha,
+                asked,
+            } => (
                 "commit",
-                Some(branch.as_str()),
+                Some(reference),
                 Some(sha.as_str()),
                 asked.as_deref(),
                 None,
@@ -155,13 +160,15 @@ impl Store {
         };
         tx.execute(
             "INSERT INTO deployment (uuid, project, iid, app, environment, principal, initiated, wanted, branch, sha, asked, image,
-                                     target_release, variables, phase, created_at, updated_at, ref)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 'queued', ?15, ?15, coalesce(?9, ?12, (
-                 SELECT m.ref FROM release r JOIN deployment m ON m.serial = r.deployment
-                 WHERE r.serial = coalesce(?13, (SELECT live_release FROM environment WHERE serial = ?5))), ''))",
+                                     target_release, variables, phase, created_at, updated_at, ref, tag)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 'queued', ?15, ?15,
+                    coalesce(?9, ?12, m.ref, ''), CASE WHEN coalesce(?9, ?12) IS NULL THEN coalesce(m.tag, 0) ELSE ?16 END
+             FROM (SELECT coalesce(?13, (SELECT live_release FROM environment WHERE serial = ?5)) AS release) again
+             LEFT JOIN release r ON r.serial = again.release LEFT JOIN deployment m ON m.serial = r.deployment",
             params![
                 new.id.to_string(), project, iid, new.app.0, new.environment.0, request.by.0, trigger_word(request.trigger), word,
-                branch, sha, asked, image, release, variables, now.0
+                reference.map(Reference::as_str), sha, asked, image, release, variables, now.0,
+                reference.is_some_and(Reference::is_tag)
             ],
         )?;
         let serial = DeploymentSerial(tx.last_insert_rowid());
@@ -376,7 +383,9 @@ fn same_unfinished(
     new: &NewDeployment,
 ) -> Result<Option<DeploymentSerial>, StoreError> {
     let (reference, tag, sha) = match &new.request.wanted {
-        Wanted::Commit { branch, sha, .. } => (branch.as_str(), false, Some(sha.as_str())),
+        Wanted::Commit { reference, sha, .. } => {
+            (reference.as_str(), reference.is_tag(), Some(sha.as_str()))
+        }
         Wanted::Image(image) => (image.as_str(), false, None),
         Wanted::Release(_) | Wanted::Restart => return Ok(None),
     };

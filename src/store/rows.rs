@@ -7,7 +7,8 @@ use crate::core::deployment::{Deployment, Phase, Request, Step, Trigger, Wanted}
 use crate::core::id::{
     AppSerial, ContainerSerial, DeploymentSerial, EnvironmentSerial, PrincipalSerial, ReleaseSerial,
 };
-use crate::core::name::{Branch, ImageReference, Sha};
+use crate::core::name::{ImageReference, InvalidName, Sha};
+use crate::core::reference::Reference;
 use crate::core::release::Release;
 use crate::core::time::Timestamp;
 use rusqlite::Row;
@@ -48,8 +49,9 @@ pub(super) fn uuid(table: &'static str, id: i64, text: &str) -> Result<Uuid, Sto
 
 /// The columns of [`deployment`], in its order.
 pub(super) const DEPLOYMENT: &str = "d.serial, d.uuid, d.iid, d.app, d.environment, d.principal, d.initiated, d.wanted, \
-    d.branch, d.sha, d.asked, d.image, d.target_release, d.variables, d.commit_info, d.phase, d.failed_step, d.failure, \
-    d.release, d.cancelled_by, d.was_waiting, d.superseded_by, d.created_at, d.ended_at";
+    CASE WHEN d.tag THEN 'refs/tags/' ELSE 'refs/heads/' END || d.branch, d.sha, d.asked, d.image, d.target_release, \
+    d.variables, d.commit_info, d.phase, d.failed_step, d.failure, d.release, d.cancelled_by, d.was_waiting, \
+    d.superseded_by, d.created_at, d.ended_at";
 /// How many they are: what is asked for beside them comes after.
 pub(super) const DEPLOYMENT_COLUMNS: usize = 24;
 
@@ -131,14 +133,14 @@ pub(super) fn trigger(serial: i64, word: &str) -> Result<Trigger, StoreError> {
 
 fn wanted(serial: i64, row: &Row<'_>) -> Result<Wanted, StoreError> {
     let word: String = row.get(7)?;
-    let branch: Option<String> = row.get(8)?;
+    let reference: Option<String> = row.get(8)?;
     let sha: Option<String> = row.get(9)?;
     let image: Option<String> = row.get(11)?;
     let release: Option<i64> = row.get(12)?;
-    let bad = |error: crate::core::name::InvalidName| inconsistent("deployment", serial, error.0);
-    match (word.as_str(), branch, sha, image, release) {
-        ("commit", Some(branch), Some(sha), None, None) => Ok(Wanted::Commit {
-            branch: Branch::parse(&branch).map_err(bad)?,
+    let bad = |error: InvalidName| inconsistent("deployment", serial, error.0);
+    match (word.as_str(), reference, sha, image, release) {
+        ("commit", Some(reference), Some(sha), None, None) => Ok(Wanted::Commit {
+            reference: Reference::parse_full(&reference).map_err(bad)?,
             sha: Sha::parse(&sha).map_err(bad)?,
             asked: row.get(10)?,
         }),

@@ -11,8 +11,9 @@ use crate::core::action::{DeploymentRef, DeploymentView, Listed, Origin, StepVie
 use crate::core::deployment::{Deployment, Phase};
 use crate::core::environment::Brief;
 use crate::core::id::DeploymentSerial;
-use crate::core::name::{AppName, Branch, EnvironmentName, ProjectPath};
+use crate::core::name::{AppName, EnvironmentName, ProjectPath};
 use crate::core::recorded::RecordedView;
+use crate::core::reference::Reference;
 use crate::core::release::{ReleaseContent, release_tag};
 use crate::core::route::Domain;
 use crate::core::time::Timestamp;
@@ -56,7 +57,7 @@ impl Store {
         })
     }
 
-    /// A page of deployments, and how many match in all.
+    /// A page of deployments, in the order that the filter says, and how many match in all.
     ///
     /// # Errors
     /// If the database fails.
@@ -93,7 +94,7 @@ impl Store {
         Ok(Some(Listed::Executed(DeploymentView { origin, ..view })))
     }
 
-    /// These deployments, in their order. What is around them is asked for all of them at once.
+    /// These deployments, in the order they are given. What is around them is asked for all of them at once.
     fn views(
         &self,
         tx: &Connection,
@@ -318,7 +319,8 @@ macro_rules! origins {
     ($which:literal) => {
         concat!(
             "SELECT d.serial, json_extract(d.result, '$.reference'), coalesce(r.content, t.content), coalesce(r.number, t.number),
-                    e.slug, json_extract(d.spec, '$.source.git.repository.url'), m.branch, m.commit_info
+                    e.slug, json_extract(d.spec, '$.source.git.repository.url'),
+                    CASE WHEN m.tag THEN 'refs/tags/' ELSE 'refs/heads/' END || m.branch, m.commit_info
              FROM deployment d JOIN environment e ON e.serial = d.environment
              LEFT JOIN release r ON r.serial = d.release LEFT JOIN release t ON t.serial = d.target_release
              LEFT JOIN deployment m ON m.serial = CASE WHEN d.wanted IN ('release', 'restart') THEN (
@@ -342,7 +344,7 @@ struct OriginRow {
     release: Option<(String, i64)>,
     slug: String,
     repository: Option<String>,
-    branch: Option<String>,
+    reference: Option<String>,
     commit: Option<String>,
 }
 
@@ -354,7 +356,7 @@ fn origin(row: &Row<'_>) -> rusqlite::Result<OriginRow> {
         release: content.zip(number),
         slug: row.get(4)?,
         repository: row.get(5)?,
-        branch: row.get(6)?,
+        reference: row.get(6)?,
         commit: row.get(7)?,
     })
 }
@@ -363,7 +365,8 @@ fn read_origin(serial: i64, row: Option<OriginRow>) -> Result<Origin, StoreError
     let Some(row) = row else {
         return Ok(Origin::default());
     };
-    let branch = row.branch.map(|branch| Branch::parse(&branch)).transpose();
+    let reference = row.reference.map(|full| Reference::parse_full(&full));
+    let reference = reference.transpose();
     let commit = row
         .commit
         .map(|text| from_json("deployment", serial, &text));
@@ -381,7 +384,7 @@ fn read_origin(serial: i64, row: Option<OriginRow>) -> Result<Origin, StoreError
     Ok(Origin {
         image,
         repository: row.repository,
-        branch: branch.map_err(|error| inconsistent("deployment", serial, error.0))?,
+        reference: reference.map_err(|error| inconsistent("deployment", serial, error.0))?,
         commit: commit.transpose()?,
     })
 }

@@ -19,7 +19,9 @@ impl Bound {
         for (name, value) in &self.0 {
             filled = filled.replace(&format!("{{{name}}}"), value);
         }
-        for kind in ["{dep:", "{token:", "{user:", "{proj:", "{uuid:", "{secret:"] {
+        for kind in [
+            "{dep:", "{token:", "{user:", "{proj:", "{uuid:", "{secret:", "{serial:",
+        ] {
             assert!(!filled.contains(kind), "nothing is known of {filled}");
         }
         filled
@@ -28,6 +30,10 @@ impl Bound {
     /// Says where an answer differs from what is expected.
     pub fn compare(&mut self, at: &str, expected: &Value, found: &Value) -> Result<(), String> {
         match (expected, found) {
+            // A number has no place for a name.
+            (Value::String(wanted), Value::Number(given)) if is_number(wanted) => {
+                self.text(at, wanted, &given.to_string())
+            }
             (Value::Object(wanted), Value::Object(given)) => {
                 for (key, value) in wanted.iter().filter(|(key, _)| *key != MORE) {
                     let found = given.get(key).ok_or(format!("{at}.{key} is missing"))?;
@@ -89,6 +95,12 @@ impl Bound {
     }
 }
 
+/// Whether a text stands for a number and for nothing else.
+fn is_number(text: &str) -> bool {
+    let is_one = |kind: &str| text.starts_with(kind) && text.find('}') == Some(text.len() - 1);
+    is_one("{serial:") || is_one("{span")
+}
+
 fn kind(word: &str) -> &'static str {
     match word {
         "dep" => "dep_[0-9a-z]{10,}",
@@ -100,6 +112,8 @@ fn kind(word: &str) -> &'static str {
         "milli" => r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",
         "time" => r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ",
         "moment" => r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z",
+        "serial" => r"[1-9]\d*",
+        "span" => r"\d+\.\d+",
         "seconds" => r"\d+\.\ds",
         "number" => r"\d+",
         "text" => ".+",

@@ -3,18 +3,60 @@
 
 use regex::Regex;
 use serde_json::{Map, Value, json};
+use std::cell::RefCell;
+use std::collections::HashMap;
 
-pub struct Schemas(Value);
+pub struct Schemas {
+    documented: Value,
+    /// Each pattern is made once: it is asked of thousands of mutations.
+    patterns: RefCell<HashMap<String, Regex>>,
+}
 
 impl Schemas {
+    fn new(text: &str) -> Self {
+        Self {
+            documented: serde_json::from_str(text).unwrap(),
+            patterns: RefCell::default(),
+        }
+    }
+
     /// git.dev's.
     pub fn gitdev() -> Self {
-        Self(serde_json::from_str(include_str!("gitdev.schema.json")).unwrap())
+        Self::new(include_str!("gitdev.schema.json"))
     }
 
     /// Sevalla's.
     pub fn sevalla() -> Self {
-        Self(serde_json::from_str(include_str!("sevalla.schema.json")).unwrap())
+        Self::new(include_str!("sevalla.schema.json"))
+    }
+
+    /// GitLab's.
+    pub fn gitlab() -> Self {
+        Self::new(include_str!("gitlab.schema.json"))
+    }
+
+    /// The schema of an answer in GitLab's dialect; everything below its prefix has one.
+    pub fn of_gitlabs_answer(method: &str, path: &str, status: u16) -> Option<String> {
+        let path = path.split('?').next().unwrap().trim_end_matches('/');
+        let parts: Vec<&str> = path.strip_prefix("/api/v4")?.split('/').skip(1).collect();
+        let name = match (method, parts.as_slice(), status) {
+            (_, _, 400..) => return Some(format!("error_{status}")),
+            ("GET", ["user"], 200) => "user",
+            ("GET", ["version" | "metadata"], 200) => "version",
+            ("GET", ["projects"], 200) => "projects",
+            ("GET", ["projects", _], 200) => "project",
+            ("GET", ["projects", _, "deployments"], 200) => "deployments",
+            ("POST", ["projects", _, "deployments"], 201)
+            | ("GET" | "PUT", ["projects", _, "deployments", _], 200) => "deployment",
+            ("GET", ["projects", _, "deployments", _, "merge_requests"], 200) => "merge_requests",
+            ("GET", ["projects", _, "environments"], 200) => "environments",
+            ("GET", ["projects", _, "environments", _], 200) => "environment_with_last",
+            ("POST", ["projects", _, "environments"], 201)
+            | ("PUT", ["projects", _, "environments", _], 200)
+            | ("POST", ["projects", _, "environments", _, "stop"], 200) => "environment",
+            _ => panic!("{method} {path} answers {status}, which is not documented"),
+        };
+        Some(name.to_owned())
     }
 
     /// The schema of an answer in Sevalla's dialect; everything below its paths has one.
@@ -63,17 +105,24 @@ impl Schemas {
     }
 
     pub fn check(&self, name: &str, found: &Value) -> Result<(), String> {
-        let schema = self.0["$defs"].get(name);
+        let schema = self.documented["$defs"].get(name);
         let schema = schema.ok_or(format!("there is no schema {name}"))?;
         self.fits(name, schema, found)
     }
 
     /// Every schema that has examples, with them.
     pub fn examples(&self) -> Vec<(&String, &Value)> {
-        let all = self.0["$defs"].as_object().unwrap().iter();
+        let all = self.documented["$defs"].as_object().unwrap().iter();
         all.filter_map(|(name, schema)| Some((name, schema.get("examples")?.as_array()?)))
             .flat_map(|(name, examples)| examples.iter().map(move |example| (name, example)))
             .collect()
+    }
+
+    fn matches(&self, pattern: &str, text: &str) -> bool {
+        let mut patterns = self.patterns.borrow_mut();
+        let made = patterns.entry(pattern.to_owned());
+        let made = made.or_insert_with(|| Regex::new(pattern).unwrap());
+        made.is_match(text)
     }
 
     fn fits(&self, at: &str, schema: &Value, found: &Value) -> Result<(), String> {
@@ -107,7 +156,7 @@ impl Schemas {
                 },
                 "minimum" => !found.is_number() || found.as_f64() >= rule.as_f64(),
                 "pattern" => match found.as_str() {
-                    Some(text) => Regex::new(rule.as_str().unwrap()).unwrap().is_match(text),
+                    Some(text) => self.matches(rule.as_str().unwrap(), text),
                     None => true,
                 },
                 "required" => {
@@ -150,6 +199,7 @@ fn is_a(kind: &str, found: &Value) -> bool {
         "object" => found.is_object(),
         "array" => found.is_array(),
         "string" => found.is_string(),
+        "number" => found.is_number(),
         "integer" => found.is_i64() || found.is_u64(),
         "boolean" => found.is_boolean(),
         "null" => found.is_null(),

@@ -10,11 +10,14 @@ use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
 use longshore::api::{Api, Peer, Proxies, routes};
 use longshore::core::access::Reach;
-use longshore::core::action::AppRef;
+use longshore::core::action::{Action, AppRef, Reply};
 use longshore::core::app::App;
-use longshore::core::name::{Branch, EnvironmentName, ProcessName, Sha};
+use longshore::core::name::{Branch, EnvironmentName, ProcessName, ProjectPath, Reported, Sha};
 use longshore::core::ports::*;
 use longshore::core::process::ProcessSpec;
+use longshore::core::project::ProjectRef;
+use longshore::core::recorded::{Record, ReportedState};
+use longshore::core::reference::Reference;
 use longshore::core::route::Domain;
 use longshore::core::secret::SecretRef;
 use longshore::core::spec::{Check, GitCredentials, SourceSpec};
@@ -46,10 +49,10 @@ impl Source for Repository {
         if !self.reachable.load(Ordering::Relaxed) {
             return Err(SourceError::Unreachable("no route to host".into()));
         }
-        if revision.branch.as_str() == "letters" {
+        if revision.reference.as_str() == "letters" {
             return Ok(Sha::parse(&"abcdef12".repeat(5)).unwrap());
         }
-        let commits: &[char] = match revision.branch.as_str() {
+        let commits: &[char] = match revision.reference.as_str() {
             "main" => &MAIN,
             "develop" => &DEVELOP,
             other => return Err(SourceError::NoSuchBranch(other.into())),
@@ -65,7 +68,7 @@ impl Source for Repository {
         Err(match MAIN.iter().chain(&DEVELOP).find(is_asked) {
             Some(_) => SourceError::NotOnBranch {
                 commit: asked.clone(),
-                branch: revision.branch.to_string(),
+                branch: revision.reference.to_string(),
             },
             None => SourceError::NoSuchCommit(asked.clone()),
         })
@@ -74,11 +77,11 @@ impl Source for Repository {
     fn checkout<'a>(
         &'a self,
         remote: &'a Remote,
-        branch: &'a Branch,
+        reference: &'a Reference,
         sha: &'a Sha,
         tree: Uuid,
     ) -> Work<'a, Checkout, SourceError> {
-        self.world.checkout(remote, branch, sha, tree)
+        self.world.checkout(remote, reference, sha, tree)
     }
 
     async fn discard(&self, tree: Uuid) -> Result<(), SourceError> {
@@ -103,6 +106,10 @@ impl Source for Repository {
 pub enum Dialect {
     Gitdev,
     Sevalla,
+    /// As it is, or in strict mode.
+    Gitlab {
+        strict: bool,
+    },
 }
 
 impl Dialect {
@@ -110,6 +117,7 @@ impl Dialect {
         match self {
             Self::Gitdev => Schemas::gitdev(),
             Self::Sevalla => Schemas::sevalla(),
+            Self::Gitlab { .. } => Schemas::gitlab(),
         }
     }
 
@@ -118,6 +126,7 @@ impl Dialect {
         match self {
             Self::Gitdev => Vec::new(),
             Self::Sevalla => vec![closed_app()],
+            Self::Gitlab { .. } => vec![ledger_app()],
         }
     }
 
@@ -125,16 +134,25 @@ impl Dialect {
         match self {
             Self::Gitdev => Schemas::of_answer(method, path, status),
             Self::Sevalla => Schemas::of_sevallas_answer(method, path, status),
+            Self::Gitlab { .. } => Schemas::of_gitlabs_answer(method, path, status),
         }
     }
 
-    /// Whether every answer there says how often one may ask.
-    fn tells_limits(self, path: &str) -> bool {
+    /// What the headers begin with in which every answer there says how often one may ask.
+    fn tells_limits(self, path: &str) -> Option<&'static str> {
+        let (prefixes, headers): (&[&str], _) = match self {
+            Self::Gitdev => (&["/v1"], "x-ratelimit"),
+            Self::Sevalla => (&["/v3", "/applications", "/api-keys"], "x-ratelimit"),
+            Self::Gitlab { .. } => (&["/api/v4"], "ratelimit"),
+        };
+        let is_there = prefixes.iter().any(|prefix| path.starts_with(prefix));
+        is_there.then_some(headers)
+    }
+
+    fn is_strict(self) -> bool {
         match self {
-            Self::Gitdev => path.starts_with("/v1"),
-            Self::Sevalla => ["/v3", "/applications", "/api-keys"]
-                .iter()
-                .any(|prefix| path.starts_with(prefix)),
+            Self::Gitdev | Self::Sevalla => false,
+            Self::Gitlab { strict } => strict,
         }
     }
 }
@@ -167,6 +185,13 @@ fn closed_app() -> App {
     app
 }
 
+/// `ledger` is nothing that can be deployed here: others tell of what they deploy.
+fn ledger_app() -> App {
+    let mut app = git_app("ledger");
+    app.environments.clear();
+    app
+}
+
 pub struct Stage {
     dialect: Dialect,
     bench: Bench,
@@ -176,6 +201,12 @@ pub struct Stage {
     router: Router,
     bound: Bound,
     schemas: Schemas,
+    /// The deployment that was reported last.
+    recorded: Option<Uuid>,
+}
+
+fn reported(word: &str) -> ReportedState {
+    ReportedState::parse(&format!("recorded_{word}")).unwrap()
 }
 
 impl Stage {
@@ -223,7 +254,7 @@ impl Stage {
             random: random(),
             public_url: Some("https://deploy.example".into()),
             proxies: Proxies::default(),
-            gitlab_strict: false,
+            gitlab_strict: dialect.is_strict(),
             resident_bytes: None,
         });
         let mut stage = Self {
@@ -235,6 +266,7 @@ impl Stage {
             router,
             bound: Bound::default(),
             schemas: dialect.schemas(),
+            recorded: None,
         };
         stage.issue_tokens().await;
         if dialect == Dialect::Sevalla {
@@ -348,6 +380,12 @@ impl Stage {
             _ => {
                 if let Some(status) = event.strip_prefix("the newest is ") {
                     self.drive_until(status).await;
+                } else if let Some(what) = event.strip_prefix("a deployment is reported of ") {
+                    self.record(what).await;
+                } else if let Some(word) = event.strip_prefix("it is reported as ") {
+                    let newest = self.recorded.expect("one was reported");
+                    let report = Action::Report(newest.into(), reported(word));
+                    self.process.ask(report).await.unwrap();
                 } else if let Some(line) = event.strip_prefix("what runs prints ") {
                     let mut state = self.bench.world.state.lock().unwrap();
                     for made in state.containers.values_mut() {
@@ -357,6 +395,32 @@ impl Stage {
                     panic!("nobody knows how '{event}' happens");
                 }
             }
+        }
+    }
+
+    /// `APP as STATE at REFERENCE SHA`: what another dialect tells of, about the environment `production`.
+    async fn record(&mut self, what: &str) {
+        let words: Vec<&str> = what.split(' ').collect();
+        let [app, "as", state, "at", reference, sha] = words[..] else {
+            panic!("nobody knows how that is reported: {what}");
+        };
+        let path = ProjectPath::parse(&format!("acme/{app}")).unwrap();
+        let project = Action::GetProject(ProjectRef::Path(path));
+        let Reply::Project(project) = self.process.ask(project).await.unwrap() else {
+            panic!("{app} has no project");
+        };
+        let tag = reference.strip_prefix("tag:");
+        let record = Record {
+            project: project.serial,
+            environment: EnvironmentName::parse("production").unwrap(),
+            reference: Reported::parse(tag.unwrap_or(reference)).unwrap(),
+            tag: tag.is_some(),
+            sha: Reported::parse(sha).unwrap(),
+            state: reported(state),
+        };
+        match self.process.ask(Action::Record(record)).await.unwrap() {
+            Reply::Recorded(view) => self.recorded = Some(view.recorded.id),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -418,13 +482,13 @@ impl Stage {
             "{shown}: X-Request-Id is on every answer"
         );
         let path = request["path"].as_str().unwrap();
-        if self.dialect.tells_limits(path) {
+        if let Some(prefix) = self.dialect.tells_limits(path) {
             for name in ["limit", "remaining", "reset"] {
-                let told = headers.get_all(format!("x-ratelimit-{name}"));
+                let told = headers.get_all(format!("{prefix}-{name}"));
                 let told: Vec<&str> = told.iter().map(|value| value.to_str().unwrap()).collect();
                 assert!(
                     told.len() == 1 && told[0].parse::<i64>().is_ok_and(|number| number >= 0),
-                    "{shown}: X-RateLimit-{name} is on every answer, once, a number"
+                    "{shown}: {prefix}-{name} is on every answer, once, a number"
                 );
             }
         }
@@ -445,6 +509,8 @@ impl Stage {
                     .map(|kind| kind.to_str().unwrap());
                 let is_json = match path.starts_with("/hooks/") {
                     true => kind == Some("application/json"),
+                    // To GitLab's clients any other spelling is no JSON.
+                    false if path.starts_with("/api/v4") => kind == Some("application/json"),
                     false => kind == Some("application/json; charset=utf-8"),
                 };
                 assert!(is_json, "{shown}");
@@ -493,7 +559,7 @@ impl Stage {
             None => Peer::Remote(elsewhere),
         };
         let body = match (&request["body"], &request["text"], &request["bytes"]) {
-            (Value::Null, Value::String(text), _) => text.clone(),
+            (Value::Null, Value::String(text), _) => self.bound.fill(text),
             (Value::Null, _, Value::Number(bytes)) => {
                 "x".repeat(usize::try_from(bytes.as_u64().unwrap()).unwrap())
             }

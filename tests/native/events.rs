@@ -3,6 +3,10 @@
 use super::stage::{As, Stage};
 use super::world::git_app;
 use axum::http::StatusCode;
+use longshore::core::action::{Action, DeploymentRef, Reply};
+use longshore::core::id::ProjectSerial;
+use longshore::core::name::{EnvironmentName, Reported};
+use longshore::core::recorded::{Record, ReportedState};
 use serde_json::{Value, json};
 
 fn phases(page: &Value) -> Vec<&str> {
@@ -70,6 +74,50 @@ async fn a_deployment_and_a_change_are_told_from_their_beginning_to_their_end() 
         "done"
     );
     assert_eq!(page["meta"]["next"], last["id"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_report_is_told_and_is_no_outcome_of_ours() {
+    let stage = Stage::set(vec![git_app("web")]);
+    stage.deploy("web").await;
+    stage.drive().await;
+    let told = |state| Record {
+        project: ProjectSerial(1),
+        environment: EnvironmentName::reported("review/a b").unwrap(),
+        reference: Reported::parse("main").unwrap(),
+        tag: false,
+        sha: Reported::parse("a1b2c3d").unwrap(),
+        state,
+    };
+    let ask = async |action| stage.agent.dispatch(&stage.caller, action).await.unwrap();
+    let Reply::Recorded(view) = ask(Action::Record(told(ReportedState::Running))).await else {
+        panic!("it is not recorded");
+    };
+    let which = DeploymentRef::Id(view.recorded.id);
+    ask(Action::Report(which, ReportedState::Success)).await;
+    let query = "environment=review%2Fa%20b";
+    let page = stage.get(&format!("/v1/events?{query}")).await.ok();
+    assert_eq!(phases(&page), ["recorded_running", "recorded_success"]);
+    let listed = stage.get(&format!("/v1/deployments?{query}")).await.ok();
+    assert_eq!(listed["meta"]["total"], 1);
+    let page = stage.get("/v1/events").await.ok();
+    let last = page["data"].as_array().unwrap().iter().rev().take(2);
+    let last: Vec<&Value> = last.collect();
+    assert_eq!(
+        (&last[1]["phase"], &last[1]["status"]),
+        (&json!("recorded_running"), &json!("deploying"))
+    );
+    assert_eq!(
+        (&last[0]["phase"], &last[0]["status"]),
+        (&json!("recorded_success"), &json!("success"))
+    );
+    assert_eq!(last[0]["environment"], "review/a b");
+    let figures = stage.get("/metrics").await;
+    let counted = figures
+        .text
+        .lines()
+        .filter(|line| line.starts_with("longshore_deployments_total") && !line.ends_with(" 0"));
+    assert_eq!(counted.count(), 1, "{}", figures.text);
 }
 
 #[tokio::test(start_paused = true)]

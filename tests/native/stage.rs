@@ -7,6 +7,7 @@ use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
 use futures_util::StreamExt as _;
 use longshore::api::{Api, Peer, Proxies, routes};
+use longshore::core::access::Caller;
 use longshore::core::app::App;
 use longshore::deploy::Agent;
 use longshore::store::Store;
@@ -34,6 +35,8 @@ pub struct Stage {
     pub agent: Arc<Agent>,
     pub store: Arc<Store>,
     pub router: Router,
+    /// Who may do everything.
+    pub caller: Caller,
 }
 
 pub struct Answer {
@@ -69,6 +72,7 @@ impl Stage {
             agent,
             store,
             router,
+            caller: _,
         } = self;
         drop((agent, store, router));
         let process = bench.start();
@@ -93,7 +97,11 @@ impl Stage {
     }
 
     pub fn on(bench: Bench, process: Process) -> Self {
-        let Process { agent, store, .. } = process;
+        let Process {
+            agent,
+            store,
+            caller,
+        } = process;
         let agent = Arc::new(agent);
         let router = routes(Api {
             agent: agent.clone(),
@@ -111,6 +119,7 @@ impl Stage {
             agent,
             store,
             router,
+            caller,
         }
     }
 

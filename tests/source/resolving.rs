@@ -215,7 +215,7 @@ async fn a_remote_that_is_silent_for_too_long_is_unreachable() {
     http.behave(Behaviour::Hold);
     let git = Git::new(&scene.data()).with_resolve_limit(Duration::from_millis(300));
     let revision = Revision {
-        branch: branch(),
+        reference: branch(),
         commit: None,
     };
     let error = git.resolve(&remote(http.url("web.git")), &revision).await;
@@ -250,7 +250,7 @@ async fn addresses_that_run_programs_and_a_missing_git_are_refused_in_words() {
     let empty = scene.dir.path().as_os_str().to_owned();
     let git = Git::new(&scene.data()).with_environment([("PATH".into(), empty)]);
     let revision = Revision {
-        branch: branch(),
+        reference: branch(),
         commit: None,
     };
     let error = git.resolve(&remote_, &revision).await.unwrap_err();

@@ -19,6 +19,7 @@ use longshore::core::name::{
 };
 use longshore::core::ports::*;
 use longshore::core::process::ProcessSpec;
+use longshore::core::reference::Reference;
 use longshore::core::release::Image;
 use longshore::core::retention::Policy;
 use longshore::core::route::{self, Domain, Route, Table};
@@ -514,13 +515,13 @@ impl Clock for Fake {
 impl Source for Fake {
     async fn resolve(&self, _: &Remote, revision: &Revision) -> Result<Sha, SourceError> {
         let head = self.0.state.lock().unwrap().head.clone();
-        head.ok_or_else(|| SourceError::NoSuchBranch(revision.branch.to_string()))
+        head.ok_or_else(|| SourceError::NoSuchBranch(revision.reference.to_string()))
     }
 
     fn checkout<'a>(
         &'a self,
         _: &'a Remote,
-        _: &'a Branch,
+        _: &'a Reference,
         sha: &'a Sha,
         tree: Uuid,
     ) -> Work<'a, Checkout, SourceError> {
@@ -532,6 +533,7 @@ impl Source for Fake {
                 message: format!("commit {sha}"),
                 author: "Ann".into(),
                 author_email: String::new(),
+                committed_at: None,
             };
             Ok(Progress::Done(Checkout {
                 tree: PathBuf::from(sha.as_str()),

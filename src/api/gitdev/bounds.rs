@@ -69,7 +69,7 @@ impl From<Unfit> for Refusal {
 mod tests {
     use super::*;
     use crate::api::RequestId;
-    use crate::api::gitdev::error::with_request_id;
+    use crate::api::answer::with_request_id;
     use axum::Router;
     use axum::middleware::from_fn;
     use axum::routing::get;

@@ -8,7 +8,7 @@ use super::path::Named;
 use super::wire::PageMeta;
 use super::wire::deployment::{Cancelled, Created, Deployment, DeploymentPage};
 use super::wire::log::{LogLine, LogLines};
-use super::wire::name::{EnvironmentName, EventId};
+use super::wire::name::{EventId, ListedEnvironment};
 use super::wire::problem::Problem;
 use super::wire::request::NewDeployment;
 use super::wire::word::Status;
@@ -81,7 +81,7 @@ async fn create(
         ("offset" = Option<i64>, Query, minimum = 0, description = "How many to skip"),
         ("status" = Option<Status>, Query, description = "Only those in this state"),
         ("project_id" = Option<String>, Query, description = "Only this app's, by id or name"),
-        ("environment" = inline(Option<EnvironmentName>), Query, description = "Only those of environments of this name"),
+        ("environment" = inline(Option<ListedEnvironment>), Query, description = "Only those of environments of this name"),
     ),
     responses(
         (status = 200, body = DeploymentPage),
@@ -152,7 +152,7 @@ async fn show(
     responses(
         (status = 200, body = Cancelled),
         (status = 404, body = Problem, description = "There is no such deployment"),
-        (status = 409, body = Problem, description = "It is too late"),
+        (status = 409, body = Problem, description = "It is too late, or it was only recorded"),
     ),
 )]
 async fn cancel(
@@ -185,7 +185,7 @@ async fn cancel(
         (status = 204, description = "It is gone"),
         (status = 400, body = Problem, description = "A parameter breaks a rule"),
         (status = 404, body = Problem, description = "There is no such deployment"),
-        (status = 409, body = Problem, description = "It has not ended, or it is live"),
+        (status = 409, body = Problem, description = "It has not ended, it is live, or it is the newest success that was recorded"),
     ),
 )]
 async fn delete(
@@ -233,6 +233,7 @@ async fn delete(
         )),
         (status = 400, body = Problem, description = "A parameter breaks a rule"),
         (status = 404, body = Problem, description = "There is no such deployment"),
+        (status = 409, body = Problem, description = "It was only recorded: who executed it has the log"),
     ),
 )]
 async fn logs(

@@ -1,47 +1,23 @@
-//! What every request goes through: how often its caller may ask, who that is, and what every answer says of it.
+//! What is git.dev's at the door: the words for who is turned away, and the headers that tell the limit.
 
-use super::error::{self, Refusal};
-use crate::api::{Api, RequestId, auth, auth::Peer};
+use super::error::Refusal;
+use crate::api::auth;
+use crate::api::door::Door;
 use crate::core::access::TurnedAway;
 use crate::core::rate::Allowance;
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
-
-/// What everybody who asks for anything should know; an addition.
-const WARNING: HeaderName = HeaderName::from_static("x-longshore-warning");
+use crate::core::time::Timestamp;
+use axum::http::{HeaderMap, HeaderName};
+use axum::response::IntoResponse as _;
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
-/// The limit comes first, then 401, then everything else. A user of the unix socket needs no token.
-pub(super) async fn pass(
-    State(api): State<Api>,
-    ConnectInfo(peer): ConnectInfo<Peer>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let token = auth::bearer(request.headers());
-    let id = request.extensions().get::<RequestId>().cloned();
-    let (allowance, caller) = api.agent.let_in(&peer.into(), token.as_ref());
-    let response = match caller {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            let mut response = next.run(request).await;
-            let warning = api.agent.warning();
-            if let Some(warning) = warning.and_then(|text| HeaderValue::from_str(&text).ok()) {
-                response.headers_mut().insert(WARNING, warning);
-            }
-            response
-        }
-        Err(turned_away) => refusal(turned_away).into_response(),
-    };
-    let mut response = error::with_request_id(response, id);
-    tell(allowance, response.headers_mut());
-    response
-}
+pub(super) const DOOR: Door = Door {
+    token: |request| auth::bearer(request.headers()),
+    refuse: |turned_away| refusal(turned_away).into_response(),
+    tell,
+};
 
 fn refusal(turned_away: TurnedAway) -> Refusal {
     match turned_away {
@@ -53,7 +29,8 @@ fn refusal(turned_away: TurnedAway) -> Refusal {
     }
 }
 
-fn tell(allowance: Allowance, headers: &mut HeaderMap) {
+/// The reset is a Unix second.
+fn tell(allowance: Allowance, _: Timestamp, headers: &mut HeaderMap) {
     headers.insert(LIMIT, allowance.limit.into());
     headers.insert(REMAINING, allowance.remaining.into());
     headers.insert(RESET, allowance.full_at.into());

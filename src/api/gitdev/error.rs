@@ -2,12 +2,12 @@
 
 use super::wire::problem::{Problem, ProblemCause};
 use super::wire::word::Status;
-use crate::api::RequestId;
+use crate::api::answer::{self, Said};
 use crate::core::action::Reply;
 use crate::core::admission::IgnoredReason;
 use crate::core::error::{Ended, Error};
 use crate::core::rate::Exceeded;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
@@ -19,15 +19,6 @@ pub(super) struct Refusal {
     message: String,
     details: Value,
     header: Option<Said>,
-}
-
-/// What a header says besides.
-#[derive(Debug)]
-enum Said {
-    /// How to say who is asking.
-    Challenge,
-    /// In how many seconds to ask again.
-    RetryAfter(u64),
 }
 
 /// What a refusal repeats of a request, in characters: enough to see what was meant.
@@ -239,34 +230,19 @@ impl IntoResponse for Refusal {
                 message: self.message,
             },
         };
-        let mut response = (self.status, super::render::json(&body)).into_response();
-        let header = self.header.map(|said| match said {
-            Said::Challenge => (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
-            Said::RetryAfter(seconds) => (header::RETRY_AFTER, seconds.into()),
-        });
-        if let Some((name, value)) = header {
-            response.headers_mut().insert(name, value);
+        let mut response = (self.status, answer::json(&body)).into_response();
+        if let Some(said) = self.header {
+            said.in_header_of(&mut response);
         }
         if is_ours {
-            response.extensions_mut().insert(OurFault(body));
+            answer::our_fault(&mut response, move |id| {
+                let mut body = body.clone();
+                body.error.details["request_id"] = id.into();
+                answer::json(&body)
+            });
         }
         response
     }
-}
-
-/// The body of a 500, which tells the request's id.
-#[derive(Clone)]
-struct OurFault(Problem);
-
-/// Puts the request's id into a 500, by which its cause is found in the log.
-pub(super) fn with_request_id(mut response: Response, id: Option<RequestId>) -> Response {
-    if let (Some(OurFault(mut body)), Some(RequestId(id))) =
-        (response.extensions_mut().remove::<OurFault>(), id)
-    {
-        body.error.details["request_id"] = Value::String(id);
-        return (response.status(), super::render::json(&body)).into_response();
-    }
-    response
 }
 
 /// Events come in elsewhere; here it would be a create without a deployment.
@@ -353,6 +329,10 @@ fn refusal(error: Error, subject: &str) -> Refusal {
             format!("Branch '{branch}' does not exist in repository"),
             json!({ "project_id": subject }),
         ),
+        // A request of this dialect names branches only.
+        Error::TagNotFound { .. } => {
+            Refusal::bad("invalid_field", message, json!({ "field": "tag" }))
+        }
         Error::CommitNotFound { commit, .. } => {
             Refusal::bad("invalid_commit", message, json!({ "commit_sha": commit }))
         }

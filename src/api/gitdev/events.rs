@@ -3,7 +3,7 @@
 use super::error::{self, Refusal};
 use super::follow::{self, Follower};
 use super::wire::event::{Event, Events};
-use super::wire::name::{EnvironmentName, EventId};
+use super::wire::name::{EventId, ListedEnvironment};
 use super::wire::problem::Problem;
 use super::{Params, Route, parse, render};
 use crate::api::Api;
@@ -33,7 +33,7 @@ pub(super) fn routes() -> Vec<Route> {
             description = "The event after which to begin, or `latest` for what happens from now on; the first of all if absent"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "100 if absent"),
         ("app" = Option<String>, Query, description = "Only this app's, by id or name"),
-        ("environment" = inline(Option<EnvironmentName>), Query, description = "Only those of environments of this name"),
+        ("environment" = inline(Option<ListedEnvironment>), Query, description = "Only those of environments of this name"),
         ("deployment" = Option<String>, Query, description = "Only this deployment's"),
         ("Last-Event-ID" = inline(Option<EventId>), Header,
             description = "Where a client that was cut off goes on following; counts more than `after`"),

@@ -27,6 +27,7 @@ mod wire;
 mod words;
 
 use super::Api;
+use super::door::pass;
 use axum::Router;
 use axum::extract::Query;
 use axum::http::{Method, Uri};
@@ -68,7 +69,7 @@ pub(super) fn routes(api: &Api) -> Router<Api> {
         .layer(describe::layer(description))
         .layer(from_fn(bounds::panics))
         .layer(from_fn(bounds::head))
-        .layer(from_fn_with_state(api.clone(), door::pass))
+        .layer(from_fn_with_state((api.clone(), door::DOOR), pass))
 }
 
 /// The one place where a path is served, so that what is described is served and the other way round. Lenient: each is

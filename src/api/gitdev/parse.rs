@@ -3,6 +3,7 @@
 use super::error::Refusal;
 use super::key::{key, key_at};
 use super::{bounds, id, words};
+use crate::api::number::within;
 use crate::core::action::{
     AppRef, CreateDeployment, Environments, ListDeployments, ListEvents, Target,
 };
@@ -194,7 +195,7 @@ fn wanted(
             return Err(Refusal::field("image", "and commit_sha exclude each other"));
         }
         (Some(image), None, None, _) => Target::Image(image),
-        (None, Some(branch), commit, _) => Target::Branch(branch, commit),
+        (None, Some(branch), commit, _) => Target::Reference(branch.into(), commit),
         (None, None, commit, true) => Target::Configured(commit),
         (None, None, Some(_), false) => return Err(Refusal::missing("branch")),
         (None, None, None, false) => Target::Unnamed,
@@ -224,7 +225,7 @@ pub(super) fn list(params: &HashMap<String, String>) -> Result<ListDeployments, 
             })?
             .to_vec(),
     };
-    let environment = environment_of_query(params)?;
+    let environment = environment_of_list(params)?;
     let app = params.get("project_id").map(|text| app(text));
     Ok(ListDeployments {
         app,
@@ -285,7 +286,7 @@ pub(super) fn events(
         after,
         limit: u32::try_from(limit).unwrap_or(u32::MAX),
         app: params.get("app").map(|text| app(text)),
-        environment: environment_of_query(params)?,
+        environment: environment_of_list(params)?,
         deployment: deployment.map(|text| id::parse("dep_", text).unwrap_or(NOTHING)),
         wait: false,
     };
@@ -324,6 +325,15 @@ pub(super) fn environment_of_query(
 ) -> Result<Option<EnvironmentName>, Refusal> {
     let name = params.get("environment");
     let parsed = name.map(|name| EnvironmentName::parse(name)).transpose();
+    parsed.map_err(|fault| Refusal::parameter("environment", &fault.to_string()))
+}
+
+/// Of a list, which may show what others deployed to environments of other names than ours have.
+fn environment_of_list(
+    params: &HashMap<String, String>,
+) -> Result<Option<EnvironmentName>, Refusal> {
+    let name = params.get("environment");
+    let parsed = name.map(|name| EnvironmentName::reported(name)).transpose();
     parsed.map_err(|fault| Refusal::parameter("environment", &fault.to_string()))
 }
 
@@ -420,10 +430,7 @@ pub(super) fn number(
     let Some(text) = params.get(name) else {
         return Ok(default);
     };
-    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-    let value = text.parse().ok();
-    let value = value.filter(|value| is_number && (least..=most).contains(value));
-    value.ok_or_else(|| {
+    within(text, least..=most).ok_or_else(|| {
         Refusal::parameter(name, &format!("must be a number from {least} to {most}"))
     })
 }

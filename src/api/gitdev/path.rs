@@ -5,21 +5,13 @@ use super::error::Refusal;
 use super::id;
 use super::parse::{self, NOTHING};
 use crate::api::Api;
+pub(super) use crate::api::path::holes;
 use crate::core::action::AppRef;
 use crate::core::name::EnvironmentName;
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use std::collections::HashMap;
 use std::convert::Infallible;
 use uuid::Uuid;
-
-/// What stands for the names in braces; nothing where that is no text.
-pub(super) async fn holes(parts: &mut Parts, api: &Api) -> HashMap<String, String> {
-    match Path::from_request_parts(parts, api).await {
-        Ok(Path(named)) => named,
-        Err(_) => HashMap::new(),
-    }
-}
 
 /// The environment that a path may name; what can be no environment's name is a 404.
 pub(super) fn environment(text: Option<String>) -> Result<Option<EnvironmentName>, Refusal> {

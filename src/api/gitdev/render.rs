@@ -5,6 +5,7 @@ use super::wire::deployment::{Created, address};
 use super::wire::log::{LogLine, LogLines};
 use super::wire::operation::Operations;
 use crate::api::Api;
+pub(super) use crate::api::answer::json;
 use crate::api::arrival::Base;
 use crate::core::access::Caller;
 use crate::core::action::{Action, ChangeView, DeploymentView, LogPage, ReadLog, Reply};
@@ -14,26 +15,12 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use serde::Serialize;
 use uuid::Uuid;
 
 /// Where to go on reading a log, in bytes.
 const NEXT: HeaderName = HeaderName::from_static("x-longshore-next");
 /// Whether no line will follow.
 const COMPLETE: HeaderName = HeaderName::from_static("x-longshore-complete");
-
-/// A JSON body with the content type the contract names.
-pub(super) fn json(body: &impl Serialize) -> Response {
-    match serde_json::to_vec(body) {
-        Ok(text) => ([(header::CONTENT_TYPE, JSON)], text).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "an answer cannot be written");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
-}
-
-const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
 pub(super) fn created(view: &DeploymentView, base: &Base) -> Response {
     let body = Created::new(view, base);

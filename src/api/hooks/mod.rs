@@ -80,6 +80,7 @@ fn status(error: &Error) -> StatusCode {
         | Error::EnvironmentNotFound { .. }
         | Error::EnvironmentIdNotFound(_) => StatusCode::NOT_FOUND,
         Error::BranchNotFound { .. }
+        | Error::TagNotFound { .. }
         | Error::CommitNotFound { .. }
         | Error::Missing(_)
         | Error::Invalid { .. }

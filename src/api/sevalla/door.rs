@@ -1,50 +1,23 @@
-//! What every request goes through: how often its caller may ask, who that is, and what every answer says of it.
+//! What is Sevalla's at the door: the words for who is turned away, and the headers that tell the limit.
 
-use super::error::{self, Refusal};
-use crate::api::{Api, RequestId, auth, auth::Peer};
+use super::error::Refusal;
+use crate::api::auth;
+use crate::api::door::Door;
 use crate::core::access::TurnedAway;
 use crate::core::rate::Allowance;
 use crate::core::time::Timestamp;
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
-
-/// What everybody who asks for anything should know; an addition.
-const WARNING: HeaderName = HeaderName::from_static("x-longshore-warning");
+use axum::http::{HeaderMap, HeaderName};
+use axum::response::IntoResponse as _;
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
-/// The limit comes first, so that a client that repeats what was answered with 429 repeats nothing that was done; then
-/// 401, then everything else. A user of the unix socket needs no key.
-pub(super) async fn pass(
-    State(api): State<Api>,
-    ConnectInfo(peer): ConnectInfo<Peer>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let token = auth::bearer(request.headers());
-    let id = request.extensions().get::<RequestId>().cloned();
-    let (allowance, caller) = api.agent.let_in(&peer.into(), token.as_ref());
-    let told_at = api.agent.now();
-    let mut response = match caller {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            let response = next.run(request).await;
-            let mut response = error::with_request_id(response, id);
-            let warning = api.agent.warning();
-            if let Some(warning) = warning.and_then(|text| HeaderValue::from_str(&text).ok()) {
-                response.headers_mut().insert(WARNING, warning);
-            }
-            response
-        }
-        Err(turned_away) => error::with_request_id(refusal(turned_away).into_response(), id),
-    };
-    tell(allowance, told_at, response.headers_mut());
-    response
-}
+pub(super) const DOOR: Door = Door {
+    token: |request| auth::bearer(request.headers()),
+    refuse: |turned_away| refusal(turned_away).into_response(),
+    tell,
+};
 
 fn refusal(turned_away: TurnedAway) -> Refusal {
     match turned_away {

@@ -1,12 +1,12 @@
 //! Errors in Sevalla's shape: `{"message","status"}`, and of our own faults `data` with the request's id as their code.
 
 use super::wire::problem::{Details, Problem};
-use crate::api::RequestId;
+use crate::api::answer::{self, Said};
 use crate::core::action::Reply;
 use crate::core::admission::IgnoredReason;
 use crate::core::error::Error;
 use crate::core::rate::Exceeded;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 /// A request that is not carried out.
@@ -15,15 +15,6 @@ pub(super) struct Refusal {
     status: StatusCode,
     message: String,
     header: Option<Said>,
-}
-
-/// What a header says besides.
-#[derive(Debug)]
-enum Said {
-    /// How to say who is asking.
-    Challenge,
-    /// In how many seconds to ask again.
-    RetryAfter(u64),
 }
 
 /// A message, in characters: ours, with something of the request in it.
@@ -109,34 +100,21 @@ impl IntoResponse for Refusal {
             message: self.message,
             status: self.status.as_u16(),
         };
-        let mut response = (self.status, super::render::json(&body)).into_response();
-        let header = self.header.map(|said| match said {
-            Said::Challenge => (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
-            Said::RetryAfter(seconds) => (header::RETRY_AFTER, seconds.into()),
-        });
-        if let Some((name, value)) = header {
-            response.headers_mut().insert(name, value);
+        let mut response = (self.status, answer::json(&body)).into_response();
+        if let Some(said) = self.header {
+            said.in_header_of(&mut response);
         }
         if is_ours {
-            response.extensions_mut().insert(OurFault(body));
+            answer::our_fault(&mut response, move |id| {
+                let mut body = body.clone();
+                body.data = Some(Details {
+                    code: id.to_owned(),
+                });
+                answer::json(&body)
+            });
         }
         response
     }
-}
-
-/// The body of a 500, which tells the request's id.
-#[derive(Clone)]
-struct OurFault(Problem);
-
-/// Puts the request's id into a 500, by which its cause is found in the log.
-pub(super) fn with_request_id(mut response: Response, id: Option<RequestId>) -> Response {
-    if let (Some(OurFault(mut body)), Some(RequestId(id))) =
-        (response.extensions_mut().remove::<OurFault>(), id)
-    {
-        body.data = Some(Details { code: id });
-        return (response.status(), super::render::json(&body)).into_response();
-    }
-    response
 }
 
 /// Events come in elsewhere; here it would be a trigger without a deployment.
@@ -169,6 +147,7 @@ impl From<Error> for Refusal {
             Error::Invalid { field, message } => Self::field(called(field), message),
             Error::Missing(field) => Self::field(called(field), "is required"),
             Error::BranchNotFound { .. }
+            | Error::TagNotFound { .. }
             | Error::CommitNotFound { .. }
             | Error::NotCancellable(_)
             | Error::InProgress(_)

@@ -13,10 +13,11 @@ mod logs;
 mod parse;
 mod path;
 mod processes;
-mod render;
 mod wire;
 
 use super::Api;
+use super::answer as render;
+use super::door::pass;
 use axum::Router;
 use axum::extract::Query;
 use axum::http::Method;
@@ -80,7 +81,7 @@ fn within(api: &Api, routes: Vec<Route>) -> Router<Api> {
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn(bounds::panics))
         .layer(from_fn(bounds::head))
-        .layer(from_fn_with_state(api.clone(), door::pass))
+        .layer(from_fn_with_state((api.clone(), door::DOOR), pass))
 }
 
 async fn method_not_allowed(method: Method) -> Refusal {

@@ -5,6 +5,7 @@ use super::error::Refusal;
 use super::filter::{self, Filter};
 use super::path::uuid;
 use crate::api::bounds;
+use crate::api::number::within;
 use crate::core::action::Target;
 use crate::core::name::{Branch, ImageReference};
 use crate::core::time::Timestamp;
@@ -53,7 +54,8 @@ pub(super) async fn trigger(body: Body) -> Result<Target, Refusal> {
         (true, _, _) => Target::Restart,
         (false, None, None) => Target::Configured(None),
         (false, Some(branch), None) => {
-            Target::Branch(Branch::parse(branch).map_err(fault("branch"))?, None)
+            let branch = Branch::parse(branch).map_err(fault("branch"))?;
+            Target::Reference(branch.into(), None)
         }
         (false, None, Some(image)) => {
             Target::Image(ImageReference::parse(image).map_err(fault("docker_image"))?)
@@ -131,7 +133,7 @@ fn moment(params: &HashMap<String, String>, name: &str) -> Result<Option<Timesta
     Timestamp::parse(&with_seconds).ok_or_else(wrong).map(Some)
 }
 
-fn number<N: FromStr + PartialOrd + std::fmt::Display>(
+fn number<N: FromStr + PartialOrd + std::fmt::Display + Copy>(
     params: &HashMap<String, String>,
     name: &str,
     default: N,
@@ -141,10 +143,7 @@ fn number<N: FromStr + PartialOrd + std::fmt::Display>(
     let Some(text) = params.get(name) else {
         return Ok(default);
     };
-    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-    let value = text.parse().ok();
-    let value = value.filter(|value| is_number && (&least..=&most).contains(&value));
-    value.ok_or_else(|| {
+    within(text, least..=most).ok_or_else(|| {
         Refusal::field(
             name,
             format_args!("must be a number from {least} to {most}"),

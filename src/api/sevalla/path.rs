@@ -1,13 +1,13 @@
 //! What a path names: an application, and a part of it. What can be no id is a 404 like an id that nobody has.
 
 use super::error::Refusal;
-use crate::api::Api;
+use crate::api::{Api, path};
 use crate::core::access::Caller;
 use crate::core::action::{
     Action, AppRef, DeploymentView, EnvironmentDetail, EnvironmentRef, Listed, Reply,
 };
 use crate::core::error::Error;
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -22,10 +22,7 @@ impl FromRequestParts<Api> for Application {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refusal> {
-        let holes = match Path::<HashMap<String, String>>::from_request_parts(parts, api).await {
-            Ok(Path(holes)) => holes,
-            Err(_) => HashMap::new(),
-        };
+        let holes = path::holes(parts, api).await;
         let text = holes.get("id").map_or("", String::as_str);
         let (Some(id), Some(caller)) = (uuid(text), parts.extensions.get::<Caller>()) else {
             return Err(Refusal::no_application(text));

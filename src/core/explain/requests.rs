@@ -196,10 +196,22 @@ pub(super) const TABLE: &[Explanation] = &[
         ],
     ),
     request(
+        "deployment_recorded",
+        "the deployment was executed elsewhere and only reported here",
+        "Somebody told longshore of it by GitLab's API, with a status other than `created`. longshore ran nothing: there is no log and nothing to cancel.",
+        &[
+            "Read its log, or cancel it, where it runs; `longshore show ID` tells who reported it.",
+            "Who reports it says here how it ended: `PUT /api/v4/projects/PROJECT/deployments/NUMBER` with a `status`.",
+        ],
+    ),
+    request(
         "deployment_in_progress",
         "the deployment is under way and cannot be removed",
         "What is being worked on is not taken out of the history.",
-        &["Cancel it first, or both at once: `longshore cancel ID`, `longshore rm ID --force`."],
+        &[
+            "Cancel it first, or both at once: `longshore cancel ID`, `longshore rm ID --force`.",
+            "Of one that was only reported as running: report first how it ended.",
+        ],
     ),
     request(
         "deployment_active",

@@ -2,6 +2,7 @@
 //! output holds up no request. What it cannot take in time is counted and said, not lost silently.
 
 use super::clock;
+use crate::core::access;
 use crate::core::hook;
 use crate::core::ingress::AccessLog;
 use crate::core::route::Service;
@@ -103,9 +104,12 @@ impl Log {
 
     /// Writes a line. True: it is the first since the last handing over.
     pub fn write(&self, entry: &Entry<'_>) -> bool {
-        // The API's paths are ours to know: of a hook's, a part is a secret.
+        // The API's paths are ours to know: of a hook's, a part is a secret, and some parameters carry a token.
         let target = match entry.app {
-            Service::API => hook::shown(entry.target),
+            Service::API => match hook::shown(entry.target) {
+                Cow::Owned(masked) => Cow::Owned(masked),
+                Cow::Borrowed(target) => access::shown(target),
+            },
             _ => Cow::Borrowed(entry.target),
         };
         let entry = &Entry {
@@ -309,6 +313,16 @@ mod tests {
             );
             let line = written(style, target, "web");
             assert!(line.contains(target), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_token_in_a_query_is_in_no_line() {
+        let target = "/api/v4/user?private_token=abcdefgh&x=1";
+        for style in [AccessLog::Common, AccessLog::Json] {
+            let line = written_of(style, Service::API, target, "deploy");
+            assert!(line.contains("?private_token=***&x=1"), "{line}");
+            assert!(!line.contains("abcdefgh"), "{line}");
         }
     }
 

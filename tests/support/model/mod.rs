@@ -286,7 +286,7 @@ fn image() -> Wanted {
 
 fn commit(serial: usize) -> Wanted {
     Wanted::Commit {
-        branch: Branch::parse("main").unwrap(),
+        reference: Branch::parse("main").unwrap().into(),
         sha: Sha::parse(&serial.to_string().repeat(40)).unwrap(),
         asked: None,
     }

@@ -9,8 +9,9 @@ use async_trait::async_trait;
 use futures_util::{FutureExt as _, StreamExt as _, stream, stream::BoxStream};
 use longshore::core::container::OutputCursor;
 use longshore::core::log::Stream;
-use longshore::core::name::{Branch, ImageReference, Sha};
+use longshore::core::name::{ImageReference, Sha};
 use longshore::core::ports::*;
+use longshore::core::reference::Reference;
 use longshore::core::release::Image;
 use longshore::core::route::Table;
 use longshore::core::time::Timestamp;
@@ -180,7 +181,7 @@ impl Source for Faulty {
     fn checkout<'a>(
         &'a self,
         remote: &'a Remote,
-        branch: &'a Branch,
+        reference: &'a Reference,
         sha: &'a Sha,
         tree: Uuid,
     ) -> Work<'a, Checkout, SourceError> {
@@ -192,7 +193,7 @@ impl Source for Faulty {
             length,
             broken.clone(),
             broken,
-            move || self.inner.checkout(remote, branch, sha, tree),
+            move || self.inner.checkout(remote, reference, sha, tree),
         );
         work.inspect(move |progress| {
             if progress.is_err() {

@@ -7,7 +7,8 @@ use crate::api::gitdev::id;
 use crate::core::action::{DeploymentView, Listed, Version};
 use crate::core::deployment::{Phase, Step as CoreStep, Wanted};
 use crate::core::failure::Failure as CoreFailure;
-use crate::core::recorded::{RecordedView, ReportedState};
+use crate::core::recorded::{Recorded, RecordedView, ReportedState};
+use crate::core::reference::Reference;
 use crate::core::route::Domain;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -108,6 +109,8 @@ pub(in crate::api::gitdev) struct Deployment {
     steps: Vec<StepTimes>,
     /// Whether a newer one took its place while it waited.
     superseded: bool,
+    /// Whether what `branch` names is a tag.
+    tag: bool,
     trigger: Trigger,
 }
 
@@ -219,6 +222,7 @@ impl Deployment {
             status: Status::from(&deployment.phase),
             steps: steps.collect(),
             superseded: matches!(deployment.phase, Phase::Superseded { .. }),
+            tag: source.tag,
             trigger: deployment.request.trigger.into(),
         }
     }
@@ -238,7 +242,7 @@ impl Deployment {
             cancelled_by: None,
             cancelled_by_name: None,
             commit: None,
-            commit_sha: Some(recorded.sha.to_string()),
+            commit_sha: told_commit(recorded),
             completed_at: ended_at.map(Time::from),
             created_at: recorded.created_at.into(),
             created_by: view.by.name.clone(),
@@ -259,6 +263,7 @@ impl Deployment {
             status: Status::from(recorded.state),
             steps: Vec::new(),
             superseded: false,
+            tag: recorded.tag,
             trigger: Trigger::Manual,
         }
     }
@@ -293,6 +298,8 @@ struct ListedDeployment {
     #[schema(required)]
     release: Option<i64>,
     status: Status,
+    /// Whether what `branch` names is a tag.
+    tag: bool,
     url: String,
 }
 
@@ -328,6 +335,7 @@ impl ListedDeployment {
             recorded: false,
             release: view.release,
             status: Status::from(&view.deployment.phase),
+            tag: source.tag,
         }
     }
 
@@ -337,7 +345,7 @@ impl ListedDeployment {
         Self {
             app: view.app.to_string(),
             branch: Some(recorded.reference.to_string()),
-            commit_sha: Some(recorded.sha.to_string()),
+            commit_sha: told_commit(recorded),
             completed_at: recorded.ended_at().map(Time::from),
             created_at: recorded.created_at.into(),
             environment: view.environment.to_string(),
@@ -349,6 +357,7 @@ impl ListedDeployment {
             recorded: true,
             release: None,
             status: Status::from(recorded.state),
+            tag: recorded.tag,
         }
     }
 }
@@ -394,25 +403,30 @@ struct Source {
     branch: Option<String>,
     commit: Option<String>,
     image: Option<String>,
+    /// Whether the branch is a tag.
+    tag: bool,
 }
 
 impl Source {
     fn of(view: &DeploymentView) -> Self {
-        let commit = |branch: Option<String>, commit: &str| Self {
-            branch,
+        let commit = |reference: Option<&Reference>, commit: &str| Self {
+            branch: reference.map(ToString::to_string),
             commit: Some(commit.to_owned()),
             image: None,
+            tag: reference.is_some_and(Reference::is_tag),
         };
         let image = |image: &str| Self {
             branch: None,
             commit: None,
             image: Some(image.to_owned()),
+            tag: false,
         };
         match &view.deployment.request.wanted {
-            Wanted::Commit { branch, sha, asked } => commit(
-                Some(branch.to_string()),
-                asked.as_deref().unwrap_or(sha.as_str()),
-            ),
+            Wanted::Commit {
+                reference,
+                sha,
+                asked,
+            } => commit(Some(reference), asked.as_deref().unwrap_or(sha.as_str())),
             Wanted::Image(reference) => image(reference.as_str()),
             Wanted::Release(_) | Wanted::Restart => match &view.version {
                 Some(Version::Commit(sha)) => commit(None, sha.as_str()),
@@ -421,10 +435,19 @@ impl Source {
                     branch: None,
                     commit: None,
                     image: None,
+                    tag: false,
                 },
             },
         }
     }
+}
+
+/// What was told of a commit, where it reads like the id of one: what has no copy of the repository takes any text.
+fn told_commit(recorded: &Recorded) -> Option<String> {
+    let sha = recorded.sha.as_str();
+    let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    let is_id = (7..=40).contains(&sha.len()) && sha.bytes().all(is_digit);
+    is_id.then(|| sha.to_owned())
 }
 
 /// From the start of building (the checkout is part of it) to its end, in seconds with one decimal.

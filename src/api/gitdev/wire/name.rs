@@ -8,6 +8,12 @@ use utoipa::ToSchema;
 #[expect(dead_code, reason = "it describes what is read by hand")]
 pub(in crate::api::gitdev) struct EnvironmentName(String);
 
+/// The name of an environment of which something is listed: also of one that others deploy to.
+#[derive(ToSchema)]
+#[schema(value_type = String, pattern = "^[A-Za-z0-9 ${}./_-]{1,255}$", examples("production", "review/fix-1"))]
+#[expect(dead_code, reason = "it describes what is read by hand")]
+pub(in crate::api::gitdev) struct ListedEnvironment(String);
+
 /// A variable's name, which is its secret's.
 #[derive(ToSchema)]
 #[schema(value_type = String, pattern = "^[A-Za-z_][A-Za-z0-9_]{0,254}$", examples("DATABASE_URL"))]

@@ -65,7 +65,7 @@ impl From<&Planned> for Plan {
         let version = &plan.version;
         Self {
             app: plan.app.to_string(),
-            branch: version.branch.as_ref().map(ToString::to_string),
+            branch: version.reference.as_ref().map(ToString::to_string),
             changes: plan.changes.clone(),
             commit_sha: version.commit.as_ref().map(ToString::to_string),
             domains: plan.domains.iter().map(Domain::to_string).collect(),

@@ -4,6 +4,7 @@ use super::Time;
 use super::word::{DeploymentStatus, GitType, Initiated, Initiator, Step, git};
 use crate::core::action::{DeploymentView, EnvironmentDetail, Listed, Version};
 use crate::core::deployment::Wanted;
+use crate::core::name::Sha;
 use crate::core::recorded::RecordedView;
 use crate::core::time::Timestamp;
 use serde::Serialize;
@@ -52,9 +53,12 @@ impl Deployment {
             app_id: view.environment_id,
             author_img: None,
             author_login: None,
-            branch: (!recorded.tag).then(|| recorded.reference.to_string()),
+            branch: Some(recorded.reference.to_string()),
             commit_message: None,
-            commit_sha: Some(recorded.sha.to_string()),
+            commit_sha: Sha::parse(recorded.sha.as_str())
+                .ok()
+                .map(|sha| sha.to_string())
+                .filter(|sha| sha.len() == 40),
             created_at: recorded.created_at.into(),
             docker_image_url: None,
             finished_at: recorded.ended_at().map(Time::from),
@@ -113,10 +117,10 @@ fn repository(view: &DeploymentView, environment: &EnvironmentDetail) -> Option<
 
 fn branch(view: &DeploymentView) -> Option<String> {
     match &view.deployment.request.wanted {
-        Wanted::Commit { branch, .. } => Some(branch.to_string()),
+        Wanted::Commit { reference, .. } => Some(reference.to_string()),
         Wanted::Image(_) => None,
         Wanted::Release(_) | Wanted::Restart => {
-            view.origin.branch.as_ref().map(ToString::to_string)
+            view.origin.reference.as_ref().map(ToString::to_string)
         }
     }
 }
