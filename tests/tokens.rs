@@ -68,7 +68,7 @@ fn make(process: &Process, name: &str, expires_at: Option<Timestamp>) -> (Uuid, 
 fn holds(store: &Store, token: &Secret, now: Timestamp) -> Option<Caller> {
     match store.token_caller(token, now).unwrap() {
         Token::Holds(caller) => Some(caller),
-        Token::Expired | Token::Unknown => None,
+        Token::Expired | Token::Revoked | Token::Unknown => None,
     }
 }
 

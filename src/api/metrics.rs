@@ -170,7 +170,9 @@ fn turned_back(turned_away: TurnedAway) -> Response {
             return (wait, answer).into_response();
         }
         TurnedAway::NoToken => "A token is required",
-        TurnedAway::UnknownToken => "The token is not known, or no longer holds",
+        TurnedAway::UnknownToken | TurnedAway::RevokedToken => {
+            "The token is not known, or no longer holds"
+        }
         TurnedAway::ExpiredToken => "The token's time is over",
         TurnedAway::Failed(error) => {
             return root_error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string());

@@ -110,8 +110,10 @@ pub enum TurnedAway {
     TooMany(Exceeded),
     /// It came without a token, and not from this host.
     NoToken,
-    /// Its token is none of ours, or revoked.
+    /// Its token is none of ours.
     UnknownToken,
+    /// Its token was revoked.
+    RevokedToken,
     /// Its token's time is over.
     ExpiredToken,
     /// It could not be found out whose it is.

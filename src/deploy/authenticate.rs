@@ -41,6 +41,7 @@ impl Agent {
         match self.store.token_caller(token, self.ports.clock.now()) {
             Ok(Token::Holds(caller)) => Ok(caller),
             Ok(Token::Expired) => Err(TurnedAway::ExpiredToken),
+            Ok(Token::Revoked) => Err(TurnedAway::RevokedToken),
             Ok(Token::Unknown) => Err(TurnedAway::UnknownToken),
             Err(error) => Err(TurnedAway::Failed(internal(error))),
         }

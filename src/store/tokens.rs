@@ -61,7 +61,9 @@ pub enum Token {
     Holds(Caller),
     /// It held until its time was over.
     Expired,
-    /// None of ours, or revoked.
+    /// It held until somebody revoked it.
+    Revoked,
+    /// None of ours.
     Unknown,
 }
 
@@ -120,8 +122,8 @@ impl Store {
         let (token, found_now) = match known {
             Some(known) => (known, false),
             None => match self.read(|tx| in_use(tx, &digest))? {
-                Some(found) => (Arc::new(found), true),
-                None => return Ok(Token::Unknown),
+                Ok(found) => (Arc::new(found), true),
+                Err(none) => return Ok(none),
             },
         };
         if token.caller.expires_at.is_some_and(|at| at <= now) {
@@ -300,16 +302,17 @@ fn token_view(row: &Row<'_>) -> Result<TokenView, StoreError> {
     })
 }
 
-/// The token of a digest, unless it was revoked.
-fn in_use(tx: &Connection, digest: &Digest) -> Result<Option<InUse>, StoreError> {
+/// The token of a digest, or why none is in use.
+fn in_use(tx: &Connection, digest: &Digest) -> Result<Result<InUse, Token>, StoreError> {
     let sql = format!(
-        "SELECT {PRINCIPAL}, t.scope, t.app, t.environment, t.plan, t.rate, t.burst, t.expires_at, t.last_used_at
-         FROM token t JOIN principal p ON p.serial = t.principal WHERE t.digest = ?1 AND t.revoked_at IS NULL"
+        "SELECT {PRINCIPAL}, t.scope, t.app, t.environment, t.plan, t.rate, t.burst, t.expires_at, t.last_used_at,
+                t.revoked_at IS NOT NULL
+         FROM token t JOIN principal p ON p.serial = t.principal WHERE t.digest = ?1"
     );
     let mut statement = tx.prepare_cached(&sql)?;
     let mut rows = statement.query([digest.as_slice()])?;
     let Some(row) = rows.next()? else {
-        return Ok(None);
+        return Ok(Err(Token::Unknown));
     };
     let principal: Principal = principal(row, 0)?;
     let serial = principal.serial;
@@ -329,7 +332,10 @@ fn in_use(tx: &Connection, digest: &Digest) -> Result<Option<InUse>, StoreError>
             ));
         }
     };
-    Ok(Some(InUse {
+    if row.get(11)? {
+        return Ok(Err(Token::Revoked));
+    }
+    Ok(Ok(InUse {
         noted: AtomicI64::new(row.get::<_, Option<i64>>(10)?.unwrap_or(i64::MIN)),
         caller: Caller {
             scope: scope(serial, &row.get::<_, String>(3)?)?,

@@ -23,7 +23,7 @@ fn refusal(turned_away: TurnedAway) -> Refusal {
     match turned_away {
         TurnedAway::TooMany(exceeded) => Refusal::too_many(&exceeded),
         TurnedAway::NoToken => Refusal::missing_token(),
-        TurnedAway::UnknownToken => Refusal::invalid_token(),
+        TurnedAway::UnknownToken | TurnedAway::RevokedToken => Refusal::invalid_token(),
         TurnedAway::ExpiredToken => Refusal::expired_token(),
         TurnedAway::Failed(error) => error.into(),
     }

@@ -38,6 +38,7 @@ fn refusal(turned_away: TurnedAway) -> Refusal {
     match turned_away {
         TurnedAway::TooMany(exceeded) => Refusal::too_many(&exceeded),
         TurnedAway::NoToken | TurnedAway::UnknownToken => Refusal::unauthorized(),
+        TurnedAway::RevokedToken => Refusal::revoked(),
         TurnedAway::ExpiredToken => Refusal::expired(),
         TurnedAway::Failed(error) => error.into(),
     }

@@ -98,11 +98,17 @@ impl Refusal {
     }
 
     pub(super) fn expired() -> Self {
-        let body = Problem::explained(
-            "invalid_token",
+        Self::invalid_token(
             "Token is expired. You can either do re-authorization or token refresh.",
-            None,
-        );
+        )
+    }
+
+    pub(super) fn revoked() -> Self {
+        Self::invalid_token("Token was revoked. You have to re-authorize from the user.")
+    }
+
+    fn invalid_token(description: &'static str) -> Self {
+        let body = Problem::explained("invalid_token", description, None);
         Self {
             header: Some(Said::Challenge),
             ..Self::with(StatusCode::UNAUTHORIZED, body)

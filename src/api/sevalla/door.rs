@@ -25,7 +25,7 @@ fn refusal(turned_away: TurnedAway) -> Refusal {
         TurnedAway::NoToken => {
             Refusal::unauthorized("Unauthorized: an Authorization: Bearer API key is required")
         }
-        TurnedAway::UnknownToken => {
+        TurnedAway::UnknownToken | TurnedAway::RevokedToken => {
             Refusal::unauthorized("Unauthorized: the API key is not known, or no longer holds")
         }
         TurnedAway::ExpiredToken => {

@@ -2,7 +2,15 @@
 
 use crate::api::arrival::Base;
 use crate::core::access::Principal;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
+
+/// What stands for something else in a URL, or may (RFC 3986, section 2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// A principal as GitLab's `UserBasic`.
 #[derive(Clone, Serialize)]
@@ -34,5 +42,5 @@ impl User {
 
 /// A name as a part of a URL.
 pub(in crate::api::gitlab) fn encoded(name: &str) -> String {
-    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
+    utf8_percent_encode(name, RESERVED).to_string()
 }
