@@ -3,7 +3,7 @@
 # Debian keeps sshd and dockerd where an ordinary user's PATH does not look.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo clean-demo build install uninstall test fuzz test-clients test-api simulate campaign-kill fmt lint bench bench-api bench-swap bench-trigger bench-proxy bench-runtime
+.PHONY: help demo clean-demo build install uninstall test fuzz test-clients test-api simulate campaign-kill fmt lint bench bench-api bench-swap bench-trigger bench-proxy bench-runtime bench-lists
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,3 +92,6 @@ bench-runtime: ## a container that prints 50,000 lines a second for a minute: wh
 
 bench-api: ## the API alone, beside a minimal server; takes ten minutes and 8 GB of disk
 	benches/api.sh
+
+bench-lists: ## every order and filter of a list, first and deep pages, with a thousand and a million deployments; five minutes and 8 GB of disk
+	benches/lists.sh

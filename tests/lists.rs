@@ -28,7 +28,8 @@ const PERIOD: i64 = 1 << 28;
 /// How many periods a history takes, about.
 const PERIODS: i64 = 6;
 
-const PHASES: [&str; 9] = [
+/// Where deployments stand that were executed here, and that others told of.
+const PHASES: [&str; 14] = [
     "queued",
     "checkout",
     "build",
@@ -38,6 +39,11 @@ const PHASES: [&str; 9] = [
     "failed",
     "cancelled",
     "superseded",
+    "recorded_created",
+    "recorded_running",
+    "recorded_success",
+    "recorded_failed",
+    "recorded_canceled",
 ];
 
 const STATES: [StateFilter; 7] = [
@@ -54,12 +60,12 @@ const ORDERS: [Order; 3] = [Order::Serial, Order::Updated, Order::Reference];
 
 fn phases(state: StateFilter) -> &'static [&'static str] {
     match state {
-        StateFilter::Queued => &["queued"],
+        StateFilter::Queued => &["queued", "recorded_created"],
         StateFilter::Building => &["checkout", "build"],
-        StateFilter::Deploying => &["rollout", "committed"],
-        StateFilter::Succeeded => &["succeeded"],
-        StateFilter::Failed => &["failed"],
-        StateFilter::Cancelled => &["cancelled"],
+        StateFilter::Deploying => &["rollout", "committed", "recorded_running"],
+        StateFilter::Succeeded => &["succeeded", "recorded_success"],
+        StateFilter::Failed => &["failed", "recorded_failed"],
+        StateFilter::Cancelled => &["cancelled", "recorded_canceled"],
         StateFilter::Superseded => &["superseded"],
     }
 }
@@ -280,7 +286,9 @@ fn move_to(connection: &Connection, serial: i64, phase: &str, at: i64) {
     connection
         .execute(
             "UPDATE deployment SET phase = ?2, release = ?3, failed_step = ?4, failure = ?5, cancelled_by = ?6, was_waiting = ?6,
-                                   superseded_by = ?7, ended_at = ?8, updated_at = ?9 WHERE serial = ?1",
+                                   superseded_by = ?7, ended_at = ?8, updated_at = ?9, wanted = ?10,
+                                   sha = iif(?10 = 'recorded', 'e83c5163316f89bfbde7d9ab23ca2e25604af290', NULL),
+                                   ref = iif(?10 = 'recorded' AND ref = '', 'told', ref) WHERE serial = ?1",
             params![
                 serial,
                 phase,
@@ -291,6 +299,7 @@ fn move_to(connection: &Connection, serial: i64, phase: &str, at: i64) {
                 has(&["superseded"]).then_some(1),
                 has(&["succeeded", "failed", "cancelled", "superseded"]).then_some(at),
                 at,
+                if phase.starts_with("recorded") { "recorded" } else { "image" },
             ],
         )
         .unwrap();

@@ -3,10 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use longshore::core::access::Reach;
+use longshore::core::action::{DeploymentRef, StateFilter};
 use longshore::core::admission::Desired;
 use longshore::core::change::ChangePhase;
 use longshore::core::deployment::Phase;
-use longshore::core::id::{DeploymentSerial, EnvironmentSerial, OperationSerial};
+use longshore::core::id::{DeploymentSerial, EnvironmentSerial, OperationSerial, ProjectSerial};
+use longshore::core::listing::Order;
+use longshore::core::recorded::ReportedState;
 use longshore::core::route::{Absence, Target};
 use longshore::core::time::Timestamp;
 use longshore::store::{ListFilter, OpenWith, Store};
@@ -261,6 +264,114 @@ fn what_schema_5_wrote_can_still_be_read() {
     let called = store.hook_caller(place.environment_id, &secret).unwrap();
     assert_eq!(called.unwrap().caller.principal.name, "deployment hook");
     assert_eq!(store.table().unwrap().routes.len(), 3);
+}
+
+/// Schema 6's database: as before, and deployments were told of, one of them for an environment that runs nothing here.
+#[test]
+fn what_schema_6_wrote_can_still_be_read() {
+    let dir = begin_from(6);
+    let store = open(dir.path());
+    let list = |filter: ListFilter| -> Vec<i64> {
+        let (found, total) = store.list(&filter).unwrap();
+        assert_eq!(found.len() as u64, total);
+        found.iter().map(|listed| listed.serial().0).collect()
+    };
+    assert_eq!(list(everything()), [9, 8, 7, 6, 5, 4, 3, 2, 1]);
+    let by_reference = ListFilter {
+        project: Some(ProjectSerial(1)),
+        order: Order::Reference,
+        ..everything()
+    };
+    assert_eq!(list(by_reference), [7, 9, 8, 6, 5, 4, 1]);
+    let ended_well = ListFilter {
+        states: vec![StateFilter::Succeeded],
+        order: Order::Updated,
+        updated_from: Some(Timestamp(1_741_948_322_000)),
+        ..everything()
+    };
+    assert_eq!(list(ended_well), [7, 6, 5, 4]);
+    let found = store
+        .find_recorded(DeploymentRef::Serial(DeploymentSerial(8)))
+        .unwrap()
+        .unwrap();
+    assert_eq!(found.state, ReportedState::Running);
+    assert_eq!((found.reference.as_str(), found.tag), ("search", false));
+}
+
+/// What is counted of deployments, told from their rows: by environment, phase and block of serials, by period of time, and by
+/// shelf of references.
+const COUNTED: [(&str, &str); 4] = [
+    (
+        "SELECT environment, phase, '', deployments FROM total WHERE deployments > 0 ORDER BY 1, 2",
+        "SELECT environment, phase, '', count(*) FROM deployment WHERE hidden_at IS NULL GROUP BY 1, 2 ORDER BY 1, 2",
+    ),
+    (
+        "SELECT environment, phase, block, deployments FROM tally WHERE deployments > 0 ORDER BY 1, 2, 3",
+        "SELECT environment, phase, serial >> 14, count(*) FROM deployment WHERE hidden_at IS NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+    ),
+    (
+        "SELECT environment, phase, period || ' ' || block, deployments FROM tally_updated ORDER BY 1, 2, 3",
+        "SELECT environment, phase, (updated_at >> 28) || ' ' || (serial >> 14), count(*) FROM deployment
+         WHERE hidden_at IS NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+    ),
+    (
+        "SELECT environment, phase, shelf || ' ' || block || ' ' || oldest || ' ' || newest, deployments FROM tally_ref ORDER BY 1, 2, 3",
+        "SELECT environment, phase, shelf || ' ' || block || ' ' || min(updated_at) || ' ' || max(updated_at), count(*) FROM (
+             SELECT *, (SELECT max(name) FROM shelf WHERE name <= ref) AS shelf,
+                 iif(EXISTS (SELECT 1 FROM shelf WHERE name = ref), serial >> 14, 0) AS block
+             FROM deployment WHERE hidden_at IS NULL)
+         GROUP BY environment, phase, shelf, block ORDER BY 1, 2, 3",
+    ),
+];
+
+#[test]
+fn every_older_database_is_counted_as_if_it_had_been_from_the_start() {
+    for number in 1..=newest() {
+        let dir = begin_from(number);
+        drop(open(dir.path()));
+        let connection = connect(dir.path());
+        let rows = |sql: &str| -> Vec<(i64, String, String, i64)> {
+            let mut statement = connection.prepare(sql).unwrap();
+            let rows = statement.query_map([], |row| {
+                let place: rusqlite::types::Value = row.get(2)?;
+                Ok((row.get(0)?, row.get(1)?, format!("{place:?}"), row.get(3)?))
+            });
+            rows.unwrap().map(Result::unwrap).collect()
+        };
+        for (kept, told) in COUNTED {
+            let told = rows(told);
+            assert!(!told.is_empty());
+            assert_eq!(rows(kept), told, "from {number}: {kept}");
+        }
+    }
+}
+
+/// A rollback is shown with what the deployment had whose release it made live again; all with when they ended.
+#[test]
+fn what_schema_5_wrote_is_shown_with_its_reference_and_when_it_ended() {
+    let dir = begin_from(5);
+    drop(open(dir.path()));
+    let connection = connect(dir.path());
+    let mut statement = connection
+        .prepare("SELECT ref, tag, updated_at - 1741948320000 FROM deployment ORDER BY serial")
+        .unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+    let rows: Vec<(String, bool, i64)> = rows.unwrap().map(Result::unwrap).collect();
+    let shown: Vec<_> = rows
+        .iter()
+        .map(|row| (row.0.as_str(), row.1, row.2))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("main", false, 1000),
+            ("postgres:16", false, 1000),
+            ("nginx:1", false, 1000),
+            ("main", false, 2000),
+            ("main", false, 2000),
+            ("main", false, 3000),
+        ]
+    );
 }
 
 /// What was to be removed before there was an ingress waits for no table, and nothing is routed yet.

@@ -93,13 +93,15 @@ fn a_token_in_use_ends_with_its_time_and_with_its_revocation() {
         assert!(matches!(found, Token::Expired));
         let by = process.caller.principal.serial;
         assert!(store.revoke_token(id, Reach::All, by, after(11)).unwrap());
-        assert!(holds(store, &other, after(11)).is_none());
+        let found = store.token_caller(&other, after(11)).unwrap();
+        assert!(matches!(found, Token::Revoked));
         assert!(
             !store.revoke_token(id, Reach::All, by, after(12)).unwrap(),
             "it is revoked once"
         );
         let stranger = Secret::new("lsh_guess");
-        assert!(holds(store, &stranger, NOW).is_none());
+        let found = store.token_caller(&stranger, NOW).unwrap();
+        assert!(matches!(found, Token::Unknown));
     });
 }
 

@@ -12,9 +12,9 @@ use std::path::Path;
 /// How many deployments are written in one transaction.
 const AT_ONCE: u64 = 50_000;
 /// Between two deployments, in milliseconds: a million of them take two years.
-const PAUSE: i64 = 63_000;
+pub(crate) const PAUSE: i64 = 63_000;
 /// When the last one was made: 2026-01-01.
-const END: i64 = 1_767_225_600_000;
+pub(crate) const END: i64 = 1_767_225_600_000;
 
 /// An environment and what it has so far.
 struct Environment {
@@ -35,7 +35,8 @@ pub(crate) fn open(data_dir: &Path) -> Connection {
     Connection::open(data_dir.join("longshore.db")).unwrap()
 }
 
-pub(crate) fn fill(data_dir: &Path, deployments: u64) {
+/// So many deployments, with so many milliseconds between two of them.
+pub(crate) fn fill(data_dir: &Path, deployments: u64, pause: i64) {
     let began = crate::now();
     let mut connection = open(data_dir);
     // A history that is cut off is made again from the start, not mended.
@@ -47,7 +48,7 @@ pub(crate) fn fill(data_dir: &Path, deployments: u64) {
     while made < deployments {
         let tx = connection.transaction().unwrap();
         let many = AT_ONCE.min(deployments - made);
-        history.write(&tx, made, many, deployments);
+        history.write(&tx, made, many, deployments, pause);
         tx.commit().unwrap();
         made += many;
     }
@@ -140,10 +141,10 @@ impl History {
         self.chance
     }
 
-    fn write(&mut self, tx: &Transaction<'_>, from: u64, many: u64, all: u64) {
+    fn write(&mut self, tx: &Transaction<'_>, from: u64, many: u64, all: u64, pause: i64) {
         let mut rows = Rows::prepare(tx);
         for number in from..from + many {
-            let at = END - i64::try_from(all - number).unwrap() * PAUSE;
+            let at = END - i64::try_from(all - number).unwrap() * pause;
             self.deployment(&mut rows, tx, at);
         }
     }
@@ -167,6 +168,12 @@ impl History {
             94..98 => "cancelled",
             _ => "superseded",
         };
+        // One of ten is of a branch that somebody works on; images are tagged anew each time.
+        let branch = match entropy % 10 {
+            0 => format!("feature/{}", entropy / 10 % 4_000),
+            _ => "main".to_owned(),
+        };
+        let image_tag = format!("registry.example.com/acme/web:{:010x}", entropy >> 24);
         let sha = format!("{entropy:016x}{one:016x}{:08x}", other >> 32);
         let steps: &[&str] = match (outcome, built) {
             ("superseded", _) => &[],
@@ -187,9 +194,9 @@ impl History {
                 self.principal,
                 if luck % 2 == 0 { "manual" } else { "automatic" },
                 if built { "commit" } else { "image" },
-                built.then_some("main"),
+                built.then_some(&branch),
                 built.then_some(&sha),
-                (!built).then_some("registry.example.com/acme/web:latest"),
+                (!built).then_some(&image_tag),
                 started.then_some(&self.spec),
                 (built && started).then_some(r#"{"message":"Answer with what was asked for, also when it is empty\n\nThe page said nothing.","author":"Ada","author_email":"ada@example.com"}"#),
                 started.then_some(&result),
@@ -200,6 +207,7 @@ impl History {
                 (outcome == "cancelled").then_some(0),
                 at,
                 ended,
+                if built { &branch } else { &image_tag },
             ])
             .unwrap();
         let serial = tx.last_insert_rowid();
@@ -340,8 +348,8 @@ impl<'a> Rows<'a> {
         Self {
             deployment: prepare(
                 "INSERT INTO deployment (uuid, project, iid, app, environment, principal, initiated, wanted, branch, sha, image,
-                     spec, commit_info, result, phase, failed_step, failure, cancelled_by, was_waiting, created_at, ended_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+                     spec, commit_info, result, phase, failed_step, failure, cancelled_by, was_waiting, created_at, ended_at, ref, updated_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?21)",
             ),
             superseded: prepare("UPDATE deployment SET superseded_by = serial WHERE serial = ?1"),
             operation: prepare("INSERT INTO operation (environment, kind, deployment, created_at, done_at) VALUES (?1, 'deploy', ?2, ?3, ?4)"),

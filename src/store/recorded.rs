@@ -1,18 +1,20 @@
 //! Deployments that somebody else executed: written down, moved by reports, and hidden.
 
 use super::environments::{Owner, reported_environment};
+use super::pages::{ListFilter, page};
 use super::phases::status_word;
 use super::rows::{inconsistent, uuid};
 use super::{Hidden, Store, StoreError};
 use crate::core::access::Reach;
-use crate::core::action::DeploymentRef;
+use crate::core::action::{DeploymentRef, StateFilter};
 use crate::core::id::{
     AppSerial, DeploymentSerial, EnvironmentSerial, PrincipalSerial, ProjectSerial,
 };
+use crate::core::listing::Order;
 use crate::core::name::{InvalidName, Reported};
 use crate::core::recorded::{Record, Recorded, ReportedState};
 use crate::core::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params};
 use uuid::Uuid;
 
 /// What `wanted` says of them.
@@ -52,7 +54,7 @@ impl Store {
                 Owner::OutOfReach => return Ok(Wrote::OutOfReach),
             };
             if record.state == ReportedState::Success
-                && let Some(same) = same_success(tx, environment, record)?
+                && let Some(same) = same_success(tx, (app, environment), record)?
             {
                 return Ok(Wrote::Known(same));
             }
@@ -141,7 +143,7 @@ impl Store {
             match found.state {
                 ReportedState::Running => return Ok(Hidden::Reported),
                 ReportedState::Success
-                    if newest_success(tx, found.environment)? == Some(serial) =>
+                    if newest_success(tx, (found.app, found.environment))? == Some(serial) =>
                 {
                     return Ok(Hidden::Live);
                 }
@@ -199,34 +201,25 @@ fn bring_back(
 /// The deployment that ended well last in an environment, executed here or reported.
 fn newest_success(
     tx: &Connection,
-    environment: EnvironmentSerial,
+    (app, environment): (AppSerial, EnvironmentSerial),
 ) -> Result<Option<DeploymentSerial>, StoreError> {
-    // One phase at a time, so that an index has each in this order.
-    let mut newest = tx.prepare_cached(
-        "SELECT updated_at, serial FROM deployment WHERE environment = ?1 AND phase = ?2 AND hidden_at IS NULL
-         ORDER BY updated_at DESC, serial DESC LIMIT 1",
-    )?;
-    let mut of_phase = |phase: &str| {
-        newest
-            .query_row(params![environment.0, phase], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
-            })
-            .optional()
+    let newest = ListFilter {
+        states: vec![StateFilter::Succeeded],
+        order: Order::Updated,
+        limit: 1,
+        ..ListFilter::new(Reach::Environment(app, environment))
     };
-    let executed = of_phase("succeeded")?;
-    let recorded = of_phase(ReportedState::Success.as_str())?;
-    Ok(executed
-        .max(recorded)
-        .map(|(_, serial)| DeploymentSerial(serial)))
+    let (found, _) = page(tx, &newest)?;
+    Ok(found.first().copied().map(DeploymentSerial))
 }
 
 /// The newest success, if it is of the same commit.
 fn same_success(
     tx: &Connection,
-    environment: EnvironmentSerial,
+    place: (AppSerial, EnvironmentSerial),
     record: &Record,
 ) -> Result<Option<DeploymentSerial>, StoreError> {
-    let Some(newest) = newest_success(tx, environment)? else {
+    let Some(newest) = newest_success(tx, place)? else {
         return Ok(None);
     };
     let is_same: bool = tx

@@ -65,7 +65,7 @@ CREATE TABLE tally_ref (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO shelf VALUES (''), (char(1));
 INSERT INTO shelf SELECT ref FROM deployment WHERE ((serial * 2654435761) >> 16) & 1023 = 0 ON CONFLICT DO NOTHING;
-INSERT INTO shelf SELECT name || char(1) FROM shelf WHERE true ON CONFLICT DO NOTHING;
+INSERT INTO shelf SELECT name || char(1) FROM shelf WHERE name <> char(1) ON CONFLICT DO NOTHING;
 INSERT INTO tally_ref SELECT shelf, iif(ref = shelf, block, 0), environment, phase, sum(deployments), min(oldest), max(newest) FROM (
     SELECT (SELECT max(name) FROM shelf WHERE name <= ref) AS shelf, ref, serial >> 14 AS block, environment, phase,
            count(*) AS deployments, min(updated_at) AS oldest, max(updated_at) AS newest
