@@ -284,6 +284,18 @@ async fn a_failed_deployment_exits_1_and_says_why_and_what_to_do() {
     );
 }
 
+/// A script's variable that was never set names no deployment, and not all of them.
+#[tokio::test]
+async fn an_empty_id_is_refused_before_anybody_is_asked() {
+    for command in ["show", "cancel", "rm"] {
+        let daemon = Daemon::start(&[]);
+        let output = run(&daemon, &[command, ""]).await;
+        assert_exit(&output, 2);
+        assert_says(stderr(&output), "a value is required for '<ID>'");
+        assert!(daemon.asked().is_empty(), "{command}");
+    }
+}
+
 #[tokio::test]
 async fn cancelled_and_superseded_deployments_exit_3() {
     for (with, words) in [

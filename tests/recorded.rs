@@ -21,7 +21,7 @@ use longshore::core::event::{After, DeploymentStage, Happened};
 use longshore::core::id::{AppSerial, EnvironmentSerial, ProjectSerial};
 use longshore::core::name::{EnvironmentName, ProjectPath, Reported};
 use longshore::core::ports::Clock as _;
-use longshore::core::project::{ListProjects, ProjectRef, ProjectView};
+use longshore::core::project::{ListProjects, ProjectOrder, ProjectRef, ProjectView};
 use longshore::core::recorded::{CannotBecome, Record, RecordedView, ReportedState};
 use std::time::Duration;
 use world::{Bench, Fake, Process, create, git_app, image_app, sha};
@@ -605,6 +605,7 @@ async fn a_project_says_what_is_deployed_where() {
     let list = |search: Option<&str>| {
         Action::ListProjects(ListProjects {
             search: search.map(str::to_owned),
+            order: ProjectOrder::default(),
             ascending: true,
             limit: 2,
             offset: 0,
@@ -619,6 +620,23 @@ async fn a_project_says_what_is_deployed_where() {
             (many, many.min(2)),
             "{search:?}"
         );
+    }
+    tick(&bench).await;
+    recorded(&process, record("production", 'b', Running)).await;
+    for (order, first) in [
+        (ProjectOrder::Serial, "acme/elsewhere"),
+        (ProjectOrder::Path, "acme/web"),
+        (ProjectOrder::Activity, "acme/web"),
+    ] {
+        let by = Action::ListProjects(ListProjects {
+            order,
+            limit: 9,
+            ..ListProjects::default()
+        });
+        let Reply::Projects { items, .. } = process.ask(by).await.unwrap() else {
+            panic!("no projects");
+        };
+        assert_eq!(items[0].path.as_str(), first, "{order:?}");
     }
 }
 

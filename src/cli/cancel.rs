@@ -3,6 +3,7 @@
 use super::exit::{Error, Exit};
 use super::{Session, find};
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 /// Arguments of `longshore cancel`.
 #[derive(Debug, Args)]
@@ -15,6 +16,7 @@ Example:
   longshore cancel dep_9x2m4p")]
 pub struct CancelArgs {
     /// The deployment's id, or a beginning of it that no other has
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     id: String,
 }
 

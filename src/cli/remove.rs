@@ -5,6 +5,7 @@ use super::exit::{Error, Exit};
 use super::table::clean;
 use super::{Session, find, question};
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 /// Arguments of `longshore rm`.
 #[derive(Debug, Args)]
@@ -19,6 +20,7 @@ Examples:
   longshore rm dep_9x2m4p --force --yes")]
 pub struct RemoveArgs {
     /// The deployment's id, or a beginning of it that no other has
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     id: String,
     /// Cancel it first if it is under way
     #[arg(long)]

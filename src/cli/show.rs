@@ -7,6 +7,7 @@ use super::table::clean;
 use super::{Session, find, moment, summary};
 use crate::core::time::Timestamp;
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 /// Arguments of `longshore show`.
 #[derive(Debug, Args)]
@@ -18,6 +19,7 @@ Examples:
   longshore show dep_9x2m4p --json | jq -r .error.code")]
 pub struct ShowArgs {
     /// The deployment's id, or a beginning of it that no other has
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     id: String,
 }
 

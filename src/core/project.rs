@@ -24,12 +24,26 @@ impl std::fmt::Display for ProjectRef {
     }
 }
 
-/// Which projects to list, by their serials.
+/// What a list of projects is ordered by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProjectOrder {
+    /// When they were made.
+    #[default]
+    Serial,
+    /// Their paths.
+    Path,
+    /// When something was last asked to be deployed there.
+    Activity,
+}
+
+/// Which projects to list.
 #[derive(Clone, Debug, Default)]
 pub struct ListProjects {
     /// Only those whose path holds this, whatever the case.
     pub search: Option<String>,
-    /// The smallest serial first.
+    /// In which order, the greatest first.
+    pub order: ProjectOrder,
+    /// The other way round.
     pub ascending: bool,
     /// How many at most.
     pub limit: u32,

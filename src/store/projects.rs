@@ -6,7 +6,7 @@ use crate::core::access::Reach;
 use crate::core::action::AppRef;
 use crate::core::id::ProjectSerial;
 use crate::core::name::ProjectPath;
-use crate::core::project::{ListProjects, ProjectRef};
+use crate::core::project::{ListProjects, ProjectOrder, ProjectRef};
 use crate::core::time::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
@@ -75,9 +75,14 @@ impl Store {
             let total: i64 = tx
                 .prepare_cached(&sql)?
                 .query_row(params_from_iter(&values), |row| row.get(0))?;
-            let order = if list.ascending { "ASC" } else { "DESC" };
+            let direction = if list.ascending { "ASC" } else { "DESC" };
+            let key = match list.order {
+                ProjectOrder::Serial => "j.serial",
+                ProjectOrder::Path => "lower(j.path)",
+                ProjectOrder::Activity => "coalesce(last_asked, j.created_at)",
+            };
             let sql = format!(
-                "{SELECT} WHERE {seen} GROUP BY j.serial ORDER BY j.serial {order} LIMIT ? OFFSET ?"
+                "{SELECT} WHERE {seen} GROUP BY j.serial ORDER BY {key} {direction}, j.serial {direction} LIMIT ? OFFSET ?"
             );
             let offset = i64::try_from(list.offset).unwrap_or(i64::MAX);
             let ends = [Value::Integer(list.limit.into()), Value::Integer(offset)];
@@ -103,7 +108,7 @@ fn seen(reach: Reach) -> (String, Vec<Value>) {
 }
 
 const SELECT: &str = "SELECT j.serial, j.path, j.created_at, max((SELECT d.created_at FROM deployment d
-        WHERE d.app = a.serial AND d.hidden_at IS NULL ORDER BY d.serial DESC LIMIT 1)), json_group_array(a.uuid)
+        WHERE d.app = a.serial AND d.hidden_at IS NULL ORDER BY d.serial DESC LIMIT 1)) AS last_asked, json_group_array(a.uuid)
     FROM project j JOIN app a ON a.project = j.serial";
 
 fn known(row: &Row<'_>) -> Result<KnownPath, StoreError> {

@@ -5,7 +5,7 @@ use super::error::Refusal;
 use super::wire::project::Project;
 use super::{Route, render};
 use crate::core::action::{Action, Reply};
-use crate::core::project::ListProjects;
+use crate::core::project::{ListProjects, ProjectOrder};
 use axum::response::Response;
 use axum::routing::get;
 
@@ -15,15 +15,14 @@ pub(super) fn routes() -> Vec<Route> {
 
 async fn list(mut call: Call) -> Result<Response, Refusal> {
     let page = call.asked.page();
-    // Both are the order in which they were made.
-    let order = |word: &str| matches!(word, "id" | "created_at").then_some(());
-    call.asked.word("order_by", order);
+    let order = call.asked.word("order_by", order);
     let ascending = call.asked.word("sort", super::filter::ascending);
     let search = call.asked.present("search");
     call.asked.checked()?;
     let page = page.unwrap_or_default();
     let list = ListProjects {
         search,
+        order: order.unwrap_or_default(),
         ascending: ascending.unwrap_or(false),
         limit: page.limit(),
         offset: page.offset(),
@@ -38,6 +37,16 @@ async fn list(mut call: Call) -> Result<Response, Refusal> {
         }
         other => Err(Refusal::unexpected(&other)),
     }
+}
+
+/// GitLab's words; not those that count what is not here, stars and the like.
+fn order(word: &str) -> Option<ProjectOrder> {
+    Some(match word {
+        "id" | "created_at" => ProjectOrder::Serial,
+        "name" | "path" => ProjectOrder::Path,
+        "updated_at" | "last_activity_at" => ProjectOrder::Activity,
+        _ => return None,
+    })
 }
 
 async fn show(call: Call) -> Result<Response, Refusal> {
