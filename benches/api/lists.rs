@@ -284,7 +284,7 @@ fn reported(store: &Store, number: u64) -> [f64; 2] {
     let record = Record {
         project: ProjectSerial(1),
         environment: EnvironmentName::parse(environment).unwrap(),
-        reference: Reported::parse(if number % 10 == 0 {
+        reference: Reported::parse(if number.is_multiple_of(10) {
             "feature/77"
         } else {
             "main"
