@@ -427,7 +427,9 @@ const LAST_CHANGE: &str = "SELECT max(max(created_at, coalesce(began_at, 0), coa
 /// When a step of a deployment began or ended last.
 const STEPPED: &str = "(SELECT max(max(s.started_at, coalesce(s.ended_at, 0))) FROM step s WHERE s.deployment = d.serial) AS stepped";
 
-/// An environment's newest deployment that was executed here and is to be seen.
-const NEWEST: &str =
-    "FROM deployment d WHERE d.environment = ?1 AND d.wanted <> 'recorded' AND d.hidden_at IS NULL
-    ORDER BY d.serial DESC LIMIT 1";
+/// An environment's newest deployment that was executed here and is to be seen. It is looked for phase by phase, so that
+/// however many were recorded after it, they are not walked over.
+const NEWEST: &str = "FROM deployment d WHERE d.serial = (
+    SELECT max((SELECT n.serial FROM deployment n WHERE n.environment = t.environment AND n.phase = t.phase
+                AND n.hidden_at IS NULL ORDER BY n.serial DESC LIMIT 1))
+    FROM total t WHERE t.environment = ?1 AND t.deployments > 0 AND t.phase NOT LIKE 'recorded%')";
