@@ -13,7 +13,7 @@ use super::{Route, render};
 use crate::api::arrival::Base;
 use crate::core::access::Scope;
 use crate::core::action::{
-    Action, EnvironmentDetail, EnvironmentRef, ListDeployments, ListEnvironments, Reply,
+    Action, EnvironmentDetail, EnvironmentRef, ListDeployments, ListEnvironments, Order, Reply,
     StateFilter,
 };
 use crate::core::environment::{CreateEnvironment, Notes};
@@ -112,10 +112,11 @@ async fn show(mut call: Call) -> Result<Response, Refusal> {
     let number = call.number("environment_id");
     call.asked.checked()?;
     let (_, environment) = found(&call, Scope::Read, number).await?;
-    // GitLab's last deployment is the last that succeeded.
+    // GitLab's last deployment is the one that succeeded last.
     let list = ListDeployments {
         environment_id: Some(environment.id),
         states: vec![StateFilter::Succeeded],
+        order: Order::Updated,
         limit: 1,
         steps: true,
         ..ListDeployments::default()
