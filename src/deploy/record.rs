@@ -14,12 +14,16 @@ impl Agent {
         let now = self.ports.clock.now();
         let by = (caller.principal.serial, caller.reach);
         let wrote = self.store.record(record, self.new_id(now), by, now);
-        let serial = match wrote.map_err(internal)? {
-            Wrote::New(serial) | Wrote::Known(serial) => serial,
-            Wrote::NoProject => return Err(Error::ProjectNotFound(record.project.to_string())),
-            Wrote::OutOfReach => return Err(Error::Forbidden(Scope::Write)),
-        };
-        self.shown(caller, DeploymentRef::Serial(serial))
+        match wrote.map_err(internal)? {
+            // Whoever deletes it in the same moment does not make it unwritten: it is shown as it was taken in.
+            Wrote::New(serial) => {
+                let view = self.store.recorded_view(serial).map_err(internal)?;
+                Ok(Reply::Recorded(Box::new(view)))
+            }
+            Wrote::Known(serial) => self.shown(caller, DeploymentRef::Serial(serial)),
+            Wrote::NoProject => Err(Error::ProjectNotFound(record.project.to_string())),
+            Wrote::OutOfReach => Err(Error::Forbidden(Scope::Write)),
+        }
     }
 
     /// Writes down what became of one.
