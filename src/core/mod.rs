@@ -9,6 +9,7 @@ pub mod admission;
 pub mod adoption;
 pub mod app;
 pub mod change;
+pub mod commit;
 pub mod container;
 pub mod deployment;
 pub mod drift;

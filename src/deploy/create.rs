@@ -319,7 +319,9 @@ fn refused(error: SourceError, url: &str, revision: &Revision) -> Error {
             tag,
             repository: url.to_owned(),
         },
-        SourceError::NoSuchCommit(_)
+        SourceError::NoSuchRef(_)
+        | SourceError::Empty
+        | SourceError::NoSuchCommit(_)
         | SourceError::AmbiguousCommit(_)
         | SourceError::NotOnBranch { .. }
         | SourceError::NotInTag { .. } => Error::CommitNotFound {
