@@ -86,6 +86,15 @@ impl Reference {
         }
     }
 
+    /// The short name of what a commit was found on: one that was named by itself was found on nothing.
+    #[must_use]
+    pub fn found_on(&self) -> Option<String> {
+        match self {
+            Self::Branch(_) | Self::Tag(_) | Self::Other(_) => Some(self.to_string()),
+            Self::Commit(_) => None,
+        }
+    }
+
     /// The word for what it is.
     #[must_use]
     pub fn kind(&self) -> &'static str {

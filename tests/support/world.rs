@@ -1419,6 +1419,7 @@ pub fn git_app(name: &str) -> App {
             credentials: None,
         },
         branch: Branch::parse("main").unwrap(),
+        auto_merge: true,
         build: BuildSpec {
             context: ".".into(),
             dockerfile: "Dockerfile".into(),
