@@ -515,7 +515,7 @@ async fn what_others_execute_waits_for_checks_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_commit_keeps_a_thousand_statuses_of_one_check_and_more_of_another() {
+async fn a_thousand_statuses_are_kept_of_a_deployment_and_of_a_commit_for_each_check() {
     let mut app = git_app("web");
     app.environments.clear();
     let bench = bench(vec![app]);
@@ -525,6 +525,16 @@ async fn a_commit_keeps_a_thousand_statuses_of_one_check_and_more_of_another() {
             .await
             .unwrap();
     }
+    let told = process.ask(Action::Record(recorded("qa", Contexts::Skip)));
+    let Reply::Recorded(told) = told.await.unwrap() else {
+        panic!("not recorded");
+    };
+    let which = DeploymentRef::Serial(told.recorded.serial);
+    for _ in 0..MAX_STATUSES {
+        post(&process, status(which, Pending)).await.unwrap();
+    }
+    let refused = post(&process, status(which, Success)).await;
+    assert_eq!(refused.err(), Some(Error::TooManyStatuses));
     let refused = say(&process, '1', "CI", CommitState::Success).await;
     assert_eq!(refused, Err(Error::TooManyStatuses));
     say(&process, '1', "lint", CommitState::Success)
