@@ -127,6 +127,12 @@ pub enum Error {
         /// The remote.
         repository: String,
     },
+    /// The remote has no commit at all.
+    #[error("{repository} is empty: push a commit first")]
+    RepositoryEmpty {
+        /// The remote.
+        repository: String,
+    },
     /// The default branch does not merge into what was to be deployed.
     #[error("branch '{from}' cannot be merged into '{into}'")]
     MergeConflict {
