@@ -192,8 +192,10 @@ pub enum Error {
     /// The deployment has no such status.
     #[error("the deployment has no such status")]
     StatusNotFound,
-    /// The commit has as many statuses of this check as it may have.
-    #[error("a commit keeps {MAX_STATUSES} statuses of one check, and this one has as many")]
+    /// The deployment, or the commit for this check, has as many statuses as it may have.
+    #[error(
+        "{MAX_STATUSES} statuses are kept of a deployment, and of a commit for each check, and there are as many"
+    )]
     TooManyStatuses,
     /// Its newest status is a success, and it is not the only one of its environment (GitHub's rule).
     #[error(
