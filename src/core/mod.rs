@@ -28,6 +28,7 @@ pub mod name;
 pub mod operation;
 pub mod planned;
 pub mod ports;
+pub mod preview;
 pub mod process;
 pub mod project;
 pub mod rate;

@@ -1419,6 +1419,7 @@ fn app(name: &str, source: SourceSpec) -> App {
         id: derived_id(&name),
         project: ProjectPath::parse(&format!("acme/{name}")).unwrap(),
         default_environment: production.clone(),
+        previews: None,
         environments: BTreeMap::from([(production, spec(source))]),
         name,
     }
