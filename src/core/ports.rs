@@ -6,7 +6,7 @@
 use super::container::OutputCursor;
 use super::deployment::CommitInfo;
 use super::log::Stream;
-use super::name::{ImageReference, Sha, VariableName};
+use super::name::{Branch, ImageReference, Sha, VariableName};
 use super::reference::Reference;
 use super::release::Image;
 use super::route::Table;
@@ -16,6 +16,7 @@ use super::time::Timestamp;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use ipnet::Ipv4Net;
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -104,6 +105,9 @@ pub trait Source: Send + Sync {
         sha: &'a Sha,
         tree: Uuid,
     ) -> Work<'a, Checkout, SourceError>;
+
+    /// The branches there are, with their heads. Bounded like [`Source::resolve`].
+    async fn branches(&self, remote: &Remote) -> Result<BTreeMap<Branch, Sha>, SourceError>;
 
     /// Removes a scratch tree; fine if there is none.
     async fn discard(&self, tree: Uuid) -> Result<(), SourceError>;

@@ -16,7 +16,7 @@ mod program;
 mod resolve;
 mod tree;
 
-use crate::core::name::Sha;
+use crate::core::name::{Branch, Sha};
 use crate::core::ports::{
     Checkout, RESOLVE_LIMIT, Remote, RemoteCredentials, Revision, Source, SourceError, Work,
 };
@@ -31,7 +31,8 @@ use lines::Lines;
 use mirror::Mirror;
 use place::{Place, private_dir};
 use program::Program;
-use std::collections::HashMap;
+use resolve::supported;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -106,6 +107,22 @@ impl Git {
             });
         let error = fault.into_error(|| self.place.free());
         redacted(error, &Redactor::new(secret))
+    }
+
+    /// Work that somebody waits for, and only so long.
+    async fn bounded<T>(
+        &self,
+        remote: &Remote,
+        limit: Duration,
+        work: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, SourceError> {
+        let done = tokio::time::timeout(limit, work).await;
+        let late = |_| {
+            let limit = humantime::format_duration(limit);
+            Err(SourceError::Unreachable(format!("it took longer than {limit}")).into())
+        };
+        done.unwrap_or_else(late)
+            .map_err(|fault| self.rim(remote, fault))
     }
 
     fn mirror(&self, project: &str) -> Mirror<'_> {
@@ -221,6 +238,14 @@ impl Source for Git {
         })
     }
 
+    async fn branches(&self, remote: &Remote) -> Result<BTreeMap<Branch, Sha>, SourceError> {
+        self.bounded(remote, self.resolve_limit, async {
+            let access = self.access(remote)?;
+            resolve::branches(&self.program, &access).await
+        })
+        .await
+    }
+
     async fn discard(&self, tree: Uuid) -> Result<(), SourceError> {
         tree::discard(&self.place, tree)
             .await
@@ -262,15 +287,6 @@ async fn blocking<T: Send + 'static>(
     done.map_err(std::io::Error::other)
         .and_then(|done| done)
         .map_err(|error| SourceError::Failed(error.to_string()))
-}
-
-fn supported(sha: &str) -> Result<(), SourceError> {
-    if sha.len() == 40 {
-        return Ok(());
-    }
-    Err(SourceError::Failed(
-        "the repository uses SHA-256 object ids, which longshore does not support; convert it to SHA-1".to_owned(),
-    ))
 }
 
 fn too_long(limit: Duration, revision: &Revision) -> SourceError {

@@ -5,8 +5,10 @@ use super::fault::Fault;
 use super::lines::Lines;
 use super::mirror::Mirror;
 use super::program::Program;
+use crate::core::name::{Branch, Sha};
 use crate::core::ports::SourceError;
 use crate::core::reference::Reference;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The branch's head, or the commit that the tag names. The ref's whole name is compared: git also lists refs that
@@ -39,6 +41,38 @@ pub(super) async fn head(
     };
     let head = asked.iter().rev().find_map(listed);
     head.ok_or_else(|| missing(reference).into())
+}
+
+/// The branches of the remote with their heads. What is no branch's name here (git takes a few more) is left out.
+pub(super) async fn branches(
+    program: &Program,
+    access: &Access,
+) -> Result<BTreeMap<Branch, Sha>, Fault> {
+    let call = access
+        .call("ls-remote", &["--heads"], access.remote(), &[])
+        .variable("GIT_DIR", "/dev/null");
+    let answer = program.run(call, &Lines::unheard()).await?.success()?;
+    let answer = String::from_utf8_lossy(&answer);
+    let mut branches = BTreeMap::new();
+    for (sha, name) in answer.lines().filter_map(|line| line.split_once('\t')) {
+        supported(sha)?;
+        if let (Ok(Reference::Branch(branch)), Ok(sha)) =
+            (Reference::parse_full(name), Sha::parse(sha))
+        {
+            branches.insert(branch, sha);
+        }
+    }
+    Ok(branches)
+}
+
+/// Refuses the ids of a kind that nothing here can work with.
+pub(super) fn supported(sha: &str) -> Result<(), SourceError> {
+    if sha.len() == 40 {
+        return Ok(());
+    }
+    Err(SourceError::Failed(
+        "the repository uses SHA-256 object ids, which longshore does not support; convert it to SHA-1".to_owned(),
+    ))
 }
 
 fn missing(reference: &Reference) -> SourceError {

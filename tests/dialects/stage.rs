@@ -23,6 +23,7 @@ use longshore::core::secret::SecretRef;
 use longshore::core::spec::{Check, GitCredentials, SourceSpec};
 use longshore::deploy::{Agent, Ports, Settings};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -84,6 +85,10 @@ impl Source for Repository {
         tree: Uuid,
     ) -> Work<'a, Checkout, SourceError> {
         self.world.checkout(remote, reference, sha, tree)
+    }
+
+    async fn branches(&self, remote: &Remote) -> Result<BTreeMap<Branch, Sha>, SourceError> {
+        self.world.branches(remote).await
     }
 
     async fn discard(&self, tree: Uuid) -> Result<(), SourceError> {

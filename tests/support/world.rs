@@ -74,6 +74,8 @@ pub struct State {
     pub build_cache: u64,
     pub mirrors: BTreeSet<String>,
     pub head: Option<Sha>,
+    /// The branches the remote lists.
+    pub branches: BTreeMap<Branch, Sha>,
     pub generation: i64,
     /// What the ingress holds.
     pub table: Option<Table>,
@@ -542,6 +544,10 @@ impl Source for Fake {
             }))
         };
         stream::once(done).boxed()
+    }
+
+    async fn branches(&self, _: &Remote) -> Result<BTreeMap<Branch, Sha>, SourceError> {
+        Ok(self.0.state.lock().unwrap().branches.clone())
     }
 
     async fn discard(&self, tree: Uuid) -> Result<(), SourceError> {

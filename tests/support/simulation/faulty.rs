@@ -9,12 +9,13 @@ use async_trait::async_trait;
 use futures_util::{FutureExt as _, StreamExt as _, stream, stream::BoxStream};
 use longshore::core::container::OutputCursor;
 use longshore::core::log::Stream;
-use longshore::core::name::{ImageReference, Sha};
+use longshore::core::name::{Branch, ImageReference, Sha};
 use longshore::core::ports::*;
 use longshore::core::reference::Reference;
 use longshore::core::release::Image;
 use longshore::core::route::Table;
 use longshore::core::time::Timestamp;
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -201,6 +202,15 @@ impl Source for Faulty {
             }
         })
         .boxed()
+    }
+
+    async fn branches(&self, remote: &Remote) -> Result<BTreeMap<Branch, Sha>, SourceError> {
+        let (delay, fate) = self.sim.fate("", false, false);
+        tokio::time::sleep(delay).await;
+        match fate {
+            Fate::Lost | Fate::Answerless => Err(SourceError::Unreachable("no route".into())),
+            Fate::Fine | Fate::Refused | Fate::Late(_) => self.inner.branches(remote).await,
+        }
     }
 
     async fn trees(&self) -> Result<Vec<(Uuid, u64)>, SourceError> {
