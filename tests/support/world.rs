@@ -1152,6 +1152,7 @@ pub struct Bench {
     pub world: Arc<World>,
     pub apps: Vec<App>,
     pub max_concurrent: usize,
+    pub address_pool: &'static str,
     pub retention: Policy,
 }
 
@@ -1164,6 +1165,7 @@ impl Bench {
             world: World::new(),
             apps,
             max_concurrent: 2,
+            address_pool: "10.213.0.0/16",
             retention: Policy {
                 keep_releases: 5,
                 logs: Duration::from_secs(90 * 24 * 3600),
@@ -1216,11 +1218,12 @@ impl Bench {
         let store = Arc::new(Store::open(&self.data_dir, with).unwrap());
         let settings = Settings {
             apps: self.apps.clone(),
-            address_pool: "10.213.0.0/16".parse().unwrap(),
+            address_pool: self.address_pool.parse().unwrap(),
             api_domains: Vec::new(),
             api_address: None,
             registries: Vec::new(),
             max_concurrent: self.max_concurrent,
+            preview_check: Duration::from_secs(60),
             unavailable_timeout: Duration::from_secs(120),
             retention: self.retention,
         };
