@@ -45,6 +45,10 @@ impl Agent {
         let name = create.environment.as_ref();
         let (place, preview) =
             self.place_to_deploy(caller, &create.app, name, particulars.transient)?;
+        match (&preview, &create.target) {
+            (Some(_), Target::Release(_) | Target::Restart) => return Err(nothing_live()),
+            _ => {}
+        }
         let spec = self.spec_of(&place)?;
         self.known_task(&spec, particulars.task.as_ref())?;
         let wanted = self
@@ -276,9 +280,7 @@ impl Agent {
             (SourceSpec::Git(_) | SourceSpec::Image(_), Target::Restart) => {
                 match self.store.live(place.environment).map_err(internal)? {
                     Some(_) => Ok(Wanted::Restart),
-                    None => Err(Error::Refused(
-                        "nothing is live in this environment: deploy first".into(),
-                    )),
+                    None => Err(nothing_live()),
                 }
             }
         }
@@ -349,6 +351,10 @@ fn seen_head(wanted: &Wanted, source: &SourceSpec) -> Option<Sha> {
             SourceSpec::Git(_) | SourceSpec::Image(_),
         ) => None,
     }
+}
+
+fn nothing_live() -> Error {
+    Error::Refused("nothing is live in this environment: deploy first".into())
 }
 
 /// Why a deployment was not written down, to the caller.

@@ -148,6 +148,8 @@ pub struct Agent {
     adopting: tokio::sync::Mutex<()>,
     /// One collection at a time.
     collecting: tokio::sync::Mutex<()>,
+    /// How old the previews' last deployments are.
+    ages: Mutex<previews::Ages>,
     watch: watch::Watch,
     published: routes::Published,
     /// Whether this process is ending: nobody is to go on waiting for what comes.
@@ -162,6 +164,10 @@ impl Agent {
     pub fn new(store: Arc<Store>, ports: Ports, settings: Settings) -> Self {
         let agent = Self {
             limits: limits::Limits::new(ports.clock.clone()),
+            ages: Mutex::new(previews::Ages::new(
+                &store.previews().unwrap_or_default(),
+                ports.clock.monotonic(),
+            )),
             store,
             ports,
             permits: permits::Permits::new(settings.max_concurrent),

@@ -11,9 +11,11 @@ use crate::core::id::{DeploymentSerial, EnvironmentSerial};
 use crate::core::name::{Branch, EnvironmentName};
 use crate::core::preview::{Age, Previews};
 use crate::core::spec::{Repository, SourceSpec};
+use crate::core::time::Timestamp;
 use crate::store::{Ending, NewPreview, NoPreview, Place, Preview, StoreError};
 use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 impl Agent {
@@ -80,26 +82,23 @@ impl Agent {
     }
 
     async fn end_by_age(&self) {
-        let mut ages = Ages::new(&self.store.previews().unwrap_or_default());
         loop {
-            let began = self.ports.clock.monotonic();
             self.ports.clock.sleep(self.settings().preview_check).await;
             self.give_networks_back();
-            let turn = self.ports.clock.monotonic() - began;
-            if let Err(error) = self.end_old(&mut ages, turn) {
+            if let Err(error) = self.end_old() {
                 tracing::error!(%error, "it cannot be seen whether previews are past their time");
             }
         }
     }
 
-    fn end_old(&self, ages: &mut Ages, turn: Duration) -> Result<(), StoreError> {
+    fn end_old(&self) -> Result<(), StoreError> {
         let clock = &self.ports.clock;
         let previews = self.store.previews()?;
-        ages.forget_all_but(&previews);
-        for preview in &previews {
-            let wall = clock.now().millis_since(preview.asked_at);
-            let wall = Duration::from_millis(u64::try_from(wall).unwrap_or(0));
-            let age = ages.of(preview, (wall, turn), clock.monotonic());
+        let ages = {
+            let mut ages = self.ages.lock().unwrap_or_else(PoisonError::into_inner);
+            ages.look(&previews, clock.now(), clock.monotonic())
+        };
+        for (preview, age) in previews.iter().zip(ages) {
             if age.is_past(preview.ttl) && !preview.busy {
                 let ttl = humantime::format_duration(preview.ttl);
                 self.end_preview(preview, true, &format!("its time of {ttl} is over"))?;
@@ -247,12 +246,15 @@ fn no_preview(app: &App, name: &EnvironmentName, why: NoPreview, previews: &Prev
 
 /// How old the last deployments of previews are. The clock of this host is asked once for each: it may jump later, as it
 /// does when a host that was off finds out the time.
-struct Ages {
+pub(super) struct Ages {
     /// Those that there were when this process began.
     inherited: BTreeSet<DeploymentSerial>,
     seen: BTreeMap<EnvironmentSerial, Seen>,
+    /// The last look, on the clock that only goes forward.
+    looked: Duration,
 }
 
+#[derive(Clone, Copy)]
 struct Seen {
     last: DeploymentSerial,
     /// How old it was then.
@@ -262,42 +264,46 @@ struct Seen {
 }
 
 impl Ages {
-    fn new(previews: &[Preview]) -> Self {
+    /// A process begins with these.
+    pub(super) fn new(previews: &[Preview], now: Duration) -> Self {
         Self {
             inherited: previews.iter().map(|preview| preview.last).collect(),
             seen: BTreeMap::new(),
+            looked: now,
         }
     }
 
-    fn forget_all_but(&mut self, previews: &[Preview]) {
-        self.seen.retain(|environment, _| {
-            previews
-                .iter()
-                .any(|preview| preview.place.environment == *environment)
-        });
-    }
-
-    /// `wall` is its age by the clock of this host. What was not there at the last look is no older than the `turn` since.
-    fn of(&mut self, preview: &Preview, (wall, turn): (Duration, Duration), now: Duration) -> Age {
-        let at_first = match self.inherited.contains(&preview.last) {
-            true => wall,
-            false => wall.min(turn),
-        };
-        let first = || Seen {
-            last: preview.last,
-            at_first,
-            when: now,
-        };
-        let seen = self
-            .seen
-            .entry(preview.place.environment)
-            .or_insert_with(first);
-        if seen.last != preview.last {
-            *seen = first();
+    /// The ages of these, in their order; what is not among them is forgotten.
+    fn look(&mut self, previews: &[Preview], wall: Timestamp, now: Duration) -> Vec<Age> {
+        let since_last = now.saturating_sub(self.looked);
+        self.looked = now;
+        let mut seen = BTreeMap::new();
+        let mut ages = Vec::new();
+        for preview in previews {
+            let environment = preview.place.environment;
+            let known = self.seen.get(&environment).copied();
+            let known = known.filter(|known| known.last == preview.last);
+            let one = known.unwrap_or_else(|| {
+                let age = wall.millis_since(preview.asked_at);
+                let age = Duration::from_millis(u64::try_from(age).unwrap_or(0));
+                let at_first = match self.inherited.contains(&preview.last) {
+                    true => age,
+                    // It was not there at the last look.
+                    false => age.min(since_last),
+                };
+                Seen {
+                    last: preview.last,
+                    at_first,
+                    when: now,
+                }
+            });
+            seen.insert(environment, one);
+            ages.push(Age {
+                at_first: one.at_first,
+                since: now.saturating_sub(one.when),
+            });
         }
-        Age {
-            at_first: seen.at_first,
-            since: now.saturating_sub(seen.when),
-        }
+        self.seen = seen;
+        ages
     }
 }

@@ -75,8 +75,8 @@ pub enum Ending {
 }
 
 impl Store {
-    /// Where a preview of an app will be once its first deployment is taken in. It has no row yet: whoever asks for what
-    /// belongs to the environment finds nothing.
+    /// Where a preview of an app will be once its first deployment is taken in. It has no row yet, and its serial is none's;
+    /// `None` if the configuration has no such app.
     ///
     /// # Errors
     /// If the database fails.

@@ -76,6 +76,12 @@ pub struct State {
     pub head: Option<Sha>,
     /// The branches the remote lists.
     pub branches: BTreeMap<Branch, Sha>,
+    /// The remote does not list them.
+    pub remote_is_gone: bool,
+    /// How often it was asked to.
+    pub branch_calls: usize,
+    /// By how many milliseconds somebody has set the clock of this host forward.
+    pub clock_jump: i64,
     pub generation: i64,
     /// What the ingress holds.
     pub table: Option<Table>,
@@ -104,6 +110,7 @@ pub struct State {
     /// What the engine will tell.
     pub events: VecDeque<EngineEvent>,
     pub refuses_starts_of: BTreeSet<String>,
+    pub refuses_network_removals: BTreeSet<String>,
     /// Containers that somebody removed behind our back.
     pub removed_by_hand: BTreeSet<String>,
     /// Containers the engine is still stopping for a process that has ended: they look as if they ran.
@@ -502,7 +509,8 @@ impl Fake {
 #[async_trait]
 impl Clock for Fake {
     fn now(&self) -> Timestamp {
-        wall(self.monotonic())
+        let Timestamp(now) = wall(self.monotonic());
+        Timestamp(now + self.0.state.lock().unwrap().clock_jump)
     }
 
     fn monotonic(&self) -> Duration {
@@ -547,7 +555,15 @@ impl Source for Fake {
     }
 
     async fn branches(&self, _: &Remote) -> Result<BTreeMap<Branch, Sha>, SourceError> {
-        Ok(self.0.state.lock().unwrap().branches.clone())
+        self.0
+            .call("source.branches", |state| {
+                state.branch_calls += 1;
+                match state.remote_is_gone {
+                    true => Err(SourceError::Unreachable("it is away".into())),
+                    false => Ok(state.branches.clone()),
+                }
+            })
+            .await
     }
 
     async fn discard(&self, tree: Uuid) -> Result<(), SourceError> {
@@ -845,7 +861,7 @@ impl Engine for Fake {
                     .containers
                     .values()
                     .any(|made| made.spec.network == name);
-                if used {
+                if used || state.refuses_network_removals.contains(name) {
                     return Err(EngineError::Refused("it has active endpoints".into()));
                 }
                 state.networks.remove(name);
