@@ -5,6 +5,7 @@ use super::fault::{Place, Report};
 use super::health;
 use super::layer::{DeadlineKeys, Layer, default_logging};
 use super::process;
+use super::command;
 use super::reader::{At, Reading};
 use super::repository::{Remote, Transport};
 use crate::core::name::{Branch, ImageReference, VariableName};
@@ -25,6 +26,7 @@ pub(super) fn build(layer: &Layer, place: &Place, report: &Report) -> Option<Spe
     check_mounts(layer, report);
     check_domains(layer, report);
     check_strategy(layer, report);
+    command::check_payload(layer, report);
     let strategy = layer.strategy.value().copied();
     let rollout = RolloutSpec {
         strategy: strategy.unwrap_or_else(|| default_strategy(layer)),
@@ -39,6 +41,8 @@ pub(super) fn build(layer: &Layer, place: &Place, report: &Report) -> Option<Spe
         source: source?,
         run: run(layer),
         processes: process::build(layer, report),
+        release: command::build_release(layer),
+        tasks: command::build(layer, report),
         rollout,
         deadlines: deadlines(layer.deadlines.value()),
         domains: values(&layer.domains),
@@ -228,6 +232,7 @@ fn run(layer: &Layer) -> RunSpec {
             .value()
             .cloned()
             .unwrap_or_else(default_logging),
+        payload: layer.payload.value().cloned(),
     }
 }
 
@@ -235,7 +240,7 @@ pub(super) fn values<T: Clone>(list: &Reading<Vec<At<T>>>) -> Vec<T> {
     listed(list).iter().map(|at| at.value.clone()).collect()
 }
 
-fn listed<T>(list: &Reading<Vec<At<T>>>) -> &[At<T>] {
+pub(super) fn listed<T>(list: &Reading<Vec<At<T>>>) -> &[At<T>] {
     list.value().map_or(&[], Vec::as_slice)
 }
 

@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The keys by which what runs differs from what a deployment would make now.
 ///
 /// `content` is the live release, `made_with` the spec of the deployment that made it. What only steers how a
-/// deployment goes (`deadlines`, `strategy`, `drain_timeout`, `pull`, `credentials`, how often and how long readiness is
-/// asked for) leaves nothing in what runs: it holds from the next deployment on and is no drift. Nor are `domains`: they
+/// deployment goes (`deadlines`, `strategy`, `drain_timeout`, `pull`, `credentials`, `release`, `tasks`, how often and how
+/// long readiness is asked for) leaves nothing in what runs: it holds from the next deployment on and is no drift. Nor are `domains`: they
 /// hold at once.
 #[must_use]
 pub fn drift(
@@ -55,6 +55,8 @@ pub fn differences(one: &Spec, other: &Spec) -> BTreeSet<String> {
     keys.source(&one.source, &other.source);
     keys.run(&one.run, &other.run);
     keys.processes(&one.processes, &other.processes);
+    keys.note("release", one.release == other.release);
+    keys.entries("tasks", &one.tasks, &other.tasks);
     keys.note("domains", one.domains == other.domains);
     let (a, b) = (&one.rollout, &other.rollout);
     keys.note("strategy", a.strategy == b.strategy);
@@ -130,6 +132,7 @@ impl Keys {
         self.note("cpus", one.millicpus == other.millicpus);
         self.note("stop_grace", one.stop_grace == other.stop_grace);
         self.note("logging", one.logging == other.logging);
+        self.note("payload", one.payload == other.payload);
     }
 
     fn processes(
@@ -217,8 +220,11 @@ mod tests {
                     driver: "json-file".into(),
                     options: BTreeMap::new(),
                 },
+                payload: None,
             },
             processes: BTreeMap::new(),
+            release: Vec::new(),
+            tasks: BTreeMap::new(),
             rollout: RolloutSpec {
                 strategy: Strategy::Recreate,
                 health: Health {

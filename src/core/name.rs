@@ -66,6 +66,8 @@ names! {
     Branch = branch;
     /// A tag; the same rules as a branch's.
     Tag = branch;
+    /// A task's name: 1 to 255 letters, digits and `_ - . : /`, beginning with a letter or digit.
+    TaskName = task;
     /// An environment variable's name: `[A-Za-z_][A-Za-z0-9_]*`, at most 255.
     VariableName = variable;
     /// An image reference: `[host[:port]/]path[:tag][@sha256:…]`.
@@ -198,6 +200,20 @@ fn reported(text: &str) -> Result<(), InvalidName> {
         1..=255 if !text.chars().any(|c| c.is_control() || c.is_whitespace()) => Ok(()),
         1..=255 => refuse("holds a space or a control character"),
         _ => refuse("is longer than 255 characters"),
+    }
+}
+
+fn task(text: &str) -> Result<(), InvalidName> {
+    let bytes = text.as_bytes();
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':' | b'/');
+    match bytes {
+        [] => refuse("must not be empty"),
+        bytes if bytes.len() > 255 => refuse("is longer than 255 characters"),
+        [first, ..] if !first.is_ascii_alphanumeric() => refuse("must begin with a letter or a digit"),
+        bytes if !bytes.iter().copied().all(fits) => {
+            refuse("may hold only letters, digits and _ - . : /")
+        }
+        _ => Ok(()),
     }
 }
 

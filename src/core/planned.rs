@@ -312,6 +312,7 @@ mod tests {
                 driver: "local".into(),
                 options: BTreeMap::new(),
             },
+            payload: None,
         };
         let mut configured = run.clone();
         let of =

@@ -15,6 +15,7 @@ mod key;
 mod keys;
 mod ledger;
 mod logs;
+mod one_offs;
 mod operations;
 mod pages;
 mod phases;

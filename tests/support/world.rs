@@ -1443,8 +1443,11 @@ fn spec(source: SourceSpec) -> Spec {
                 driver: "json-file".into(),
                 options: BTreeMap::new(),
             },
+            payload: None,
         },
         processes: BTreeMap::new(),
+            release: Vec::new(),
+            tasks: BTreeMap::new(),
         rollout: RolloutSpec {
             strategy: Strategy::Recreate,
             health: Health {
