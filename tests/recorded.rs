@@ -20,6 +20,7 @@ use longshore::core::error::Error;
 use longshore::core::event::{After, DeploymentStage, Happened};
 use longshore::core::id::{AppSerial, EnvironmentSerial, ProjectSerial};
 use longshore::core::name::{EnvironmentName, ProjectPath, Reported};
+use longshore::core::particulars::{Conditions, Particulars};
 use longshore::core::ports::Clock as _;
 use longshore::core::project::{ListProjects, ProjectOrder, ProjectRef, ProjectView};
 use longshore::core::recorded::{CannotBecome, Record, RecordedView, ReportedState};
@@ -423,6 +424,8 @@ async fn an_equal_deployment_that_has_not_ended_is_given_instead_of_another() {
     for app in ["web", "cache"] {
         let asked = || CreateDeployment {
             unless_unfinished: true,
+            particulars: Particulars::default(),
+            conditions: Conditions::default(),
             ..create(app, Trigger::Manual)
         };
         let first = process.create(asked()).await.unwrap();

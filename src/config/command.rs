@@ -8,7 +8,7 @@ use super::path;
 use super::reader::{At, Reading, Table, Value};
 use super::spec::{listed, values};
 use super::value::c_string;
-use crate::core::command::{Command, DEPLOY, PayloadPlace};
+use crate::core::command::{Command, PayloadPlace};
 use crate::core::name::{TaskName, VariableName};
 use std::collections::BTreeMap;
 
@@ -57,7 +57,7 @@ pub(super) fn tasks(table: &Table<'_>) -> BTreeMap<TaskName, TaskLayer> {
     let entries = table.get("tasks").and_then(|value| value.entries());
     for (name, value) in entries.unwrap_or_default() {
         let keys = value.table(keys::COMMAND);
-        match task_name(name.value) {
+        match TaskName::parse(name.value) {
             Ok(parsed) => {
                 let layer = keys.map(|table| TaskLayer {
                     command: table.read("command", words),
@@ -72,13 +72,6 @@ pub(super) fn tasks(table: &Table<'_>) -> BTreeMap<TaskName, TaskLayer> {
         }
     }
     tasks
-}
-
-fn task_name(text: &str) -> Result<TaskName, String> {
-    match text {
-        DEPLOY => Err("cannot be \"deploy\": that is every deployment itself".to_owned()),
-        text => TaskName::parse(text).map_err(|fault| fault.0),
-    }
 }
 
 fn retry(table: &Table<'_>) -> Reading<bool> {
@@ -157,10 +150,7 @@ pub(super) fn over(
 pub(super) fn build(layer: &Layer, report: &Report) -> BTreeMap<TaskName, Command> {
     let build = |(name, task): (&TaskName, &TaskLayer)| {
         if task.command.is_absent() {
-            report.add(
-                &task.place,
-                "needs a command, like command = [\"./seed\"]",
-            );
+            report.add(&task.place, "needs a command, like command = [\"./seed\"]");
         }
         let command = Command {
             words: task.command.value().cloned().unwrap_or_default(),

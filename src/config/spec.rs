@@ -1,11 +1,11 @@
 //! From an environment's keys to its spec: defaults are filled in, and keys that contradict each other, or can have
 //! no effect, are faults.
 
+use super::command;
 use super::fault::{Place, Report};
 use super::health;
 use super::layer::{DeadlineKeys, Layer, default_logging};
 use super::process;
-use super::command;
 use super::reader::{At, Reading};
 use super::repository::{Remote, Transport};
 use crate::core::name::{Branch, ImageReference, VariableName};

@@ -6,7 +6,7 @@ use super::name::{TaskName, VariableName};
 use super::spec::Spec;
 use serde::{Deserialize, Serialize};
 
-/// The task that every deployment is: it is asked for by naming none.
+/// What GitHub calls a deployment that asks for no task.
 pub const DEPLOY: &str = "deploy";
 
 /// What a container is told where the deployment brought no payload.
@@ -29,8 +29,9 @@ pub struct Command {
 impl std::fmt::Display for Command {
     /// As it could be typed.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let is_plain =
-            |word: &str| !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || "\"'\\$`".contains(c));
+        let is_plain = |word: &str| {
+            !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || "\"'\\$`".contains(c))
+        };
         for (index, word) in self.words.iter().enumerate() {
             let space = if index == 0 { "" } else { " " };
             match word {
@@ -111,7 +112,7 @@ pub fn commands_of<'a>(
 #[must_use]
 pub fn unknown(spec: &Spec, task: Option<&TaskName>) -> Option<Vec<String>> {
     let asked = task?;
-    if asked.as_str() == DEPLOY || spec.tasks.contains_key(asked) {
+    if spec.tasks.contains_key(asked) {
         return None;
     }
     let own = spec.tasks.keys().map(TaskName::to_string);
@@ -140,7 +141,11 @@ mod tests {
     #[test]
     fn what_is_stored_of_a_purpose_is_read_back() {
         let task = TaskName::parse("deploy:seed").unwrap();
-        for purpose in [Purpose::Release(0), Purpose::Release(12), Purpose::Task(task)] {
+        for purpose in [
+            Purpose::Release(0),
+            Purpose::Release(12),
+            Purpose::Task(task),
+        ] {
             assert_eq!(Purpose::parse(&purpose.to_text()), Some(purpose));
         }
         for text in ["", "release", "release x", "run 1"] {

@@ -268,6 +268,7 @@ mod tests {
             run: spec.run.clone(),
             check: spec.rollout.health.check.clone(),
             processes: spec.processes.clone(),
+            payload: None,
         }
     }
 

@@ -1,8 +1,8 @@
 //! What an environment's configuration says after the app's keys and the environment's own were laid over
 //! each other. A deployment keeps the spec it started with, so a reload in the middle changes nothing.
 
-use super::name::{Branch, ImageReference, ProcessName, TaskName, VariableName};
 use super::command::{Command, PayloadPlace};
+use super::name::{Branch, ImageReference, ProcessName, TaskName, VariableName};
 use super::process::ProcessSpec;
 use super::route::Domain;
 use super::secret::{SecretRef, SecretSource};

@@ -5,7 +5,7 @@ use crate::core::command::{Command, NO_PAYLOAD, PayloadPlace};
 use crate::core::container::{ContainerRow, WEB};
 use crate::core::ports::{ContainerSpec, EngineMount, FileInside, Labels, Network};
 use crate::core::process::alias;
-use crate::core::release::{Image, ReleaseContent};
+use crate::core::release::ReleaseContent;
 use crate::core::secret::Secret;
 use crate::core::spec::{Check, Mount, MountSource, RunSpec};
 use crate::store::{ContainerEnv, Place, StoreError};
@@ -39,7 +39,6 @@ pub(super) fn container_spec(
     env: ContainerEnv,
     row: &ContainerRow,
     labels: Labels,
-    payload: Option<&str>,
 ) -> Result<ContainerSpec, StoreError> {
     let Some((run, check)) = content.process(&row.process) else {
         return Err(StoreError::Inconsistent {
@@ -48,13 +47,12 @@ pub(super) fn container_spec(
             what: format!("is of process '{}', which its release has not", row.process),
         });
     };
-    let health_start_interval =
-        matches!(check, Check::Image).then_some(HEALTH_START_INTERVAL);
+    let health_start_interval = matches!(check, Check::Image).then_some(HEALTH_START_INTERVAL);
     Ok(ContainerSpec {
         alias: alias(place.app_name.as_str(), &row.process),
         publish: run.publish.clone(),
         health_start_interval,
-        ..bare(place, &content.image, &run, env, row, labels, payload)
+        ..bare(place, content, &run, env, row, labels)
     })
 }
 
@@ -67,23 +65,21 @@ pub(super) fn one_off_spec(
     env: ContainerEnv,
     row: &ContainerRow,
     labels: Labels,
-    payload: Option<&str>,
 ) -> ContainerSpec {
     let run = RunSpec {
         command: command.words.clone(),
         ..content.run.clone()
     };
-    bare(place, &content.image, &run, env, row, labels, payload)
+    bare(place, content, &run, env, row, labels)
 }
 
 fn bare(
     place: &Place,
-    image: &Image,
+    content: &ReleaseContent,
     run: &RunSpec,
     env: ContainerEnv,
     row: &ContainerRow,
     labels: Labels,
-    payload: Option<&str>,
 ) -> ContainerSpec {
     let mount = |mount: &Mount| EngineMount {
         source: match &mount.source {
@@ -96,21 +92,21 @@ fn bare(
     };
     let mut variables = env.variables;
     let mut files = Vec::new();
-    let content = payload.unwrap_or(NO_PAYLOAD);
+    let payload = content.payload.as_deref().unwrap_or(NO_PAYLOAD);
     match &run.payload {
         None => {}
         Some(PayloadPlace::Env(name)) => {
             variables.retain(|(own, _)| own != name);
-            variables.push((name.clone(), Secret::new(content)));
+            variables.push((name.clone(), Secret::new(payload)));
         }
         Some(PayloadPlace::File(path)) => files.push(FileInside {
             path: path.clone(),
-            content: content.to_owned(),
+            content: payload.to_owned(),
         }),
     }
     ContainerSpec {
         name: row.name.clone(),
-        image: image.id.clone(),
+        image: content.image.id.clone(),
         command: run.command.clone(),
         entrypoint: run.entrypoint.clone(),
         env: variables,

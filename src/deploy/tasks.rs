@@ -7,7 +7,9 @@ use super::interrupt::{Interrupt, Stop};
 use super::one_off::OneOff;
 use super::secrets::unreadable;
 use super::walk::Walk;
-use crate::core::command::{Command, LONGEST_IN_VARIABLE, PayloadPlace, Purpose, commands_of, unknown};
+use crate::core::command::{
+    Command, LONGEST_IN_VARIABLE, PayloadPlace, Purpose, commands_of, unknown,
+};
 use crate::core::container::ContainerRow;
 use crate::core::deployment::Step;
 use crate::core::error::Error;
@@ -23,12 +25,11 @@ use std::collections::BTreeMap;
 /// How often a command that may be run again is tried: what cuts it off more often is no accident.
 const MOST_ATTEMPTS: u32 = 3;
 
-/// What the containers of a deployment are given besides what its release says.
+/// What the commands of a deployment are run with.
 #[derive(Clone, Copy)]
-pub(super) struct Given<'a> {
-    pub(super) content: &'a ReleaseContent,
-    pub(super) variables: &'a BTreeMap<VariableName, Secret>,
-    pub(super) payload: Option<&'a str>,
+struct Given<'a> {
+    content: &'a ReleaseContent,
+    variables: &'a BTreeMap<VariableName, Secret>,
 }
 
 impl Agent {
@@ -36,7 +37,10 @@ impl Agent {
     ///
     /// # Errors
     /// [`Error::UnknownTask`] names those there are.
-    #[expect(clippy::unused_self, reason = "it is asked like everything else that may refuse a request")]
+    #[expect(
+        clippy::unused_self,
+        reason = "it is asked like everything else that may refuse a request"
+    )]
     pub(super) fn known_task(&self, spec: &Spec, task: Option<&TaskName>) -> Result<(), Error> {
         match (unknown(spec, task), task) {
             (Some(known), Some(task)) => Err(Error::UnknownTask {
@@ -71,8 +75,10 @@ impl Walk<'_> {
     pub(super) async fn run_commands(
         &self,
         interrupt: &Interrupt,
-        given: Given<'_>,
+        content: &ReleaseContent,
+        variables: &BTreeMap<VariableName, Secret>,
     ) -> Result<(), Stop> {
+        let given = Given { content, variables };
         let request = &self.deployment.request;
         if let Some(task) = &request.task
             && unknown(&self.spec, Some(task)).is_some()
@@ -102,10 +108,15 @@ impl Walk<'_> {
             let attempts = agent.store.attempts(self.deployment.serial)?;
             let last = attempts.into_iter().rfind(|one| one.purpose == *purpose);
             let attempt = match last {
-                Some(Attempt { stage: Stage::Ended(Some(_)), .. }) => return Ok(()),
-                Some(Attempt { stage: Stage::Ended(None), number, .. }) => {
-                    self.intend(given, purpose, number + 1)?
-                }
+                Some(Attempt {
+                    stage: Stage::Ended(Some(_)),
+                    ..
+                }) => return Ok(()),
+                Some(Attempt {
+                    stage: Stage::Ended(None),
+                    number,
+                    ..
+                }) => self.intend(given, purpose, number + 1)?,
                 Some(unfinished) => unfinished,
                 None => self.intend(given, purpose, 1)?,
             };
@@ -127,7 +138,9 @@ impl Walk<'_> {
                     say(format!("{}; retry = true: running it again", cut_off(cut)));
                     None
                 }
-                Ok(end) => return Err(failed(purpose, command, &end, one_off.last_lines().await).into()),
+                Ok(end) => {
+                    return Err(failed(purpose, command, &end, one_off.last_lines().await).into());
+                }
                 Err(stop) => return Err(self.cut_short(stop, purpose, command, &one_off).await),
             };
             let now = agent.ports.clock.now();
@@ -138,12 +151,7 @@ impl Walk<'_> {
         }
     }
 
-    fn intend(
-        &self,
-        given: Given<'_>,
-        purpose: &Purpose,
-        number: u32,
-    ) -> Result<Attempt, Stop> {
+    fn intend(&self, given: Given<'_>, purpose: &Purpose, number: u32) -> Result<Attempt, Stop> {
         let store = &self.agent.store;
         let run = &given.content.run;
         let env = store
@@ -178,7 +186,6 @@ impl Walk<'_> {
             env,
             row,
             labels,
-            given.payload,
         ))
     }
 
@@ -289,4 +296,3 @@ fn task_is_gone(task: &TaskName) -> Failure {
         next: "Put it back under [app.tasks], `longshore reload` and deploy again, or deploy without it.".into(),
     }
 }
-

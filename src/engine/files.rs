@@ -7,7 +7,6 @@ use crate::core::ports::{EngineError, FileInside};
 use bollard::query_parameters::{
     DownloadFromContainerOptionsBuilder, UploadToContainerOptionsBuilder,
 };
-use futures_util::StreamExt as _;
 use std::io::Read as _;
 
 /// Its owner reads it, and nobody else.
@@ -44,7 +43,9 @@ pub async fn put(docker: &Docker, name: &str, files: &[FileInside]) -> Result<()
 /// refuses to start it as.
 async fn owner(docker: &Docker, name: &str) -> Result<Owner, EngineError> {
     let found = observe::look(docker, name).await?;
-    let user = found.and_then(|found| found.config?.user).unwrap_or_default();
+    let user = found
+        .and_then(|found| found.config?.user)
+        .unwrap_or_default();
     if let Some(known) = by_number(&user) {
         return Ok(known);
     }
@@ -69,7 +70,10 @@ async fn passwd(docker: &Docker, name: &str) -> Result<String, EngineError> {
     }
     let mut text = String::new();
     let mut archive = tar::Archive::new(archive.as_slice());
-    let entry = archive.entries().ok().and_then(|mut entries| entries.next());
+    let entry = archive
+        .entries()
+        .ok()
+        .and_then(|mut entries| entries.next());
     if let Some(Ok(mut entry)) = entry {
         // What is no text names nobody.
         let _ = entry.read_to_string(&mut text);
@@ -128,7 +132,8 @@ mod tests {
         assert_eq!(by_number("1000"), of(1000, 0));
         assert_eq!(by_number("1000:50"), of(1000, 50));
         assert_eq!(by_number("app"), None);
-        let passwd = "root:x:0:0::/root:/bin/sh\napplication:x:7:7::/:\napp:x:1001:1002::/:/bin/sh\n";
+        let passwd =
+            "root:x:0:0::/root:/bin/sh\napplication:x:7:7::/:\napp:x:1001:1002::/:/bin/sh\n";
         assert_eq!(by_name("app", passwd), of(1001, 1002));
         assert_eq!(by_name("app:staff", passwd), of(1001, 1002));
         assert_eq!(by_name("nobody", passwd), None);
@@ -148,7 +153,10 @@ mod tests {
         let mut read = tar::Archive::new(bytes.as_slice());
         let mut entries = read.entries().unwrap();
         let mut entry = entries.next().unwrap().unwrap();
-        assert_eq!(entry.path().unwrap().to_str(), Some("run/deploy/payload.json"));
+        assert_eq!(
+            entry.path().unwrap().to_str(),
+            Some("run/deploy/payload.json")
+        );
         assert_eq!(entry.header().mode().unwrap(), 0o400);
         assert_eq!(entry.header().uid().unwrap(), 1000);
         let mut text = String::new();

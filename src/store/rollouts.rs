@@ -419,12 +419,26 @@ pub(super) fn insert_container(
     tx.execute(
         "INSERT INTO container (environment, deployment, process, name, address, role, created_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        params![deployment.environment.0, deployment.serial.0, process, name, address.to_string(), role.as_str(), now.0],
+        params![
+            deployment.environment.0,
+            deployment.serial.0,
+            process,
+            name,
+            address.to_string(),
+            role.as_str(),
+            now.0
+        ],
     )?;
     let serial = ContainerSerial(tx.last_insert_rowid());
     if !hidden.is_empty() {
-        let sealed = store.seal.seal(&hidden_place(serial), json("container", &hidden)?.as_bytes())?;
-        tx.execute("UPDATE container SET hidden = ?2 WHERE serial = ?1", params![serial.0, sealed])?;
+        let sealed = store.seal.seal(
+            &hidden_place(serial),
+            json("container", &hidden)?.as_bytes(),
+        )?;
+        tx.execute(
+            "UPDATE container SET hidden = ?2 WHERE serial = ?1",
+            params![serial.0, sealed],
+        )?;
     }
     container_in(tx, serial)
 }

@@ -17,6 +17,7 @@ use longshore::core::log::Stream;
 use longshore::core::name::{
     AppName, Branch, EnvironmentName, ImageReference, ProcessName, ProjectPath, Sha,
 };
+use longshore::core::particulars::{Conditions, Particulars};
 use longshore::core::ports::*;
 use longshore::core::process::ProcessSpec;
 use longshore::core::reference::Reference;
@@ -1348,6 +1349,8 @@ pub fn create(app: &str, trigger: Trigger) -> CreateDeployment {
         trigger,
         key: None,
         unless_unfinished: false,
+        particulars: Particulars::default(),
+        conditions: Conditions::default(),
     }
 }
 
@@ -1446,8 +1449,8 @@ fn spec(source: SourceSpec) -> Spec {
             payload: None,
         },
         processes: BTreeMap::new(),
-            release: Vec::new(),
-            tasks: BTreeMap::new(),
+        release: Vec::new(),
+        tasks: BTreeMap::new(),
         rollout: RolloutSpec {
             strategy: Strategy::Recreate,
             health: Health {
