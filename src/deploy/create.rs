@@ -18,14 +18,6 @@ use crate::core::time::Timestamp;
 use crate::store::{Created, NewDeployment, NoTarget, Place, PlaceError, SecretError};
 use uuid::Uuid;
 
-/// What a request for a deployment means.
-pub(super) struct Meant {
-    /// The environment's configuration.
-    pub(super) spec: Spec,
-    /// What is to become live.
-    pub(super) wanted: Wanted,
-}
-
 impl Agent {
     pub(super) async fn create(
         &self,
@@ -96,15 +88,8 @@ impl Agent {
         spec.is_some_and(|spec| matches!(spec.source, SourceSpec::Image(_)))
     }
 
-    /// What a request means there, found out against the configuration and the real remote.
-    pub(super) async fn meant(&self, place: &Place, target: Target) -> Result<Meant, Error> {
-        let spec = self.spec_of(place)?;
-        let wanted = self.resolve(place, &spec.source, target).await?;
-        Ok(Meant { spec, wanted })
-    }
-
     /// What the configuration says of an environment that is to be deployed.
-    fn spec_of(&self, place: &Place) -> Result<Spec, Error> {
+    pub(super) fn spec_of(&self, place: &Place) -> Result<Spec, Error> {
         self.configured(place).ok_or_else(|| {
             Error::Refused(format!(
                 "the configuration no longer names environment '{}' of app '{}'; what runs there goes on: put it back into the file and reload, or remove it with `longshore app rm {}`",
@@ -203,7 +188,8 @@ impl Agent {
         }
     }
 
-    async fn resolve(
+    /// What a request means there, found out against the configuration and the real remote.
+    pub(super) async fn resolve(
         &self,
         place: &Place,
         source: &SourceSpec,

@@ -10,7 +10,7 @@ use crate::core::container::{ContainerRow, OutputCursor};
 use crate::core::deployment::Deployment;
 use crate::core::one_off::{Attempt, End, Next, Stage, next};
 use crate::core::ports::{ContainerSpec, ContainerState, EngineError};
-use crate::store::Place;
+use crate::store::{Place, StoreError};
 use futures_util::StreamExt as _;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -40,6 +40,8 @@ struct Heard {
     /// Reading began there, in this process.
     from: Option<OutputCursor>,
     cursor: Option<OutputCursor>,
+    /// How far that is written down, and when it was.
+    noted: Option<OutputCursor>,
     noted_at: Duration,
     last: VecDeque<String>,
 }
@@ -65,6 +67,7 @@ impl<'a> OneOff<'a> {
         let from = attempt.container.read_until.clone();
         let heard = Heard {
             cursor: from.clone(),
+            noted: from.clone(),
             from,
             noted_at: Duration::ZERO,
             last: VecDeque::new(),
@@ -85,11 +88,23 @@ impl<'a> OneOff<'a> {
         spec: impl Fn(&ContainerRow) -> Result<ContainerSpec, Stop>,
     ) -> Result<End, Stop> {
         let ended = self.walk(spec).await;
-        if let Some(cursor) = self.heard.cursor.clone() {
-            let store = &self.patience.agent.store;
-            store.record_read(self.attempt.container.serial, &cursor)?;
-        }
+        self.note()?;
         ended
+    }
+
+    /// Writes down how far its output was read.
+    fn note(&mut self) -> Result<(), StoreError> {
+        let heard = &mut self.heard;
+        if let Some(cursor) = heard
+            .cursor
+            .as_ref()
+            .filter(|_| heard.cursor != heard.noted)
+        {
+            let store = &self.patience.agent.store;
+            store.record_read(self.attempt.container.serial, cursor)?;
+            heard.noted = Some(cursor.clone());
+        }
+        Ok(())
     }
 
     async fn walk(
@@ -223,9 +238,9 @@ impl<'a> OneOff<'a> {
             let now = agent.ports.clock.monotonic();
             if now - heard.noted_at >= NOTE_EVERY {
                 heard.noted_at = now;
-                // The next one tries again; what is lost by that is a few lines twice.
-                if let Err(error) = agent.store.record_read(row.serial, &line.cursor) {
-                    tracing::warn!(%error, "how far an output was read is not written down");
+                // Where it fails the next line tries again.
+                if agent.store.record_read(row.serial, &line.cursor).is_ok() {
+                    heard.noted = Some(line.cursor);
                 }
             }
         }
@@ -246,6 +261,15 @@ impl<'a> OneOff<'a> {
             }
         }
         last.into()
+    }
+}
+
+impl Drop for OneOff<'_> {
+    /// The program ends, and the command goes on: the next one reads on where this one stopped.
+    fn drop(&mut self) {
+        if let Err(error) = self.note() {
+            tracing::debug!(%error, "how far an output was read is not written down");
+        }
     }
 }
 

@@ -27,6 +27,11 @@ pub(in crate::api::gitdev) struct NewDeployment {
     image: Option<String>,
     /// Takes the configured branch where none is named.
     from_config: Option<bool>,
+    /// A task of the app that is run before the release takes over, after its release commands.
+    #[schema(min_length = 1, max_length = 100)]
+    task: Option<String>,
+    /// Anything; it reaches the containers where the app's `payload` says.
+    payload: Option<serde_json::Value>,
 }
 
 /// A deployment that might be made, or a release that might be live again.
@@ -50,6 +55,10 @@ pub(in crate::api::gitdev) struct PlanRequest {
     /// The number of the release to go back to, instead of all of these.
     #[schema(minimum = 1)]
     release: Option<i64>,
+    /// A task of the app.
+    #[schema(min_length = 1, max_length = 100)]
+    task: Option<String>,
+    payload: Option<serde_json::Value>,
 }
 
 /// Which environment a change is about.
