@@ -12,6 +12,8 @@ mod gitlab;
 mod health;
 mod hook;
 mod hooks;
+mod id;
+mod log;
 mod metrics;
 mod number;
 mod page;

@@ -11,7 +11,7 @@ mod events;
 mod follow;
 mod gc;
 mod hooks;
-mod id;
+
 mod key;
 mod operations;
 mod parse;
