@@ -196,6 +196,7 @@ fn question() -> impl Strategy<Value = (ListFilter, f64)> {
     parts.prop_map(|parts| {
         let (reach, (project, app), environment, states, times, order, limit, part) = parts;
         let filter = ListFilter {
+            narrowed: Default::default(),
             project,
             app,
             environment,

@@ -8,18 +8,20 @@ mod world;
 
 use longshore::core::access::{Caller, Reach, Scope};
 use longshore::core::action::{
-    Action, AppRef, CreateDeployment, DeploymentRef, EnvironmentDetail, EnvironmentRef,
+    Action, AppRef, CreateDeployment, Deletion, DeploymentRef, EnvironmentDetail, EnvironmentRef,
     ListDeployments, ListEnvironments, ListEvents, Listed, ReadLog, Reply, StateFilter, Target,
 };
 use longshore::core::admission::Desired;
 use longshore::core::app::App;
 use longshore::core::change::Change;
+use longshore::core::commit_status::Contexts;
 use longshore::core::deployment::{Phase, Trigger};
 use longshore::core::environment::{CreateEnvironment, Notes, Standing};
 use longshore::core::error::Error;
 use longshore::core::event::{After, DeploymentStage, Happened};
 use longshore::core::id::{AppSerial, EnvironmentSerial, ProjectSerial};
 use longshore::core::name::{EnvironmentName, ProjectPath, Reported};
+use longshore::core::particulars::{Conditions, Particulars};
 use longshore::core::ports::Clock as _;
 use longshore::core::project::{ListProjects, ProjectOrder, ProjectRef, ProjectView};
 use longshore::core::recorded::{CannotBecome, Record, RecordedView, ReportedState};
@@ -47,6 +49,8 @@ fn record(environment: &str, digit: char, state: ReportedState) -> Record {
         tag: false,
         sha: Reported::parse(&digit.to_string().repeat(40)).unwrap(),
         state,
+        particulars: Particulars::default(),
+        contexts: Contexts::Skip,
     }
 }
 
@@ -70,8 +74,8 @@ async fn report(
 }
 
 async fn delete(process: &Process, which: DeploymentRef) -> Result<Reply, Error> {
-    let force = false;
-    let asked = Action::DeleteDeployment { which, force };
+    let how = Deletion::Ended;
+    let asked = Action::DeleteDeployment { which, how };
     process.ask(asked).await
 }
 
@@ -423,6 +427,8 @@ async fn an_equal_deployment_that_has_not_ended_is_given_instead_of_another() {
     for app in ["web", "cache"] {
         let asked = || CreateDeployment {
             unless_unfinished: true,
+            particulars: Particulars::default(),
+            conditions: Conditions::default(),
             ..create(app, Trigger::Manual)
         };
         let first = process.create(asked()).await.unwrap();

@@ -5,15 +5,20 @@ use super::access::{Principal, Scope};
 use super::admission::{Desired, IgnoredReason};
 use super::adoption::Adopted;
 use super::change::{Change, EnvironmentChange};
+use super::commit::CommitView;
+use super::commit_status::{Combined, CommitStatusView, ListCommitStatuses, PostCommitStatus};
 use super::deployment::{CommitInfo, Deployment, Step, Trigger};
 use super::environment::{Brief, CreateEnvironment, Notes};
 pub use super::environment::{EnvironmentDetail, EnvironmentRef, ListEnvironments};
 use super::event::{After, EventPage};
 use super::hook::{HookRequest, HookView};
-use super::id::{AppSerial, DeploymentSerial, OperationSerial};
+use super::id::{AppSerial, DeploymentSerial, OperationSerial, StatusSerial};
 pub use super::listing::{DeploymentRef, ListDeployments, Order, StateFilter};
 use super::measure::Measurements;
-use super::name::{AppName, EnvironmentName, ImageReference, ProjectPath, Sha, VariableName};
+use super::name::{
+    AppName, Branch, EnvironmentName, ImageReference, ProjectPath, RefName, Sha, VariableName,
+};
+use super::particulars::{Conditions, Noted, Particulars};
 use super::planned::Planned;
 use super::process::ProcessView;
 use super::project::{ListProjects, ProjectRef, ProjectView};
@@ -26,6 +31,7 @@ use super::route::{Domain, TakenOver};
 use super::runtime::{ReadRuntimeLog, RuntimePage};
 use super::secret::Secret;
 use super::spec::Strategy;
+use super::status::{PostStatus, StatusView};
 use super::time::Timestamp;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -46,12 +52,38 @@ pub enum Action {
     Record(Record),
     /// Write down what became of such a deployment. Needs `deploy:write`.
     Report(DeploymentRef, ReportedState),
-    /// Delete one that has ended: no API shows it any more. Needs `deploy:admin`.
+    /// Delete one that has ended: no API shows it any more. Needs `deploy:admin`, as a mere record `deploy:write`.
     DeleteDeployment {
         /// Which one.
         which: DeploymentRef,
-        /// The live one, too: its environment is stopped first.
-        force: bool,
+        /// What of it may go with it.
+        how: Deletion,
+    },
+    /// The statuses of a deployment, the newest first. Needs `deploy:read`.
+    ListStatuses {
+        /// Of which deployment.
+        which: DeploymentRef,
+        /// How many at most.
+        limit: u32,
+        /// How many to skip.
+        offset: u64,
+    },
+    /// One status of a deployment. Needs `deploy:read`.
+    GetStatus(DeploymentRef, StatusSerial),
+    /// Write a status of a deployment down. Needs `deploy:write`. Nothing that runs here is moved by it.
+    PostStatus(PostStatus),
+    /// Write down what a check says of a commit. Needs `deploy:write`.
+    PostCommitStatus(PostCommitStatus),
+    /// What checks said of a commit. Needs `deploy:read`.
+    ListCommitStatuses(ListCommitStatuses),
+    /// What checks say of a commit together. Needs `deploy:read`.
+    CombineCommitStatuses(ListCommitStatuses),
+    /// A commit of a project's repository, as it is there now. Needs `deploy:read`.
+    GetCommit {
+        /// In which project.
+        project: ProjectRef,
+        /// What names it.
+        name: RefName,
     },
     /// Read its log. Needs `deploy:read`.
     ReadLog(ReadLog),
@@ -114,6 +146,10 @@ pub enum Action {
     StopEnvironment(EnvironmentRef),
     /// Remove one that was stopped; its volumes are kept. Needs `deploy:admin`.
     RemoveEnvironment(EnvironmentRef),
+    /// Remove an environment, whatever there is of it: the answer comes when that is on disk, the work may wait for its turn.
+    /// Its history and its volumes are kept. Needs `deploy:write` for a preview and for one that was only reported, otherwise
+    /// `deploy:admin`.
+    TakeDownEnvironment(EnvironmentRef),
     /// Projects the caller can see. Needs `deploy:read`.
     ListProjects(ListProjects),
     /// One project. Needs `deploy:read`.
@@ -183,6 +219,22 @@ pub struct CreateDeployment {
     pub key: Option<RequestKey>,
     /// Whether one of the same commit or image that has not ended yet is the answer, instead of another beside it.
     pub unless_unfinished: bool,
+    /// What the request says besides.
+    pub particulars: Particulars,
+    /// What must be so before it is taken in.
+    pub conditions: Conditions,
+}
+
+/// What may go with a deployment that is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// Nothing: the live one is not deleted.
+    Ended,
+    /// The live one, too: its environment is stopped first.
+    Force,
+    /// The record alone, by GitHub's rule: one whose newest status is a success is deleted only if its environment has no
+    /// other. What runs goes on.
+    Record,
 }
 
 /// How an app is named.
@@ -211,6 +263,8 @@ pub enum Target {
     /// A branch or tag of the app's repository, at this commit as the caller spelled it (lower-cased) if not the head or
     /// what the tag names.
     Reference(Reference, Option<String>),
+    /// What this names in the app's repository: a branch, a tag, a commit or another ref.
+    Named(RefName),
     /// An image.
     Image(ImageReference),
     /// Nothing was named: an app that runs an image takes the configured one, one that is built needs a branch.
@@ -314,6 +368,13 @@ pub struct TokenView {
 pub enum Reply {
     /// To create, get and cancel.
     Deployment(Box<DeploymentView>),
+    /// To create, where the default branch was merged into the branch first: nothing is deployed until it is asked again.
+    Merged {
+        /// The default branch.
+        from: Branch,
+        /// What it was merged into, as the caller wrote it.
+        into: String,
+    },
     /// To record and report, and to get one that was recorded.
     Recorded(Box<RecordedView>),
     /// To list.
@@ -374,6 +435,28 @@ pub enum Reply {
     Introduced(Introduced),
     /// To get a project.
     Project(Box<ProjectView>),
+    /// To list the statuses of a deployment.
+    Statuses {
+        /// The page.
+        items: Vec<StatusView>,
+        /// How many there are in all.
+        total: u64,
+    },
+    /// To get and post one.
+    Status(Box<StatusView>),
+    /// To post a status of a commit.
+    CommitStatus(Box<CommitStatusView>),
+    /// To list those of a commit.
+    CommitStatuses {
+        /// The page.
+        items: Vec<CommitStatusView>,
+        /// How many there are in all.
+        total: u64,
+    },
+    /// To combine them.
+    Combined(Box<Combined>),
+    /// To get a commit.
+    Commit(Box<CommitView>),
     /// To list projects.
     Projects {
         /// The page.
@@ -520,6 +603,8 @@ pub struct DeploymentView {
     pub live: bool,
     /// What could not be put back after it failed or was cancelled; empty is the normal case.
     pub restore_failed: Vec<String>,
+    /// What it is shown with besides.
+    pub noted: Noted,
 }
 
 /// What a release was made from.

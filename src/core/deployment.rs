@@ -15,7 +15,7 @@
 
 use super::failure::Failure;
 use super::id::{AppSerial, DeploymentSerial, EnvironmentSerial, PrincipalSerial, ReleaseSerial};
-use super::name::{ImageReference, Sha, VariableName};
+use super::name::{ImageReference, Sha, TaskName, VariableName};
 use super::reference::Reference;
 use super::secret::Secret;
 use super::spec::SourceSpec;
@@ -58,6 +58,10 @@ pub struct Request {
     pub wanted: Wanted,
     /// Environment variables of this one deployment, over the configured ones; never shown.
     pub variables: BTreeMap<VariableName, Secret>,
+    /// The task whose command is run before the switch.
+    pub task: Option<TaskName>,
+    /// JSON text that reaches the containers where the configuration asks.
+    pub payload: Option<String>,
 }
 
 /// How a deployment was initiated.
@@ -408,6 +412,8 @@ mod tests {
                 trigger,
                 wanted,
                 variables: BTreeMap::new(),
+                task: None,
+                payload: None,
             },
             commit: None,
             phase: Phase::Queued,

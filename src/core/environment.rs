@@ -35,6 +35,8 @@ pub struct ListEnvironments {
     pub project: Option<ProjectSerial>,
     /// Only the one of this name.
     pub name: Option<EnvironmentName>,
+    /// Whether that is compared without regard to case.
+    pub any_case: bool,
     /// Only those whose name holds this, whatever the case.
     pub search: Option<String>,
     /// Only those that stand so.
@@ -132,6 +134,8 @@ pub struct EnvironmentDetail {
     pub is_default: bool,
     /// Whether deployments for it were only reported: nothing of it runs here.
     pub reported_only: bool,
+    /// Whether it is a preview: it was made for a deployment, and will be gone some day.
+    pub preview: bool,
     /// What it is meant to be doing.
     pub desired: Desired,
     /// Whether it serves.

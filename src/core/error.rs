@@ -2,6 +2,7 @@
 //! that turns these into its own shape.
 
 use super::access::Scope;
+use super::commit_status::{CommitState, MAX_STATUSES};
 use super::deployment::Phase;
 use super::environment::EnvironmentRef;
 use super::recorded::CannotBecome;
@@ -118,6 +119,81 @@ pub enum Error {
         /// Which of the three it is.
         message: String,
     },
+    /// The remote has nothing that is called so.
+    #[error("'{name}' names no branch, tag or commit of {repository}")]
+    RefNotFound {
+        /// The name, as it was asked for.
+        name: String,
+        /// The remote.
+        repository: String,
+    },
+    /// The default branch does not merge into what was to be deployed.
+    #[error("branch '{from}' cannot be merged into '{into}'")]
+    MergeConflict {
+        /// The default branch.
+        from: String,
+        /// What was to be deployed, as it was asked for.
+        into: String,
+    },
+    /// It would merge, and may not be pushed.
+    #[error("branch '{from}' is not merged into '{into}': {why}")]
+    MergeRefused {
+        /// The default branch.
+        from: String,
+        /// What was to be deployed, as it was asked for.
+        into: String,
+        /// Who says so, and what to do.
+        why: String,
+    },
+    /// Checks of the commit are not well.
+    #[error("not every check of '{reference}' is well: {}", contexts.iter().map(|(label, state)| format!("{label} is {}", state.as_str())).collect::<Vec<_>>().join(", "))]
+    ChecksFailed {
+        /// What was to be deployed, as it was asked for.
+        reference: String,
+        /// The checks that were looked at, with what each says.
+        contexts: Vec<(String, CommitState)>,
+    },
+    /// The app has no such task.
+    #[error("there is no task '{task}'; there is: {}", known.join(", "))]
+    UnknownTask {
+        /// What was asked for.
+        task: String,
+        /// Those there are, `deploy` first.
+        known: Vec<String>,
+    },
+    /// The environment is not configured, and no app of the project takes previews.
+    #[error(
+        "project '{project}' has no environment '{environment}' and takes no previews; it has: {known}"
+    )]
+    PreviewsOff {
+        /// The project.
+        project: String,
+        /// What was asked for.
+        environment: String,
+        /// The names there are, comma separated.
+        known: String,
+    },
+    /// There are as many previews as the configuration allows.
+    #[error(
+        "app '{app}' has {max} previews already, as many as `previews.max` allows: remove one first"
+    )]
+    TooManyPreviews {
+        /// The app.
+        app: String,
+        /// How many it may have.
+        max: u32,
+    },
+    /// The deployment has no such status.
+    #[error("the deployment has no such status")]
+    StatusNotFound,
+    /// The commit has as many statuses of this check as it may have.
+    #[error("a commit keeps {MAX_STATUSES} statuses of one check, and this one has as many")]
+    TooManyStatuses,
+    /// Its newest status is a success, and it is not the only one of its environment (GitHub's rule).
+    #[error(
+        "the deployment is active and not the only one of its environment: post the status inactive first"
+    )]
+    Active,
     /// It ended, or is past its commit.
     #[error("the deployment can no longer be cancelled: {0}")]
     NotCancellable(Ended),

@@ -35,6 +35,10 @@ serials! {
     ContainerSerial;
     /// Something that is still to be undone.
     SettlementSerial;
+    /// A status of a deployment.
+    StatusSerial;
+    /// A status of a commit.
+    CommitStatusSerial;
     /// Whoever asked for something.
     PrincipalSerial;
 }

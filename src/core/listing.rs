@@ -3,6 +3,7 @@
 use super::action::AppRef;
 use super::id::{DeploymentSerial, ProjectSerial};
 use super::name::EnvironmentName;
+use super::particulars::Narrowed;
 use super::time::Timestamp;
 use uuid::Uuid;
 
@@ -49,6 +50,8 @@ pub struct ListDeployments {
     /// Whether their steps, and what could not be started again, are wanted: looking them up takes as long as all the
     /// rest. If not, both are empty.
     pub steps: bool,
+    /// What else it is narrowed to.
+    pub narrowed: Narrowed,
 }
 
 /// What a list is ordered by, the greatest first unless it is to be ascending.

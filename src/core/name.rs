@@ -66,6 +66,10 @@ names! {
     Branch = branch;
     /// A tag; the same rules as a branch's.
     Tag = branch;
+    /// What somebody calls a branch, a tag, a commit or any other ref, as it was written; the same rules as a branch's.
+    RefName = branch;
+    /// The name of a task of an app: 1 to 100 letters, digits and `._:/-`, not `deploy`.
+    TaskName = task;
     /// An environment variable's name: `[A-Za-z_][A-Za-z0-9_]*`, at most 255.
     VariableName = variable;
     /// An image reference: `[host[:port]/]path[:tag][@sha256:…]`.
@@ -91,6 +95,25 @@ impl EnvironmentName {
             1..=255 => refuse(
                 "can contain only letters, digits, '-', '_', '/', '$', '{', '}', '.', and spaces",
             )?,
+            _ => refuse("is longer than 255 characters")?,
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl EnvironmentName {
+    /// Takes the name of any environment: 1 to 255 characters, no control characters (GitHub's contract). What is named after
+    /// it on this host gets a slug of it.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn any(text: &str) -> Result<Self, InvalidName> {
+        match text.chars().count() {
+            0 => refuse("must not be empty")?,
+            1..=255 if text.chars().any(char::is_control) => {
+                refuse("must not hold control characters")?;
+            }
+            1..=255 => {}
             _ => refuse("is longer than 255 characters")?,
         }
         Ok(Self(text.to_owned()))
@@ -123,6 +146,20 @@ impl ImageReference {
         } else {
             format!("{}:latest", self.0)
         }
+    }
+}
+
+fn task(text: &str) -> Result<(), InvalidName> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"._:/-".contains(&b);
+    match text.as_bytes() {
+        [] => refuse("must not be empty"),
+        bytes if bytes.len() > 100 => refuse("is longer than 100 characters"),
+        bytes if !bytes.iter().copied().all(fits) => {
+            refuse("may hold only letters, digits, '.', '_', ':', '/' and '-'")
+        }
+        [b'-', ..] => refuse("must not begin with a dash"),
+        b"deploy" => refuse("is what every deployment does; name the task something else"),
+        _ => Ok(()),
     }
 }
 

@@ -70,6 +70,8 @@ pub struct ProjectView {
     pub has_source: bool,
     /// The environments that the configuration names, and what is deployed there.
     pub bound: BTreeMap<EnvironmentName, Bound>,
+    /// The app of it that takes previews, by its id.
+    pub previews: Option<Uuid>,
 }
 
 /// What an environment of a project belongs to.

@@ -12,9 +12,11 @@
 //! another way, and never runs again.
 
 use super::access::Principal;
+use super::commit_status::Contexts;
 use super::environment::Brief;
 use super::id::{AppSerial, DeploymentSerial, EnvironmentSerial, PrincipalSerial, ProjectSerial};
 use super::name::{AppName, EnvironmentName, ProjectPath, Reported};
+use super::particulars::{Noted, Particulars};
 use super::route::Domain;
 use super::time::Timestamp;
 use uuid::Uuid;
@@ -163,6 +165,10 @@ pub struct Record {
     /// Where it stands. The newest success of its environment is not recorded a second time: who tells of it again is
     /// given the first one (GitLab's rule).
     pub state: ReportedState,
+    /// What is told besides.
+    pub particulars: Particulars,
+    /// Which checks of the commit must be well.
+    pub contexts: Contexts,
 }
 
 /// A recorded deployment with what a reader needs around it.
@@ -186,6 +192,8 @@ pub struct RecordedView {
     pub brief: Brief,
     /// Who told of it.
     pub by: Principal,
+    /// What it is shown with besides.
+    pub noted: Noted,
 }
 
 #[cfg(test)]

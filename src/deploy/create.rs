@@ -3,6 +3,7 @@
 use super::Agent;
 use super::answered::Kind;
 use super::dispatch::internal;
+use super::gate::Gate;
 use crate::core::access::{Caller, Reach};
 use crate::core::action::{AppRef, CreateDeployment, Reply, Target};
 use crate::core::admission::DeniedReason;
@@ -34,7 +35,21 @@ impl Agent {
             return Ok(reply);
         }
         let place = self.place_to_deploy(caller, &create.app, create.environment.as_ref())?;
-        let Meant { spec, wanted } = self.meant(&place, create.target).await?;
+        let CreateDeployment {
+            particulars,
+            conditions,
+            ..
+        } = &create;
+        let spec = self.spec_of(&place)?;
+        self.known_task(&spec, particulars.task.as_ref())?;
+        let wanted = self
+            .resolve(&place, &spec.source, create.target.clone())
+            .await?;
+        let gate = self.gate(caller, (&place, &spec), wanted, (particulars, conditions));
+        let wanted = match Box::pin(gate).await? {
+            Gate::Open(wanted) => wanted,
+            Gate::Merged { from, into } => return Ok(Reply::Merged { from, into }),
+        };
         let head = seen_head(&wanted, &spec.source);
         let now = self.ports.clock.now();
         let request = Request {
@@ -42,6 +57,8 @@ impl Agent {
             trigger: create.trigger,
             wanted,
             variables: create.variables,
+            task: create.particulars.task.clone(),
+            payload: create.particulars.payload.clone(),
         };
         let new = NewDeployment {
             id: self.new_id(now),
@@ -51,6 +68,7 @@ impl Agent {
             head,
             key: create.key,
             unless_unfinished: create.unless_unfinished,
+            particulars: create.particulars,
         };
         let created = match self.store.create_deployment(&new, now).map_err(internal)? {
             Created::New(created) | Created::Known(created) => created,
@@ -78,14 +96,19 @@ impl Agent {
 
     /// What a request means there, found out against the configuration and the real remote.
     pub(super) async fn meant(&self, place: &Place, target: Target) -> Result<Meant, Error> {
-        let spec = self.configured(place).ok_or_else(|| {
+        let spec = self.spec_of(place)?;
+        let wanted = self.resolve(place, &spec.source, target).await?;
+        Ok(Meant { spec, wanted })
+    }
+
+    /// What the configuration says of an environment that is to be deployed.
+    fn spec_of(&self, place: &Place) -> Result<Spec, Error> {
+        self.configured(place).ok_or_else(|| {
             Error::Refused(format!(
                 "the configuration no longer names environment '{}' of app '{}'; what runs there goes on: put it back into the file and reload, or remove it with `longshore app rm {}`",
                 place.environment_name, place.app_name, place.app_name
             ))
-        })?;
-        let wanted = self.resolve(place, &spec.source, target).await?;
-        Ok(Meant { spec, wanted })
+        })
     }
 
     /// The environment a caller means. One that was removed and that the configuration still names begins anew, with a
@@ -207,6 +230,10 @@ impl Agent {
             (SourceSpec::Git(git), Target::Reference(reference, commit)) => {
                 self.resolve_commit(place, git, reference, commit).await
             }
+            (SourceSpec::Git(_), Target::Named(name)) => Err(Error::Unsupported(format!(
+                "a name without its kind ('{name}')"
+            ))),
+            (SourceSpec::Image(_), Target::Named(_)) => Err(on_image("branch")),
             (SourceSpec::Git(_), Target::Unnamed) => Err(Error::Missing("branch")),
             (SourceSpec::Git(_), Target::Image(_)) => Err(Error::Invalid {
                 field: "image",

@@ -4,7 +4,7 @@
 use super::Agent;
 use super::dispatch::internal;
 use crate::core::access::Caller;
-use crate::core::action::{DeploymentRef, Reply};
+use crate::core::action::{Deletion, DeploymentRef, Reply};
 use crate::core::admission::DeniedReason;
 use crate::core::change::{Change, ChangePhase};
 use crate::core::error::Error;
@@ -17,14 +17,17 @@ use std::time::Duration;
 const STOP_WAIT: Duration = Duration::from_secs(50);
 
 impl Agent {
-    /// Hides a deployment. With `force` the live one, too: first its environment is stopped, durably. Where the process
+    /// Hides a deployment. With force the live one, too: first its environment is stopped, durably. Where the process
     /// ends in between, the environment is stopped and the deployment can be deleted again.
     pub(super) async fn delete(
         &self,
         caller: &Caller,
         which: DeploymentRef,
-        force: bool,
+        how: Deletion,
     ) -> Result<Reply, Error> {
+        if how == Deletion::Record {
+            return self.delete_record(caller, which);
+        }
         let deployment = match self.visible(caller, which) {
             Err(Error::Recorded) => {
                 return self.delete_recorded(caller, &self.recorded(caller, which)?);
@@ -42,14 +45,30 @@ impl Agent {
                 Hidden::Unfinished(phase) => Err(Error::InProgress(Box::new(phase))),
                 Hidden::Reported => Err(Error::ReportedRunning),
                 Hidden::Live => Err(Error::Live),
+                Hidden::Active => Err(Error::Active),
             }
         };
         match hide(false) {
-            Err(Error::Live) if force => {
+            Err(Error::Live) if how == Deletion::Force => {
                 self.stop_and_wait(caller, deployment.environment).await?;
                 hide(true)
             }
             hidden => hidden,
+        }
+    }
+
+    /// Hides a deployment by GitHub's rule, whoever executed it. What runs goes on.
+    fn delete_record(&self, caller: &Caller, which: DeploymentRef) -> Result<Reply, Error> {
+        let serial = self.seen(caller, which)?;
+        let (by, now) = (caller.principal.serial, self.ports.clock.now());
+        let hidden = self.store.hide_record(serial, by, now);
+        match hidden.map_err(internal)? {
+            Hidden::Done => Ok(Reply::Gone),
+            Hidden::Already => Err(Error::DeploymentNotFound),
+            Hidden::Unfinished(phase) => Err(Error::InProgress(Box::new(phase))),
+            Hidden::Reported => Err(Error::ReportedRunning),
+            Hidden::Live => Err(Error::Live),
+            Hidden::Active => Err(Error::Active),
         }
     }
 

@@ -3,8 +3,8 @@
 use super::Agent;
 use crate::core::access::{Caller, Reach, Scope};
 use crate::core::action::{
-    Action, AppRef, AppView, DeploymentRef, LOG_WAIT, ListDeployments, Listed, LogPage, ReadLog,
-    Reply,
+    Action, AppRef, AppView, Deletion, DeploymentRef, LOG_WAIT, ListDeployments, Listed, LogPage,
+    ReadLog, Reply,
 };
 use crate::core::change::Change;
 use crate::core::deployment::{Deployment, Phase};
@@ -38,8 +38,25 @@ impl Agent {
             Action::CancelDeployment(which) => self.cancel(caller, which),
             Action::Record(record) => self.record(caller, &record),
             Action::Report(which, state) => self.report(caller, which, state),
-            Action::DeleteDeployment { which, force } => {
-                Box::pin(self.delete(caller, which, force)).await
+            Action::DeleteDeployment { which, how } => {
+                Box::pin(self.delete(caller, which, how)).await
+            }
+            Action::ListStatuses {
+                which,
+                limit,
+                offset,
+            } => self.list_statuses(caller, which, limit, offset),
+            Action::GetStatus(which, serial) => self.show_status(caller, which, serial),
+            Action::PostStatus(post) => self.post_status(caller, &post),
+            Action::PostCommitStatus(post) => Box::pin(self.post_commit_status(caller, post)).await,
+            Action::ListCommitStatuses(list) => {
+                Box::pin(self.list_commit_statuses(caller, list)).await
+            }
+            Action::CombineCommitStatuses(list) => {
+                Box::pin(self.combine_commit_statuses(caller, list)).await
+            }
+            Action::GetCommit { project, name } => {
+                Box::pin(self.show_commit(caller, &project, &name)).await
             }
             Action::ReadLog(read) => Box::pin(self.read_log(caller, read)).await,
             Action::ListApps => Ok(Reply::Apps(self.with_drift(self.apps(caller)?)?)),
@@ -75,6 +92,7 @@ impl Agent {
             Action::NoteEnvironment(which, notes) => self.note_environment(caller, which, &notes),
             Action::StopEnvironment(which) => self.stop_environment(caller, which),
             Action::RemoveEnvironment(which) => self.remove_environment(caller, which),
+            Action::TakeDownEnvironment(which) => self.take_down_environment(caller, which),
             Action::ListProjects(list) => self.list_projects(caller, &list),
             Action::GetProject(which) => self.show_project(caller, &which),
             Action::ListProcesses(app, environment) => {
@@ -147,6 +165,7 @@ impl Agent {
             limit: list.limit,
             offset: list.offset,
             steps: list.steps,
+            narrowed: list.narrowed,
         };
         let (items, total) = self.store.list(&filter).map_err(internal)?;
         Ok(Reply::Deployments { items, total })
@@ -285,6 +304,11 @@ fn needed_scope(action: &Action) -> Scope {
         | Action::GetProject(_)
         | Action::ListProcesses(..)
         | Action::ReadRuntimeLog(_)
+        | Action::ListStatuses { .. }
+        | Action::GetStatus(..)
+        | Action::ListCommitStatuses(_)
+        | Action::CombineCommitStatuses(_)
+        | Action::GetCommit { .. }
         | Action::Introduce => Scope::Read,
         Action::CreateDeployment(_)
         | Action::CancelDeployment(_)
@@ -293,9 +317,15 @@ fn needed_scope(action: &Action) -> Scope {
         | Action::CreateEnvironment(_)
         | Action::NoteEnvironment(..)
         | Action::StopEnvironment(_)
+        | Action::PostStatus(_)
+        | Action::PostCommitStatus(_)
+        | Action::TakeDownEnvironment(_)
         | Action::Hook(_) => Scope::Write,
+        Action::DeleteDeployment { how, .. } => match how {
+            Deletion::Record => Scope::Write,
+            Deletion::Ended | Deletion::Force => Scope::Admin,
+        },
         Action::RemoveEnvironment(_)
-        | Action::DeleteDeployment { .. }
         | Action::CreateToken(_)
         | Action::ListTokens { .. }
         | Action::RevokeToken(_)

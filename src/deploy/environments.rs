@@ -120,7 +120,7 @@ impl Agent {
         let found = self.standing_place(caller, which)?;
         if found.reported_only {
             let now = self.ports.clock.now();
-            let dropped = self.store.drop_reported(found.environment, now);
+            let dropped = self.store.drop_reported(found.environment, false, now);
             return match dropped.map_err(internal)? {
                 Dropped::Done => Ok(Reply::Gone),
                 Dropped::NotStopped => Err(Error::NotStopped),
@@ -134,6 +134,29 @@ impl Agent {
             }
             Standing::Available | Standing::Stopping => Err(Error::NotStopped),
         }
+    }
+
+    /// Removes one, whatever there is of it. Its history and its volumes are kept.
+    pub(super) fn take_down_environment(
+        &self,
+        caller: &Caller,
+        which: EnvironmentRef,
+    ) -> Result<Reply, Error> {
+        let found = self.standing_place(caller, which)?;
+        if found.reported_only {
+            let now = self.ports.clock.now();
+            let dropped = self.store.drop_reported(found.environment, true, now);
+            return match dropped.map_err(internal)? {
+                Dropped::Done => Ok(Reply::Gone),
+                Dropped::NotStopped => Err(Error::NotStopped),
+                Dropped::Missing => Err(Error::EnvironmentIdNotFound(which)),
+            };
+        }
+        if !found.preview && caller.scope < Scope::Admin {
+            return Err(Error::Forbidden(Scope::Admin));
+        }
+        self.change_one(caller, &found, Change::Remove { volumes: false })?;
+        Ok(Reply::Gone)
     }
 
     fn change_one(
@@ -170,6 +193,7 @@ impl Agent {
             project: found.project,
             project_serial: found.project_serial,
             reported_only: found.reported_only,
+            preview: found.preview,
             desired: found.desired,
             standing: found.standing,
             notes: found.notes,

@@ -7,6 +7,7 @@ use crate::core::action::{Action, AppRef, CreateDeployment, EnvironmentRef, Repl
 use crate::core::deployment::Trigger;
 use crate::core::error::Error;
 use crate::core::hook::{HookChange, HookRequest, HookView};
+use crate::core::particulars::{Conditions, Particulars};
 use crate::core::rate::Exceeded;
 use crate::core::secret::Secret;
 use crate::store::{HookCaller, IfThere, KeptHook, Place, StoreError};
@@ -92,6 +93,8 @@ impl Agent {
             trigger: Trigger::Manual,
             key: None,
             unless_unfinished: false,
+            particulars: Particulars::default(),
+            conditions: Conditions::default(),
         };
         self.dispatch(&caller, Action::CreateDeployment(create))
             .await

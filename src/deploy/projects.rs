@@ -59,6 +59,7 @@ impl Agent {
         let git = apps.iter().find_map(|app| git(app));
         Ok(ProjectView {
             bound: bound.collect(),
+            previews: None,
             has_source: apps.iter().any(|app| !app.environments.is_empty()),
             repository: git.map(|git| git.repository.url.clone()),
             branch: git.map(|git| git.branch.clone()),

@@ -5,12 +5,17 @@ use super::dispatch::internal;
 use crate::core::access::{Caller, Scope};
 use crate::core::action::{DeploymentRef, Reply};
 use crate::core::error::Error;
+use crate::core::name::Sha;
 use crate::core::recorded::{Record, Recorded, ReportedState};
 use crate::store::{Hidden, StoreError, Wrote};
 
 impl Agent {
     /// Writes one down.
     pub(super) fn record(&self, caller: &Caller, record: &Record) -> Result<Reply, Error> {
+        if let Ok(sha) = Sha::parse(record.sha.as_str()) {
+            let reference = record.reference.to_string();
+            self.checks(record.project, &sha, &record.contexts, reference)?;
+        }
         let now = self.ports.clock.now();
         let by = (caller.principal.serial, caller.reach);
         let wrote = self.store.record(record, self.new_id(now), by, now);
@@ -38,7 +43,7 @@ impl Agent {
             let from = recorded.state;
             let now = self.ports.clock.now();
             let next = recorded.report(state, now)?;
-            match self.store.report(from, &next, now) {
+            match self.store.report(from, &next, caller.principal.serial, now) {
                 Ok(()) => {
                     let view = self.store.recorded_view(next.serial).map_err(internal)?;
                     return Ok(Reply::Recorded(Box::new(view)));
@@ -67,6 +72,7 @@ impl Agent {
             Hidden::Unfinished(phase) => Err(Error::InProgress(Box::new(phase))),
             Hidden::Reported => Err(Error::ReportedRunning),
             Hidden::Live => Err(Error::NewestSuccess),
+            Hidden::Active => Err(Error::Active),
         }
     }
 

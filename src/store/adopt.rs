@@ -18,6 +18,7 @@ use crate::core::failure::Failure;
 use crate::core::id::{ContainerSerial, DeploymentSerial, EnvironmentSerial, PrincipalSerial};
 use crate::core::name::ImageReference;
 use crate::core::operation::Undo;
+use crate::core::particulars::Particulars;
 use crate::core::ports::Labels;
 use crate::core::release::ReleaseContent;
 use crate::core::restored::Highest;
@@ -194,6 +195,8 @@ impl Store {
             trigger: Trigger::Manual,
             wanted: Wanted::Image(one.image.clone()),
             variables: BTreeMap::new(),
+            task: None,
+            payload: None,
         };
         let new = NewDeployment {
             id: one.id,
@@ -203,6 +206,7 @@ impl Store {
             head: None,
             key: None,
             unless_unfinished: false,
+            particulars: Particulars::default(),
         };
         // What waited before it is given up in this transaction.
         tx.execute(

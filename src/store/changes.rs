@@ -172,7 +172,7 @@ impl Store {
                 change: change(row)?,
                 app_serial: AppSerial(row.get(8)?),
                 app: AppName::parse(&row.get::<_, String>(9)?).map_err(bad)?,
-                environment: EnvironmentName::reported(&row.get::<_, String>(10)?).map_err(bad)?,
+                environment: EnvironmentName::any(&row.get::<_, String>(10)?).map_err(bad)?,
                 done_at: row.get::<_, Option<i64>>(11)?.map(Timestamp),
                 by: principal(row, 12)?,
             }))

@@ -14,8 +14,9 @@ use crate::core::deployment::{Deployment, Phase, Request, Wanted};
 use crate::core::id::{
     AppSerial, ContainerSerial, DeploymentSerial, EnvironmentSerial, PrincipalSerial, ProjectSerial,
 };
-use crate::core::name::Sha;
+use crate::core::name::{Sha, TaskName};
 use crate::core::operation::leftovers;
+use crate::core::particulars::Particulars;
 use crate::core::reference::Reference;
 use crate::core::release::Image;
 use crate::core::spec::Spec;
@@ -41,6 +42,8 @@ pub struct NewDeployment {
     pub key: Option<RequestKey>,
     /// Whether one of the same commit or image that has not ended yet is taken for this one.
     pub unless_unfinished: bool,
+    /// What the request says besides; its task and payload are in the request.
+    pub particulars: Particulars,
 }
 
 /// What became of it.
@@ -71,6 +74,8 @@ pub enum Hidden {
     Reported,
     /// It is live.
     Live,
+    /// Its newest status is a success, and its environment has others.
+    Active,
 }
 
 impl Store {
@@ -139,7 +144,7 @@ impl Store {
             .prepare_cached("SELECT project FROM app WHERE serial = ?1")?
             .query_row([new.app.0], |row| row.get(0))?;
         let iid = next_iid(tx, ProjectSerial(project))?;
-        let request = &new.request;
+        let (request, besides) = (&new.request, &new.particulars);
         let variables = self.sealed_variables(new.id, request)?;
         let (word, reference, sha, asked, image, release) = match &request.wanted {
             Wanted::Commit {
@@ -154,21 +159,29 @@ impl Store {
                 None,
                 None,
             ),
-            Wanted::Image(image) => ("image", None, None, None, Some(image.as_str()), None),
+            Wanted::Image(image) => {
+                let shown = besides.sha.as_ref().map(Sha::as_str);
+                ("image", None, shown, None, Some(image.as_str()), None)
+            }
             Wanted::Release(release) => ("release", None, None, None, None, Some(release.0)),
             Wanted::Restart => ("restart", None, None, None, None, None),
         };
         tx.execute(
             "INSERT INTO deployment (uuid, project, iid, app, environment, principal, initiated, wanted, branch, sha, asked, image,
-                                     target_release, variables, phase, created_at, updated_at, ref, tag)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 'queued', ?15, ?15,
-                    coalesce(?9, ?12, m.ref, ''), CASE WHEN coalesce(?9, ?12) IS NULL THEN coalesce(m.tag, 0) ELSE ?16 END
-             FROM (SELECT coalesce(?13, (SELECT live_release FROM environment WHERE serial = ?5)) AS release) again
+                                     target_release, variables, phase, created_at, updated_at, ref, tag, written, task, payload,
+                                     description, transient, production)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, coalesce(?10, json_extract(r.content, '$.sha')), ?11, ?12, ?13, ?14,
+                    'queued', ?15, ?15,
+                    coalesce(?9, ?12, m.ref, ''), CASE WHEN coalesce(?9, ?12) IS NULL THEN coalesce(m.tag, 0) ELSE ?16 END,
+                    ?17, ?18, ?19, ?20, ?21, coalesce(?22, (SELECT name = 'production' FROM environment WHERE serial = ?5))
+             FROM (SELECT CASE WHEN ?8 IN ('release', 'restart')
+                          THEN coalesce(?13, (SELECT live_release FROM environment WHERE serial = ?5)) END AS release) again
              LEFT JOIN release r ON r.serial = again.release LEFT JOIN deployment m ON m.serial = r.deployment",
             params![
                 new.id.to_string(), project, iid, new.app.0, new.environment.0, request.by.0, trigger_word(request.trigger), word,
                 reference.map(Reference::as_str), sha, asked, image, release, variables, now.0,
-                reference.is_some_and(Reference::is_tag)
+                reference.is_some_and(Reference::is_tag), besides.written, request.task.as_ref().map(TaskName::as_str),
+                request.payload, besides.description, besides.transient, besides.production
             ],
         )?;
         let serial = DeploymentSerial(tx.last_insert_rowid());
@@ -256,6 +269,48 @@ impl Store {
             }
             if is_live && !(stopped && desired == Desired::Stopped.as_str()) {
                 return Ok(Hidden::Live);
+            }
+            tx.execute(
+                "UPDATE deployment SET hidden_at = ?2, hidden_by = ?3 WHERE serial = ?1",
+                params![serial.0, now.0, by.0],
+            )?;
+            Ok(Hidden::Done)
+        })
+    }
+
+    /// Hides a deployment by GitHub's rule: whoever executed it, and whether or not it is live, unless it has not ended here,
+    /// or its newest status is a success and its environment has others.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn hide_record(
+        &self,
+        serial: DeploymentSerial,
+        by: PrincipalSerial,
+        now: Timestamp,
+    ) -> Result<Hidden, StoreError> {
+        self.write("hide_record", |tx| {
+            let (is_hidden, is_ours, is_active): (bool, bool, bool) = tx.query_row(
+                "SELECT d.hidden_at IS NOT NULL, d.wanted <> 'recorded', d.status IS 'success' AND EXISTS (
+                     SELECT 1 FROM deployment o JOIN environment x ON x.serial = o.environment
+                     WHERE o.project = d.project AND o.serial <> d.serial AND o.hidden_at IS NULL
+                       AND (o.environment = d.environment OR o.shown_environment IS NOT NULL OR x.name <> e.name)
+                       AND lower(coalesce(o.shown_environment, x.name)) = lower(coalesce(d.shown_environment, e.name)))
+                 FROM deployment d JOIN environment e ON e.serial = d.environment WHERE d.serial = ?1",
+                [serial.0],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            )?;
+            if is_hidden {
+                return Ok(Hidden::Already);
+            }
+            if is_ours {
+                let phase = self.deployment_in(tx, serial)?.phase;
+                if phase.ended_at().is_none() {
+                    return Ok(Hidden::Unfinished(phase));
+                }
+            }
+            if is_active {
+                return Ok(Hidden::Active);
             }
             tx.execute(
                 "UPDATE deployment SET hidden_at = ?2, hidden_by = ?3 WHERE serial = ?1",

@@ -38,6 +38,8 @@ pub struct StandingPlace {
     pub project_serial: ProjectSerial,
     /// Whether deployments for it were only reported.
     pub reported_only: bool,
+    /// Whether it is a preview.
+    pub preview: bool,
     /// What it is meant to be doing.
     pub desired: Desired,
     /// Whether it serves.
@@ -230,13 +232,14 @@ impl Store {
         })
     }
 
-    /// Removes a stopped environment of which nothing runs here; its history stays.
+    /// Removes a stopped environment of which nothing runs here, or `whatever` it is said to be; its history stays.
     ///
     /// # Errors
     /// If the database fails.
     pub fn drop_reported(
         &self,
         environment: EnvironmentSerial,
+        whatever: bool,
         now: Timestamp,
     ) -> Result<Dropped, StoreError> {
         self.write("drop_reported", |tx| {
@@ -249,7 +252,7 @@ impl Store {
                 .optional()?;
             match desired.as_deref().map(Desired::parse) {
                 None => Ok(Dropped::Missing),
-                Some(Some(Desired::Stopped)) => {
+                Some(Some(desired)) if whatever || desired == Desired::Stopped => {
                     tx.execute(
                         "UPDATE environment SET removed_at = ?2 WHERE serial = ?1",
                         params![environment.0, now.0],
@@ -350,7 +353,11 @@ fn conditions(reach: Reach, list: &ListEnvironments) -> (String, Vec<Value>) {
         and("a.project = ?", project.0.into());
     }
     if let Some(name) = &list.name {
-        and("e.name = ?", name.as_str().to_owned().into());
+        let is_named = match list.any_case {
+            true => "e.name = ? COLLATE NOCASE",
+            false => "e.name = ?",
+        };
+        and(is_named, name.as_str().to_owned().into());
     }
     if let Some(text) = &list.search {
         and("instr(lower(e.name), lower(?)) > 0", text.clone().into());
@@ -378,7 +385,7 @@ static SELECT: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT e.serial, e.uuid, e.name, a.serial, a.name, a.uuid, p.path, p.serial, NOT e.runs, e.desired, {STANDING},
                 e.external_url, e.tier, e.description, e.updated_at, e.created_at,
-                (SELECT value FROM json_each(e.domains) WHERE value NOT LIKE '*%' ORDER BY key LIMIT 1)
+                (SELECT value FROM json_each(e.domains) WHERE value NOT LIKE '*%' ORDER BY key LIMIT 1), e.preview
          FROM {FROM}"
     )
 });
@@ -393,13 +400,14 @@ fn standing_place(row: &Row<'_>) -> Result<StandingPlace, StoreError> {
     Ok(StandingPlace {
         environment: EnvironmentSerial(environment),
         environment_id: uuid("environment", environment, &row.get::<_, String>(1)?)?,
-        environment_name: EnvironmentName::reported(&row.get::<_, String>(2)?).map_err(bad)?,
+        environment_name: EnvironmentName::any(&row.get::<_, String>(2)?).map_err(bad)?,
         app: AppSerial(app),
         app_name: AppName::parse(&row.get::<_, String>(4)?).map_err(bad)?,
         app_id: uuid("app", app, &row.get::<_, String>(5)?)?,
         project: ProjectPath::parse(&row.get::<_, String>(6)?).map_err(bad)?,
         project_serial: ProjectSerial(row.get(7)?),
         reported_only: row.get(8)?,
+        preview: row.get(17)?,
         desired: Desired::parse(&desired).ok_or_else(|| strange(format!("desired '{desired}'")))?,
         standing: Standing::parse(&standing)
             .ok_or_else(|| strange(format!("standing '{standing}'")))?,

@@ -88,7 +88,7 @@ impl Store {
                     stage: stage(serial, &row.get::<_, String>(1)?)?,
                     at: Timestamp(row.get(2)?),
                     app: AppName::parse(&row.get::<_, String>(3)?).map_err(bad)?,
-                    environment: EnvironmentName::reported(&row.get::<_, String>(4)?).map_err(bad)?,
+                    environment: EnvironmentName::any(&row.get::<_, String>(4)?).map_err(bad)?,
                     before: before.zip(row.get::<_, Option<i64>>(6)?.map(Timestamp)),
                 });
             }
@@ -201,7 +201,7 @@ fn event(row: &Row<'_>) -> Result<Event, StoreError> {
         serial,
         at: Timestamp(row.get(2)?),
         app: AppName::parse(&row.get::<_, String>(7)?).map_err(|error| bad(error.0))?,
-        environment: EnvironmentName::reported(&row.get::<_, String>(8)?)
+        environment: EnvironmentName::any(&row.get::<_, String>(8)?)
             .map_err(|error| bad(error.0))?,
         what,
     })

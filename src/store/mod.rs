@@ -4,6 +4,7 @@
 mod adopt;
 mod apps;
 mod changes;
+mod commit_statuses;
 mod deployments;
 mod disk;
 mod environments;
@@ -33,6 +34,7 @@ mod schema;
 mod seal;
 mod secrets;
 mod standing;
+mod statuses;
 mod tokens;
 mod views;
 

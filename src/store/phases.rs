@@ -2,10 +2,12 @@
 
 use super::StoreError;
 use super::rows::{json, phase_word};
+use super::statuses::own_status;
 use crate::core::deployment::{CommitInfo, Deployment, Phase, Step};
 use crate::core::id::DeploymentSerial;
 use crate::core::release::Image;
 use crate::core::spec::Spec;
+use crate::core::status;
 use crate::core::time::Timestamp;
 use rusqlite::{Transaction, params};
 use std::time::Duration;
@@ -87,7 +89,11 @@ pub(super) fn transition(
     if changed != 1 {
         return Err(moved(to.serial));
     }
-    status_event(tx, to.serial, &to.phase, now)
+    status_event(tx, to.serial, &to.phase, now)?;
+    match status::of_phase(&to.phase, *from == Phase::Queued) {
+        Some((state, said)) => own_status(tx, to.serial, (state, &said), now),
+        None => Ok(()),
+    }
 }
 
 /// Refuses when the deployment's row has left the phase the caller saw.

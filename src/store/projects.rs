@@ -4,7 +4,7 @@ use super::rows::inconsistent;
 use super::{Store, StoreError};
 use crate::core::access::Reach;
 use crate::core::action::AppRef;
-use crate::core::id::ProjectSerial;
+use crate::core::id::{AppSerial, ProjectSerial};
 use crate::core::name::ProjectPath;
 use crate::core::project::{ListProjects, ProjectOrder, ProjectRef};
 use crate::core::time::Timestamp;
@@ -51,6 +51,19 @@ impl Store {
             let mut statement = tx.prepare_cached(&sql)?;
             let mut rows = statement.query(params_from_iter(&values))?;
             rows.next()?.map(known).transpose()
+        })
+    }
+
+    /// The project of an app.
+    ///
+    /// # Errors
+    /// If there is no such app.
+    pub fn project_of(&self, app: AppSerial) -> Result<ProjectSerial, StoreError> {
+        self.read(|tx| {
+            let found = tx
+                .prepare_cached("SELECT project FROM app WHERE serial = ?1")?
+                .query_row([app.0], |row| row.get(0))?;
+            Ok(ProjectSerial(found))
         })
     }
 

@@ -4,6 +4,7 @@ use super::environments::{Owner, reported_environment};
 use super::pages::{ListFilter, page};
 use super::phases::status_word;
 use super::rows::{inconsistent, uuid};
+use super::statuses::report_status;
 use super::{Hidden, Store, StoreError};
 use crate::core::access::Reach;
 use crate::core::action::{DeploymentRef, StateFilter};
@@ -11,7 +12,7 @@ use crate::core::id::{
     AppSerial, DeploymentSerial, EnvironmentSerial, PrincipalSerial, ProjectSerial,
 };
 use crate::core::listing::Order;
-use crate::core::name::{InvalidName, Reported};
+use crate::core::name::{InvalidName, Reported, TaskName};
 use crate::core::recorded::{Record, Recorded, ReportedState};
 use crate::core::time::Timestamp;
 use rusqlite::{Connection, Row, Transaction, params};
@@ -60,17 +61,21 @@ impl Store {
             }
             let iid = next_iid(tx, record.project)?;
             let ended_at = record.state.is_end().then_some(now.0);
+            let besides = &record.particulars;
             tx.execute(
                 "INSERT INTO deployment (uuid, project, iid, app, environment, principal, initiated, wanted, sha, ref, tag, phase,
-                                         created_at, updated_at, ended_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'manual', 'recorded', ?7, ?8, ?9, ?10, ?11, ?11, ?12)",
+                                         created_at, updated_at, ended_at, written, task, payload, description, transient, production)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'manual', 'recorded', ?7, ?8, ?9, ?10, ?11, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
                 params![
                     id.to_string(), record.project.0, iid, app.0, environment.0, by.0, record.sha.as_str(),
-                    record.reference.as_str(), record.tag, record.state.as_str(), now.0, ended_at
+                    record.reference.as_str(), record.tag, record.state.as_str(), now.0, ended_at, besides.written,
+                    besides.task.as_ref().map(TaskName::as_str), besides.payload, besides.description, besides.transient,
+                    besides.production.unwrap_or(record.environment.as_str() == "production")
                 ],
             )?;
             let serial = DeploymentSerial(tx.last_insert_rowid());
             status_word(tx, serial, record.state.as_str(), now)?;
+            report_status(tx, serial, record.state, by, now)?;
             bring_back(tx, environment, record.state, now)?;
             Ok(Wrote::New(serial))
         })
@@ -84,6 +89,7 @@ impl Store {
         &self,
         from: ReportedState,
         to: &Recorded,
+        by: PrincipalSerial,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.write_sparing("report", |tx| {
@@ -103,6 +109,7 @@ impl Store {
                 return Err(StoreError::Moved(format!("deployment {}", to.serial)));
             }
             status_word(tx, to.serial, to.state.as_str(), now)?;
+            report_status(tx, to.serial, to.state, by, now)?;
             bring_back(tx, to.environment, to.state, now)
         })
     }
@@ -180,7 +187,7 @@ pub(super) fn next_iid(tx: &Transaction<'_>, project: ProjectSerial) -> Result<i
 }
 
 /// A deployment that ended well, or runs, brings a stopped environment back; one of ours does so when its turn comes.
-fn bring_back(
+pub(super) fn bring_back(
     tx: &Transaction<'_>,
     environment: EnvironmentSerial,
     state: ReportedState,

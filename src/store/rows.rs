@@ -7,7 +7,7 @@ use crate::core::deployment::{Deployment, Phase, Request, Step, Trigger, Wanted}
 use crate::core::id::{
     AppSerial, ContainerSerial, DeploymentSerial, EnvironmentSerial, PrincipalSerial, ReleaseSerial,
 };
-use crate::core::name::{ImageReference, InvalidName, Sha};
+use crate::core::name::{ImageReference, InvalidName, Sha, TaskName};
 use crate::core::reference::Reference;
 use crate::core::release::Release;
 use crate::core::time::Timestamp;
@@ -51,9 +51,9 @@ pub(super) fn uuid(table: &'static str, id: i64, text: &str) -> Result<Uuid, Sto
 pub(super) const DEPLOYMENT: &str = "d.serial, d.uuid, d.iid, d.app, d.environment, d.principal, d.initiated, d.wanted, \
     CASE WHEN d.tag THEN 'refs/tags/' ELSE 'refs/heads/' END || d.branch, d.sha, d.asked, d.image, d.target_release, \
     d.variables, d.commit_info, d.phase, d.failed_step, d.failure, d.release, d.cancelled_by, d.was_waiting, \
-    d.superseded_by, d.created_at, d.ended_at";
+    d.superseded_by, d.created_at, d.ended_at, d.task, d.payload";
 /// How many they are: what is asked for beside them comes after.
-pub(super) const DEPLOYMENT_COLUMNS: usize = 24;
+pub(super) const DEPLOYMENT_COLUMNS: usize = 26;
 
 impl Store {
     pub(super) fn deployment_row(&self, row: &Row<'_>) -> Result<Deployment, StoreError> {
@@ -84,6 +84,8 @@ impl Store {
                 trigger: trigger(serial, &row.get::<_, String>(6)?)?,
                 wanted: wanted(serial, row)?,
                 variables,
+                task: task(serial, row.get(24)?)?,
+                payload: row.get(25)?,
             },
             commit: commit
                 .map(|text| from_json("deployment", serial, &text))
@@ -92,6 +94,12 @@ impl Store {
             created_at: Timestamp(row.get(22)?),
         })
     }
+}
+
+/// The name of a task; it was checked before it was written.
+pub(super) fn task(serial: i64, name: Option<String>) -> Result<Option<TaskName>, StoreError> {
+    let task = name.map(|name| TaskName::parse(&name)).transpose();
+    task.map_err(|error| inconsistent("deployment", serial, error.0))
 }
 
 /// Where a deployment's variables are sealed for.
@@ -144,11 +152,12 @@ fn wanted(serial: i64, row: &Row<'_>) -> Result<Wanted, StoreError> {
             sha: Sha::parse(&sha).map_err(bad)?,
             asked: row.get(10)?,
         }),
-        ("image", None, None, Some(image), None) => {
+        // The commit that others than built ones have is only shown.
+        ("image", None, _, Some(image), None) => {
             Ok(Wanted::Image(ImageReference::parse(&image).map_err(bad)?))
         }
-        ("release", None, None, None, Some(release)) => Ok(Wanted::Release(ReleaseSerial(release))),
-        ("restart", None, None, None, None) => Ok(Wanted::Restart),
+        ("release", None, _, None, Some(release)) => Ok(Wanted::Release(ReleaseSerial(release))),
+        ("restart", None, _, None, None) => Ok(Wanted::Restart),
         _ => Err(inconsistent(
             "deployment",
             serial,

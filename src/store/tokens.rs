@@ -290,7 +290,7 @@ fn token_view(row: &Row<'_>) -> Result<TokenView, StoreError> {
             .map(|name| AppName::parse(&name).map_err(bad))
             .transpose()?,
         environment: environment
-            .map(|name| EnvironmentName::reported(&name).map_err(bad))
+            .map(|name| EnvironmentName::any(&name).map_err(bad))
             .transpose()?,
         plan: plan(serial, row, 6)?,
         created_at: Timestamp(row.get(9)?),

@@ -4,14 +4,15 @@ use super::pages::{ListFilter, json_array, page};
 use super::recorded::{RECORDED, recorded};
 use super::rows::{
     DEPLOYMENT, DEPLOYMENT_COLUMNS, PRINCIPAL, PRINCIPAL_COLUMNS, from_json, inconsistent,
-    principal,
+    principal, task,
 };
 use super::{Store, StoreError};
 use crate::core::action::{DeploymentRef, DeploymentView, Listed, Origin, StepView, Version};
 use crate::core::deployment::{Deployment, Phase};
 use crate::core::environment::Brief;
 use crate::core::id::DeploymentSerial;
-use crate::core::name::{AppName, EnvironmentName, ProjectPath};
+use crate::core::name::{AppName, EnvironmentName, InvalidName, ProjectPath, Sha};
+use crate::core::particulars::Noted;
 use crate::core::recorded::RecordedView;
 use crate::core::reference::Reference;
 use crate::core::release::{ReleaseContent, release_tag};
@@ -162,7 +163,7 @@ fn recorded_view(row: &Row<'_>) -> Result<RecordedView, StoreError> {
         app: AppName::parse(&row.get::<_, String>("app_name")?).map_err(bad)?,
         app_id: super::rows::uuid("app", recorded.app.0, &row.get::<_, String>("app_uuid")?)?,
         project: ProjectPath::parse(&row.get::<_, String>("path")?).map_err(bad)?,
-        environment: EnvironmentName::reported(&row.get::<_, String>("environment_name")?)
+        environment: EnvironmentName::any(&row.get::<_, String>("environment_name")?)
             .map_err(bad)?,
         environment_id: super::rows::uuid(
             "environment",
@@ -172,7 +173,29 @@ fn recorded_view(row: &Row<'_>) -> Result<RecordedView, StoreError> {
         domain: domain(row, serial)?,
         brief: brief(row)?,
         by: principal(row, PRINCIPAL_AT)?,
+        noted: noted(row, serial)?,
         recorded,
+    })
+}
+
+fn noted(row: &Row<'_>, serial: DeploymentSerial) -> Result<Noted, StoreError> {
+    let bad = |error: InvalidName| inconsistent("deployment", serial, error.0);
+    let sha: Option<String> = row.get("shown_sha")?;
+    let shown: Option<String> = row.get("shown_environment")?;
+    Ok(Noted {
+        written: row.get("written")?,
+        // What was reported may be anything.
+        sha: sha.and_then(|sha| Sha::parse(&sha).ok()),
+        task: task(serial.0, row.get("named_task")?)?,
+        payload: row.get("given_payload")?,
+        description: row.get("said")?,
+        transient: row.get("transient")?,
+        production: row.get("production")?,
+        shown_environment: shown
+            .map(|name| EnvironmentName::any(&name))
+            .transpose()
+            .map_err(bad)?,
+        status_at: row.get::<_, Option<i64>>("status_at")?.map(Timestamp),
     })
 }
 
@@ -211,7 +234,7 @@ fn view(
     Ok(DeploymentView {
         app: AppName::parse(&row.get::<_, String>("app_name")?).map_err(bad)?,
         app_id: super::rows::uuid("app", deployment.app.0, &row.get::<_, String>("app_uuid")?)?,
-        environment: EnvironmentName::reported(&row.get::<_, String>("environment_name")?)
+        environment: EnvironmentName::any(&row.get::<_, String>("environment_name")?)
             .map_err(bad)?,
         environment_id: super::rows::uuid(
             "environment",
@@ -233,6 +256,7 @@ fn view(
         cancelled_by,
         steps: steps.collect(),
         restore_failed,
+        noted: noted(row, serial)?,
         deployment,
     })
 }
@@ -248,6 +272,10 @@ fn views_sql(from: &str, condition: &str) -> String {
                 CASE WHEN d.wanted IN ('release', 'restart') THEN coalesce(r.content, t.content) END AS content,
                 CASE WHEN e.removed_at IS NULL THEN
                     (SELECT value FROM json_each(e.domains) WHERE value NOT LIKE '*%' ORDER BY key LIMIT 1) END AS domain,
+                d.written AS written, d.sha AS shown_sha, d.description AS said, d.transient AS transient, d.production AS production,
+                d.task AS named_task, d.payload AS given_payload, d.shown_environment AS shown_environment,
+                CASE WHEN d.status IS NOT NULL THEN
+                    (SELECT s.at FROM deployment_status s WHERE s.deployment = d.serial ORDER BY s.serial DESC LIMIT 1) END AS status_at,
                 e.created_at AS environment_made_at, e.updated_at AS environment_noted_at, e.external_url AS external_url
          FROM {from} CROSS JOIN app a ON a.serial = d.app CROSS JOIN environment e ON e.serial = d.environment
          CROSS JOIN project j ON j.serial = d.project CROSS JOIN principal p ON p.serial = d.principal

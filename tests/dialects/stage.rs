@@ -419,6 +419,8 @@ impl Stage {
             tag: tag.is_some(),
             sha: Reported::parse(sha).unwrap(),
             state: reported(state),
+            particulars: Default::default(),
+            contexts: Default::default(),
         };
         match self.process.ask(Action::Record(record)).await.unwrap() {
             Reply::Recorded(view) => self.recorded = Some(view.recorded.id),

@@ -88,6 +88,8 @@ async fn what_others_report_is_told_and_is_no_outcome_of_ours() {
         tag: false,
         sha: Reported::parse("a1b2c3d").unwrap(),
         state,
+        particulars: Default::default(),
+        contexts: Default::default(),
     };
     let ask = async |action| stage.agent.dispatch(&stage.caller, action).await.unwrap();
     let Reply::Recorded(view) = ask(Action::Record(told(ReportedState::Running))).await else {

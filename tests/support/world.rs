@@ -17,6 +17,7 @@ use longshore::core::log::Stream;
 use longshore::core::name::{
     AppName, Branch, EnvironmentName, ImageReference, ProcessName, ProjectPath, Sha,
 };
+use longshore::core::particulars::{Conditions, Particulars};
 use longshore::core::ports::*;
 use longshore::core::process::ProcessSpec;
 use longshore::core::reference::Reference;
@@ -1348,6 +1349,8 @@ pub fn create(app: &str, trigger: Trigger) -> CreateDeployment {
         trigger,
         key: None,
         unless_unfinished: false,
+        particulars: Particulars::default(),
+        conditions: Conditions::default(),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::api::Api;
 use crate::api::arrival::Base;
 use crate::api::follow::Followers;
 use crate::core::access::Caller;
-use crate::core::action::{Action, ReadLog, Reply};
+use crate::core::action::{Action, Deletion, ReadLog, Reply};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Query, State};
@@ -196,7 +196,10 @@ async fn delete(
 ) -> Result<Response, Refusal> {
     let delete = Action::DeleteDeployment {
         which: named.deployment.into(),
-        force: parse::flag_of_query(&params, "force")?,
+        how: match parse::flag_of_query(&params, "force")? {
+            true => Deletion::Force,
+            false => Deletion::Ended,
+        },
     };
     match api
         .agent

@@ -333,6 +333,31 @@ fn refusal(error: Error, subject: &str) -> Refusal {
         Error::TagNotFound { .. } => {
             Refusal::bad("invalid_field", message, json!({ "field": "tag" }))
         }
+        Error::UnknownTask { .. } => {
+            Refusal::bad("invalid_field", message, json!({ "field": "task" }))
+        }
+        Error::PreviewsOff { .. } => {
+            Refusal::bad("invalid_field", message, json!({ "field": "environment" }))
+        }
+        Error::TooManyPreviews { .. } => Refusal::new(
+            StatusCode::CONFLICT,
+            "environment_refused",
+            message,
+            json!({}),
+        ),
+        Error::Active => Refusal::new(
+            StatusCode::CONFLICT,
+            "deployment_active",
+            message,
+            json!({ "id": subject, "status": "success" }),
+        ),
+        // What only GitHub's dialect asks for.
+        Error::RefNotFound { .. }
+        | Error::MergeConflict { .. }
+        | Error::MergeRefused { .. }
+        | Error::ChecksFailed { .. }
+        | Error::StatusNotFound
+        | Error::TooManyStatuses => Refusal::bad("invalid_field", message, json!({})),
         Error::CommitNotFound { commit, .. } => {
             Refusal::bad("invalid_commit", message, json!({ "commit_sha": commit }))
         }

@@ -10,6 +10,7 @@ use crate::core::action::{
 use crate::core::deployment::Trigger;
 use crate::core::event::After;
 use crate::core::name::{AppName, Branch, EnvironmentName, ImageReference, VariableName};
+use crate::core::particulars::{Conditions, Particulars};
 use crate::core::secret::Secret;
 use axum::body::Body;
 use axum::http::{HeaderMap, Uri, header};
@@ -78,6 +79,8 @@ pub(super) fn create_again(
         trigger: Trigger::Manual,
         key: key_at(uri, body, headers)?,
         unless_unfinished: false,
+        particulars: Particulars::default(),
+        conditions: Conditions::default(),
     })
 }
 
@@ -208,6 +211,8 @@ fn wanted(
         trigger: Trigger::Manual,
         key: None,
         unless_unfinished: false,
+        particulars: Particulars::default(),
+        conditions: Conditions::default(),
     })
 }
 
@@ -333,7 +338,7 @@ fn environment_of_list(
     params: &HashMap<String, String>,
 ) -> Result<Option<EnvironmentName>, Refusal> {
     let name = params.get("environment");
-    let parsed = name.map(|name| EnvironmentName::reported(name)).transpose();
+    let parsed = name.map(|name| EnvironmentName::any(name)).transpose();
     parsed.map_err(|fault| Refusal::parameter("environment", &fault.to_string()))
 }
 

@@ -4,8 +4,10 @@
 use super::error::Refusal;
 use super::parse::Asked;
 use crate::core::action::{Action, AppRef, CreateDeployment, Target};
+use crate::core::commit_status::Contexts;
 use crate::core::deployment::Trigger;
 use crate::core::name::{EnvironmentName, ImageReference, Reported};
+use crate::core::particulars::{Conditions, Particulars};
 use crate::core::project::{Bound, ProjectView};
 use crate::core::recorded::{Record, ReportedState};
 use crate::core::reference::Reference;
@@ -101,6 +103,8 @@ impl Wanted {
             tag: self.tag,
             sha: self.sha,
             state,
+            particulars: Particulars::default(),
+            contexts: Contexts::Skip,
         }))
     }
 
@@ -118,6 +122,8 @@ impl Wanted {
             trigger: Trigger::Manual,
             key: None,
             unless_unfinished: true,
+            particulars: Particulars::default(),
+            conditions: Conditions::default(),
         }))
     }
 

@@ -9,7 +9,7 @@ use super::wire::deployment::Deployment;
 use super::{Route, render};
 use crate::api::arrival::Base;
 use crate::core::access::Scope;
-use crate::core::action::{Action, DeploymentRef, ListDeployments, Reply};
+use crate::core::action::{Action, Deletion, DeploymentRef, ListDeployments, Reply};
 use crate::core::deployment::Phase;
 use crate::core::recorded::ReportedState;
 use crate::core::time::Timestamp;
@@ -160,7 +160,7 @@ async fn delete(headers: HeaderMap, mut call: Call) -> Result<Response, Refusal>
     }
     let action = Action::DeleteDeployment {
         which: DeploymentRef::Serial(serial),
-        force: false,
+        how: Deletion::Ended,
     };
     match call.dispatch(action).await? {
         Reply::Gone => Ok(StatusCode::NO_CONTENT.into_response()),

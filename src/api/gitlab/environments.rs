@@ -77,6 +77,7 @@ async fn list(mut call: Call) -> Result<Response, Refusal> {
         }
     };
     let list = ListEnvironments {
+        any_case: false,
         project: Some(project.serial),
         name,
         search,

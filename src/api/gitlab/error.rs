@@ -251,7 +251,21 @@ impl From<Error> for Refusal {
                 StatusCode::BAD_REQUEST,
                 "Deployment currently deployed to environment",
             ),
-            Error::Refused(_) => Self::field("environment", message),
+            Error::RefNotFound { .. } => Self::field("ref", "The branch or tag does not exist"),
+            Error::PreviewsOff { .. } => {
+                Self::field("environment", "is not configured for this project")
+            }
+            Error::Refused(_) | Error::TooManyPreviews { .. } => {
+                Self::field("environment", message)
+            }
+            // What only GitHub's dialect asks for.
+            Error::MergeConflict { .. }
+            | Error::MergeRefused { .. }
+            | Error::ChecksFailed { .. }
+            | Error::UnknownTask { .. }
+            | Error::StatusNotFound
+            | Error::TooManyStatuses
+            | Error::Active => Self::bad_request(&message),
             Error::ConfigRefused { .. } | Error::KeyReused | Error::Unsupported(_) => {
                 Self::bad_request(&message)
             }

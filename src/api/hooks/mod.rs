@@ -91,6 +91,16 @@ fn status(error: &Error) -> StatusCode {
         Error::DeploymentNotFound
         | Error::ProjectNotFound(_)
         | Error::Recorded
+        | Error::RefNotFound { .. }
+        | Error::MergeConflict { .. }
+        | Error::MergeRefused { .. }
+        | Error::ChecksFailed { .. }
+        | Error::UnknownTask { .. }
+        | Error::PreviewsOff { .. }
+        | Error::TooManyPreviews { .. }
+        | Error::StatusNotFound
+        | Error::TooManyStatuses
+        | Error::Active
         | Error::ReportedRunning
         | Error::NewestSuccess
         | Error::CannotBecome(_)

@@ -11,6 +11,7 @@ use crate::core::access::Caller;
 use crate::core::action::{Action, CreateDeployment, ListDeployments, Listed, Reply, Target};
 use crate::core::deployment::{Phase, Trigger};
 use crate::core::error::Error;
+use crate::core::particulars::{Conditions, Particulars};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Query, State};
@@ -77,6 +78,8 @@ async fn deploy(
         trigger: Trigger::Manual,
         key: None,
         unless_unfinished: false,
+        particulars: Particulars::default(),
+        conditions: Conditions::default(),
     };
     let asked = Action::CreateDeployment(create);
     match api.agent.dispatch(caller, asked).await? {

@@ -149,6 +149,16 @@ impl From<Error> for Refusal {
             Error::BranchNotFound { .. }
             | Error::TagNotFound { .. }
             | Error::CommitNotFound { .. }
+            | Error::RefNotFound { .. }
+            | Error::MergeConflict { .. }
+            | Error::MergeRefused { .. }
+            | Error::ChecksFailed { .. }
+            | Error::UnknownTask { .. }
+            | Error::PreviewsOff { .. }
+            | Error::TooManyPreviews { .. }
+            | Error::StatusNotFound
+            | Error::TooManyStatuses
+            | Error::Active
             | Error::NotCancellable(_)
             | Error::InProgress(_)
             | Error::Live

@@ -24,6 +24,7 @@ use crate::core::action::StateFilter;
 use crate::core::id::{AppSerial, ProjectSerial};
 use crate::core::listing::Order;
 use crate::core::name::EnvironmentName;
+use crate::core::particulars::Narrowed;
 use crate::core::time::Timestamp;
 use places::Filter;
 use rusqlite::Connection;
@@ -63,6 +64,8 @@ pub struct ListFilter {
     pub offset: u64,
     /// Whether their steps, and what could not be started again, are looked up.
     pub steps: bool,
+    /// What else it is narrowed to.
+    pub narrowed: Narrowed,
 }
 
 impl ListFilter {
@@ -83,6 +86,7 @@ impl ListFilter {
             limit: 0,
             offset: 0,
             steps: false,
+            narrowed: Narrowed::default(),
         }
     }
 }
