@@ -6,7 +6,7 @@ use crate::core::ports::Clock;
 use crate::core::rate::{Allowance, Exceeded, Rate, RatePlan, UNLIMITED};
 use crate::core::time::Timestamp;
 use governor::clock::Clock as GovernorClock;
-use governor::middleware::StateInformationMiddleware;
+use governor::middleware::{NoOpMiddleware, StateInformationMiddleware};
 use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed, StateStore};
 use governor::{Quota, RateLimiter};
@@ -147,9 +147,10 @@ impl Limits {
         }
         let bucket = buckets.entry(key).or_insert_with(|| {
             let level = Level::default();
+            let limiter: RateLimiter<_, _, _, NoOpMiddleware<Nanos>> =
+                RateLimiter::new(quota(rate), level.clone(), self.clock.clone());
             Bucket {
-                limiter: RateLimiter::new(quota(rate), level.clone(), self.clock.clone())
-                    .with_middleware(),
+                limiter: limiter.with_middleware(),
                 level,
                 full_at: monotonic,
             }

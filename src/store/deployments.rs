@@ -40,7 +40,8 @@ pub struct NewDeployment {
     pub head: Option<Sha>,
     /// Recognises a repetition.
     pub key: Option<RequestKey>,
-    /// Whether one of the same commit or image that has not ended yet is taken for this one.
+    /// Whether one of the same commit or image, of which the same was said, and that has not ended yet is taken for this
+    /// one.
     pub unless_unfinished: bool,
     /// What the request says besides; its task and payload are in the request.
     pub particulars: Particulars,
@@ -437,20 +438,38 @@ fn same_unfinished(
     tx: &Transaction<'_>,
     new: &NewDeployment,
 ) -> Result<Option<DeploymentSerial>, StoreError> {
+    let besides = &new.particulars;
     let (reference, tag, sha) = match &new.request.wanted {
         Wanted::Commit { reference, sha, .. } => {
             (reference.as_str(), reference.is_tag(), Some(sha.as_str()))
         }
-        Wanted::Image(image) => (image.as_str(), false, None),
+        // What runs has no commit; the caller may have said which one it is of.
+        Wanted::Image(image) => (image.as_str(), false, besides.sha.as_ref().map(Sha::as_str)),
         Wanted::Release(_) | Wanted::Restart => return Ok(None),
     };
     let found = tx
         .prepare_cached(
             "SELECT d.serial FROM operation o JOIN deployment d ON d.serial = o.deployment
              WHERE o.environment = ?1 AND o.done_at IS NULL AND d.ended_at IS NULL AND d.wanted IN ('commit', 'image')
-               AND d.ref = ?2 AND d.tag = ?3 AND d.sha IS ?4 ORDER BY d.serial DESC LIMIT 1",
+               AND d.ref = ?2 AND d.tag = ?3 AND d.sha IS ?4 AND d.written IS ?5 AND d.task IS ?6 AND d.payload IS ?7
+               AND d.description IS ?8 AND d.transient = ?9 AND d.production = coalesce(?10, d.production)
+             ORDER BY d.serial DESC LIMIT 1",
         )?
-        .query_row(params![new.environment.0, reference, tag, sha], |row| row.get(0))
+        .query_row(
+            params![
+                new.environment.0,
+                reference,
+                tag,
+                sha,
+                besides.written,
+                new.request.task.as_ref().map(TaskName::as_str),
+                new.request.payload,
+                besides.description,
+                besides.transient,
+                besides.production
+            ],
+            |row| row.get(0),
+        )
         .optional()?;
     Ok(found.map(DeploymentSerial))
 }

@@ -34,10 +34,9 @@ impl From<Unfit> for Refusal {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 format!("The body is larger than {max} bytes"),
             ),
-            Unfit::LateBody => Self::with(
-                StatusCode::REQUEST_TIMEOUT,
-                "The body did not come in time",
-            ),
+            Unfit::LateBody => {
+                Self::with(StatusCode::REQUEST_TIMEOUT, "The body did not come in time")
+            }
             Unfit::BrokenBody => {
                 Self::bad_request("The body broke off, or is not what its headers say")
             }

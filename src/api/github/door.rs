@@ -17,7 +17,11 @@ pub(super) const DOOR: Door = Door {
 };
 
 fn entry(request: &Request) -> Entry {
-    match request.extensions().get::<Found>().map(|found| &found.place) {
+    match request
+        .extensions()
+        .get::<Found>()
+        .map(|found| &found.place)
+    {
         Some(Place::RateLimit) => Entry::Uncounted,
         Some(place) if place.is_open() => Entry::Anybody,
         Some(_) | None => Entry::Known,

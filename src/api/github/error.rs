@@ -73,10 +73,6 @@ impl Refusal {
         Self::with(StatusCode::NOT_FOUND, "Not Found")
     }
 
-    pub(super) fn method_not_allowed() -> Self {
-        Self::with(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
-    }
-
     /// The body as such is wrong.
     pub(super) fn bad_request(message: &str) -> Self {
         Self::with(StatusCode::BAD_REQUEST, message)
@@ -279,14 +275,20 @@ impl From<Error> for Refusal {
             Error::Invalid { field, message } => {
                 Self::invalid(Resource::Deployment, field, format!("{field} {message}"))
             }
-            Error::Missing(field) => Self::invalid_request(&format!("\"{field}\" wasn't supplied.")),
+            Error::Missing(field) => {
+                Self::invalid_request(&format!("\"{field}\" wasn't supplied."))
+            }
+            Error::TooManyStatuses => Self::invalid(
+                Resource::Status,
+                "context",
+                "This SHA and context has reached the maximum number of statuses.",
+            ),
             Error::Active => Self::no_deletion(
                 "We cannot delete an active deployment unless it is the only deployment in a given environment.",
             ),
-            Error::InProgress(_)
-            | Error::ReportedRunning
-            | Error::Live
-            | Error::NewestSuccess => Self::no_deletion(message),
+            Error::InProgress(_) | Error::ReportedRunning | Error::Live | Error::NewestSuccess => {
+                Self::no_deletion(message)
+            }
             // Not 409: there are clients that repeat that.
             Error::EnvironmentNotFound { .. }
             | Error::UnknownTask { .. }

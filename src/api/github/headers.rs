@@ -3,10 +3,13 @@
 use crate::api::RequestId;
 use crate::api::door::X_RATELIMIT;
 use crate::core::rate::Allowance;
+use crate::core::time::Timestamp;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use time::OffsetDateTime;
+use time::macros::format_description;
 
 const MEDIA_TYPE: HeaderName = HeaderName::from_static("x-github-media-type");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-github-request-id");
@@ -69,6 +72,15 @@ fn is_of_a_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'-'
 }
 
+/// A time in a head (RFC 9110, section 5.6.7).
+pub(super) fn last_modified(at: Timestamp) -> Option<HeaderValue> {
+    let format = format_description!(
+        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+    );
+    let at = OffsetDateTime::from_unix_timestamp(at.0.div_euclid(1000)).ok()?;
+    HeaderValue::from_str(&at.format(format).ok()?).ok()
+}
+
 /// GitHub counts down to a second at which everything may be asked again, so what is told is how many one may ask at
 /// once, not how many in a minute.
 pub(super) fn tell_limit(allowance: Allowance, headers: &mut HeaderMap) {
@@ -86,6 +98,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_time_is_told_as_http_does() {
+        let at = last_modified(Timestamp(1_470_915_155_444)).unwrap();
+        assert_eq!(at, "Thu, 11 Aug 2016 11:32:35 GMT");
+    }
+
+    #[test]
     fn the_media_type_names_the_previews_that_were_asked_for() {
         for (accept, expected) in [
             ("", "github.v3; format=json"),
@@ -100,7 +118,10 @@ mod tests {
                 "application/vnd.github.ant-man-preview+json, application/vnd.github.flash-preview+json;q=0.9,*/*",
                 "github.ant-man-preview; format=json, github.flash-preview; format=json",
             ),
-            ("application/vnd.github.x\"y-preview+json", "github.v3; format=json"),
+            (
+                "application/vnd.github.x\"y-preview+json",
+                "github.v3; format=json",
+            ),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT, HeaderValue::from_str(accept).unwrap());

@@ -27,7 +27,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use call::Call;
 use error::Refusal;
 use place::{Found, Part, Place};
@@ -42,11 +42,6 @@ pub(super) fn serve(router: Router<Api>, api: &Api) -> Router<Api> {
         .layer(from_fn(find))
         .layer(from_fn(headers::dress));
     router.fallback_service(all.with_state(api.clone()))
-}
-
-/// What a place of nobody's does not do.
-pub(super) async fn method_not_allowed() -> Response {
-    Refusal::method_not_allowed().into_answer("")
 }
 
 /// Before the door: who may come in depends on the place.
@@ -106,9 +101,7 @@ async fn of_repository(
         (Part::Deployment(id), &Method::DELETE) => deployments::delete(call, path, &id).await,
         (Part::Statuses(id), &Method::GET) => statuses::list(call, path, &id).await,
         (Part::Statuses(id), &Method::POST) => statuses::create(call, path, &id).await,
-        (Part::Status(id, status), &Method::GET) => {
-            statuses::show(call, path, &id, &status).await
-        }
+        (Part::Status(id, status), &Method::GET) => statuses::show(call, path, &id, &status).await,
         (Part::Commit(name), &Method::GET) => commits::show(call, path, &name).await,
         (Part::CommitStatuses(name) | Part::Posted(name), &Method::GET) => {
             commit_statuses::list(call, path, &name).await
@@ -118,9 +111,7 @@ async fn of_repository(
         (Part::Environments, &Method::GET) => environments::list(call, path).await,
         (Part::Environment(name), &Method::GET) => environments::show(call, path, &name).await,
         (Part::Environment(name), &Method::PUT) => environments::put(call, path, &name).await,
-        (Part::Environment(name), &Method::DELETE) => {
-            environments::delete(call, path, &name).await
-        }
+        (Part::Environment(name), &Method::DELETE) => environments::delete(call, path, &name).await,
         (
             Part::Itself
             | Part::Deployments

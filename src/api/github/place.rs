@@ -195,9 +195,7 @@ impl Place {
                 Part::Environment(_) if *method == Method::PUT => {
                     "deployments/environments#create-or-update-an-environment"
                 }
-                Part::Environment(_) if deletes => {
-                    "deployments/environments#delete-an-environment"
-                }
+                Part::Environment(_) if deletes => "deployments/environments#delete-an-environment",
                 Part::Itself
                 | Part::Deployments
                 | Part::Deployment(_)
@@ -233,24 +231,63 @@ mod tests {
             ("/repos/Acme/web", of(Part::Itself)),
             ("/repos/Acme/web.git/", of(Part::Itself)),
             ("/repos/Acme/web//deployments", of(Part::Deployments)),
-            ("/repos/Acme/web/deployments/7", of(Part::Deployment("7".into()))),
-            ("/repos/Acme/web/deployments/NaN", of(Part::Deployment("NaN".into()))),
-            ("/repos/Acme/web/deployments/7/statuses", of(Part::Statuses("7".into()))),
+            (
+                "/repos/Acme/web/deployments/7",
+                of(Part::Deployment("7".into())),
+            ),
+            (
+                "/repos/Acme/web/deployments/NaN",
+                of(Part::Deployment("NaN".into())),
+            ),
+            (
+                "/repos/Acme/web/deployments/7/statuses",
+                of(Part::Statuses("7".into())),
+            ),
             (
                 "/repos/Acme/web/deployments/7/statuses/9",
                 of(Part::Status("7".into(), "9".into())),
             ),
-            ("/repos/Acme/web/commits/main", of(Part::Commit("main".into()))),
-            ("/repos/Acme/web/commits/heads/feat/x", of(Part::Commit("heads/feat/x".into()))),
-            ("/repos/Acme/web/commits/heads/feat/x/status", of(Part::Combined("heads/feat/x".into()))),
-            ("/repos/Acme/web/commits/heads%2Ffeat%2Fx/status", of(Part::Combined("heads/feat/x".into()))),
-            ("/repos/Acme/web/commits/feat%2Fstatus", of(Part::Commit("feat/status".into()))),
-            ("/repos/Acme/web/commits/status/status", of(Part::Combined("status".into()))),
-            ("/repos/Acme/web/commits/status", of(Part::Commit("status".into()))),
-            ("/repos/Acme/web/commits/a/b/statuses", of(Part::CommitStatuses("a/b".into()))),
-            ("/repos/Acme/web/statuses/heads/main", of(Part::Posted("heads/main".into()))),
+            (
+                "/repos/Acme/web/commits/main",
+                of(Part::Commit("main".into())),
+            ),
+            (
+                "/repos/Acme/web/commits/heads/feat/x",
+                of(Part::Commit("heads/feat/x".into())),
+            ),
+            (
+                "/repos/Acme/web/commits/heads/feat/x/status",
+                of(Part::Combined("heads/feat/x".into())),
+            ),
+            (
+                "/repos/Acme/web/commits/heads%2Ffeat%2Fx/status",
+                of(Part::Combined("heads/feat/x".into())),
+            ),
+            (
+                "/repos/Acme/web/commits/feat%2Fstatus",
+                of(Part::Commit("feat/status".into())),
+            ),
+            (
+                "/repos/Acme/web/commits/status/status",
+                of(Part::Combined("status".into())),
+            ),
+            (
+                "/repos/Acme/web/commits/status",
+                of(Part::Commit("status".into())),
+            ),
+            (
+                "/repos/Acme/web/commits/a/b/statuses",
+                of(Part::CommitStatuses("a/b".into())),
+            ),
+            (
+                "/repos/Acme/web/statuses/heads/main",
+                of(Part::Posted("heads/main".into())),
+            ),
             ("/repos/Acme/web/environments", of(Part::Environments)),
-            ("/repos/Acme/web/environments/a%2Fb%20c", of(Part::Environment("a/b c".into()))),
+            (
+                "/repos/Acme/web/environments/a%2Fb%20c",
+                of(Part::Environment("a/b c".into())),
+            ),
             ("/repos/Acme/web/environments/a/b", Place::Nowhere),
             ("/repos/Acme/web/commits", Place::Nowhere),
             ("/repos/Acme/web/commits/%ff", Place::Nowhere),
@@ -260,7 +297,11 @@ mod tests {
         ] {
             for (prefix, before) in [(Prefix::None, ""), (Prefix::ApiV3, "/api/v3")] {
                 let found = Found::at(&format!("{before}{path}"));
-                assert_eq!((found.prefix, found.place), (prefix, expected.clone()), "{path}");
+                assert_eq!(
+                    (found.prefix, found.place),
+                    (prefix, expected.clone()),
+                    "{path}"
+                );
             }
         }
         let found = Found::at("/api/v3//repos/a/b//deployments/");
@@ -272,6 +313,9 @@ mod tests {
     #[test]
     fn a_subgroups_project_is_reached_by_an_encoded_slash() {
         let found = Found::at("/repos/acme%2Fgroup/web/deployments");
-        assert_eq!(found.place, Place::Of("acme/group/web".into(), Part::Deployments));
+        assert_eq!(
+            found.place,
+            Place::Of("acme/group/web".into(), Part::Deployments)
+        );
     }
 }

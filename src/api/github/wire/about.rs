@@ -9,9 +9,18 @@ use std::collections::BTreeMap;
 /// Where GitHub's API has what; what is in braces is for the client to fill in. Not all of it is served here.
 const PLACES: [(&str, &str); 32] = [
     ("authorizations_url", "/authorizations"),
-    ("code_search_url", "/search/code?q={query}{&page,per_page,sort,order}"),
-    ("commit_search_url", "/search/commits?q={query}{&page,per_page,sort,order}"),
-    ("current_user_repositories_url", "/user/repos{?type,page,per_page,sort}"),
+    (
+        "code_search_url",
+        "/search/code?q={query}{&page,per_page,sort,order}",
+    ),
+    (
+        "commit_search_url",
+        "/search/commits?q={query}{&page,per_page,sort,order}",
+    ),
+    (
+        "current_user_repositories_url",
+        "/user/repos{?type,page,per_page,sort}",
+    ),
     ("current_user_url", "/user"),
     ("emails_url", "/user/emails"),
     ("emojis_url", "/emojis"),
@@ -21,24 +30,45 @@ const PLACES: [(&str, &str); 32] = [
     ("following_url", "/user/following{/target}"),
     ("gists_url", "/gists{/gist_id}"),
     ("hub_url", "/hub"),
-    ("issue_search_url", "/search/issues?q={query}{&page,per_page,sort,order}"),
+    (
+        "issue_search_url",
+        "/search/issues?q={query}{&page,per_page,sort,order}",
+    ),
     ("issues_url", "/issues"),
     ("keys_url", "/user/keys"),
-    ("label_search_url", "/search/labels?q={query}&repository_id={repository_id}{&page,per_page}"),
+    (
+        "label_search_url",
+        "/search/labels?q={query}&repository_id={repository_id}{&page,per_page}",
+    ),
     ("notifications_url", "/notifications"),
-    ("organization_repositories_url", "/orgs/{org}/repos{?type,page,per_page,sort}"),
+    (
+        "organization_repositories_url",
+        "/orgs/{org}/repos{?type,page,per_page,sort}",
+    ),
     ("organization_teams_url", "/orgs/{org}/teams"),
     ("organization_url", "/orgs/{org}"),
     ("public_gists_url", "/gists/public"),
     ("rate_limit_url", "/rate_limit"),
-    ("repository_search_url", "/search/repositories?q={query}{&page,per_page,sort,order}"),
+    (
+        "repository_search_url",
+        "/search/repositories?q={query}{&page,per_page,sort,order}",
+    ),
     ("repository_url", "/repos/{owner}/{repo}"),
     ("starred_gists_url", "/gists/starred"),
     ("starred_url", "/user/starred{/owner}{/repo}"),
-    ("topic_search_url", "/search/topics?q={query}{&page,per_page}"),
+    (
+        "topic_search_url",
+        "/search/topics?q={query}{&page,per_page}",
+    ),
     ("user_organizations_url", "/user/orgs"),
-    ("user_repositories_url", "/users/{user}/repos{?type,page,per_page,sort}"),
-    ("user_search_url", "/search/users?q={query}{&page,per_page,sort,order}"),
+    (
+        "user_repositories_url",
+        "/users/{user}/repos{?type,page,per_page,sort}",
+    ),
+    (
+        "user_search_url",
+        "/search/users?q={query}{&page,per_page,sort,order}",
+    ),
     ("user_url", "/users/{user}"),
 ];
 

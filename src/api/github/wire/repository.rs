@@ -40,7 +40,10 @@ const PARTS: [(&str, &str); 37] = [
     ("languages_url", "/languages"),
     ("merges_url", "/merges"),
     ("milestones_url", "/milestones{/number}"),
-    ("notifications_url", "/notifications{?since,all,participating}"),
+    (
+        "notifications_url",
+        "/notifications{?since,all,participating}",
+    ),
     ("pulls_url", "/pulls{/number}"),
     ("releases_url", "/releases{/id}"),
     ("stargazers_url", "/stargazers"),
@@ -78,7 +81,13 @@ const NEVER: [&str; 9] = [
     "has_wiki",
 ];
 
-const NOTHING: [&str; 5] = ["description", "homepage", "language", "license", "mirror_url"];
+const NOTHING: [&str; 5] = [
+    "description",
+    "homepage",
+    "language",
+    "license",
+    "mirror_url",
+];
 
 /// What a project that is built from no repository is said to have, for there has to be a text.
 const NO_BRANCH: &str = "main";
@@ -99,7 +108,10 @@ impl Repository {
         let active = view.last_activity_at.to_seconds_string();
         let own = [
             ("created_at", json!(view.created_at.to_seconds_string())),
-            ("default_branch", json!(branch.as_deref().unwrap_or(NO_BRANCH))),
+            (
+                "default_branch",
+                json!(branch.as_deref().unwrap_or(NO_BRANCH)),
+            ),
             ("full_name", json!(view.path.as_str())),
             ("html_url", json!(html_url)),
             ("id", json!(view.serial.0)),

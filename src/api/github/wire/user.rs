@@ -73,7 +73,14 @@ impl User {
     pub(in crate::api::github) fn of_caller(principal: &Principal, urls: &Urls) -> Self {
         let Self(mut keys) = Self::new(principal, urls);
         let made_at = made_at(principal.id).to_seconds_string();
-        for key in ["bio", "company", "email", "hireable", "location", "twitter_username"] {
+        for key in [
+            "bio",
+            "company",
+            "email",
+            "hireable",
+            "location",
+            "twitter_username",
+        ] {
             keys.insert(key.to_owned(), Value::Null);
         }
         for key in ["followers", "following", "public_gists", "public_repos"] {
