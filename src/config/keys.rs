@@ -102,6 +102,7 @@ pub const LAYER: &[&str] = &[
     "pull",
     "credentials",
     "branch",
+    "auto_merge",
     "dockerfile",
     "context",
     "target",

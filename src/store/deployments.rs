@@ -170,11 +170,12 @@ impl Store {
         tx.execute(
             "INSERT INTO deployment (uuid, project, iid, app, environment, principal, initiated, wanted, branch, sha, asked, image,
                                      target_release, variables, phase, created_at, updated_at, ref, tag, written, task, payload,
-                                     description, transient, production)
+                                     description, transient, production, ref_kind)
              SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, coalesce(?10, json_extract(r.content, '$.sha')), ?11, ?12, ?13, ?14,
                     'queued', ?15, ?15,
                     coalesce(?9, ?12, m.ref, ''), CASE WHEN coalesce(?9, ?12) IS NULL THEN coalesce(m.tag, 0) ELSE ?16 END,
-                    ?17, ?18, ?19, ?20, ?21, coalesce(?22, (SELECT name = 'production' FROM environment WHERE serial = ?5))
+                    ?17, ?18, ?19, ?20, ?21, coalesce(?22, (SELECT name = 'production' FROM environment WHERE serial = ?5)),
+                    CASE WHEN coalesce(?9, ?12) IS NULL THEN m.ref_kind ELSE ?23 END
              FROM (SELECT CASE WHEN ?8 IN ('release', 'restart')
                           THEN coalesce(?13, (SELECT live_release FROM environment WHERE serial = ?5)) END AS release) again
              LEFT JOIN release r ON r.serial = again.release LEFT JOIN deployment m ON m.serial = r.deployment",
@@ -182,7 +183,7 @@ impl Store {
                 new.id.to_string(), project, iid, new.app.0, new.environment.0, request.by.0, trigger_word(request.trigger), word,
                 reference.map(Reference::as_str), sha, asked, image, release, variables, now.0,
                 reference.is_some_and(Reference::is_tag), besides.written, request.task.as_ref().map(TaskName::as_str),
-                request.payload, besides.description, besides.transient, besides.production
+                request.payload, besides.description, besides.transient, besides.production, reference.and_then(ref_kind)
             ],
         )?;
         let serial = DeploymentSerial(tx.last_insert_rowid());
@@ -433,26 +434,39 @@ impl Store {
     }
 }
 
+/// What kind of reference it is, where `tag` does not say it.
+fn ref_kind(reference: &Reference) -> Option<&'static str> {
+    match reference {
+        Reference::Branch(_) | Reference::Tag(_) => None,
+        Reference::Commit(_) | Reference::Other(_) => Some(reference.kind()),
+    }
+}
+
 /// One of the same commit or image that waits or runs in the environment.
 fn same_unfinished(
     tx: &Transaction<'_>,
     new: &NewDeployment,
 ) -> Result<Option<DeploymentSerial>, StoreError> {
     let besides = &new.particulars;
-    let (reference, tag, sha) = match &new.request.wanted {
+    let (reference, (tag, kind), sha) = match &new.request.wanted {
         Wanted::Commit { reference, sha, .. } => {
-            (reference.as_str(), reference.is_tag(), Some(sha.as_str()))
+            let kind = (reference.is_tag(), ref_kind(reference));
+            (reference.as_str(), kind, Some(sha.as_str()))
         }
         // What runs has no commit; the caller may have said which one it is of.
-        Wanted::Image(image) => (image.as_str(), false, besides.sha.as_ref().map(Sha::as_str)),
+        Wanted::Image(image) => {
+            let shown = besides.sha.as_ref().map(Sha::as_str);
+            (image.as_str(), (false, None), shown)
+        }
         Wanted::Release(_) | Wanted::Restart => return Ok(None),
     };
     let found = tx
         .prepare_cached(
             "SELECT d.serial FROM operation o JOIN deployment d ON d.serial = o.deployment
              WHERE o.environment = ?1 AND o.done_at IS NULL AND d.ended_at IS NULL AND d.wanted IN ('commit', 'image')
-               AND d.ref = ?2 AND d.tag = ?3 AND d.sha IS ?4 AND d.written IS ?5 AND d.task IS ?6 AND d.payload IS ?7
-               AND d.description IS ?8 AND d.transient = ?9 AND d.production = coalesce(?10, d.production)
+               AND d.ref = ?2 AND d.tag = ?3 AND d.sha IS ?4 AND d.ref_kind IS ?5 AND d.written IS ?6 AND d.task IS ?7
+               AND d.payload IS ?8 AND d.description IS ?9 AND d.transient = ?10
+               AND d.production = coalesce(?11, d.production)
              ORDER BY d.serial DESC LIMIT 1",
         )?
         .query_row(
@@ -461,6 +475,7 @@ fn same_unfinished(
                 reference,
                 tag,
                 sha,
+                kind,
                 besides.written,
                 new.request.task.as_ref().map(TaskName::as_str),
                 new.request.payload,

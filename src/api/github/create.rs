@@ -79,6 +79,19 @@ impl Wanted {
         })
     }
 
+    /// Its environment, as the caller wrote it.
+    pub(super) fn environment(&self) -> &EnvironmentName {
+        &self.environment
+    }
+
+    /// The same for an environment that is called so already, whatever the case.
+    pub(super) fn of_environment(self, environment: EnvironmentName) -> Self {
+        Self {
+            environment,
+            ..self
+        }
+    }
+
     /// What is to be done in this project.
     pub(super) fn action(self, project: &ProjectView) -> Result<Action, Refusal> {
         if let Some((name, bound)) = bound(project, &self.environment) {

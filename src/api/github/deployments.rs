@@ -2,6 +2,7 @@
 
 use super::call::Call;
 use super::create::Wanted;
+use super::environments;
 use super::error::{Refusal, allow};
 use super::headers::last_modified;
 use super::wire::deployment::{Deployment, TASK};
@@ -117,6 +118,10 @@ pub(super) async fn create(call: &Call, path: &str) -> Result<Response, Refusal>
     let project = call.project(path).await?;
     allow(call.caller()?, PERMISSION)?;
     let wanted = Wanted::of(&call.fields()?)?;
+    let wanted = match environments::find(call, &project, wanted.environment()).await? {
+        Some(known) => wanted.of_environment(known.name),
+        None => wanted,
+    };
     let action = wanted.action(&project)?;
     let found = match call.dispatch(action).await? {
         Reply::Deployment(view) => Listed::Executed(*view),

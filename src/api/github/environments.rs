@@ -39,7 +39,7 @@ pub(super) async fn list(call: &Call, path: &str) -> Result<Response, Refusal> {
 }
 
 /// The project's environment of this name; `None`: it has none.
-async fn find(
+pub(super) async fn find(
     call: &Call,
     project: &ProjectView,
     name: &EnvironmentName,

@@ -262,6 +262,7 @@ impl From<Error> for Refusal {
             Error::BranchNotFound { branch, .. } => Self::no_ref(&branch),
             Error::TagNotFound { tag, .. } => Self::no_ref(&tag),
             Error::CommitNotFound { commit, .. } => Self::no_ref(&commit),
+            Error::RepositoryEmpty { .. } => Self::conflict("Git Repository is empty.".to_owned()),
             Error::MergeConflict { from, into } => {
                 Self::conflict(format!("Conflict merging {from} into {into}."))
             }

@@ -61,7 +61,7 @@ pub(super) fn page(
     slice: Slice,
 ) -> Result<(Vec<i64>, u64), StoreError> {
     let mut query = Query::of(tx, list)?;
-    let sql = format!("SELECT count(*) {}", query.sql);
+    let sql = query.counted();
     let total: i64 = tx
         .prepare_cached(&sql)?
         .query_row(params_from_iter(&query.values), |row| row.get(0))?;
@@ -69,11 +69,7 @@ pub(super) fn page(
     if slice.is_beyond(total) {
         return Ok((Vec::new(), total));
     }
-    let direction = slice.direction();
-    let sql = format!(
-        "SELECT d.serial {} ORDER BY d.serial {direction} LIMIT ? OFFSET ?",
-        query.sql
-    );
+    let sql = query.read(slice);
     let ends = [slice.limit, slice.skip].map(|rows| Value::Integer(count(rows)));
     query.values.extend(ends);
     Ok((serials(tx, &sql, &query.values)?, total))
@@ -85,7 +81,26 @@ struct Query {
     values: Vec<Value>,
 }
 
+/// What is asked for a page and its total.
+#[cfg(test)]
+pub(super) fn queries(tx: &Connection, list: &ListFilter) -> Result<[String; 2], StoreError> {
+    let query = Query::of(tx, list)?;
+    Ok([query.counted(), query.read(Slice::of_list(list))])
+}
+
 impl Query {
+    fn counted(&self) -> String {
+        format!("SELECT count(*) {}", self.sql)
+    }
+
+    fn read(&self, slice: Slice) -> String {
+        let direction = slice.direction();
+        format!(
+            "SELECT d.serial {} ORDER BY d.serial {direction} LIMIT ? OFFSET ?",
+            self.sql
+        )
+    }
+
     fn of(tx: &Connection, list: &ListFilter) -> Result<Self, StoreError> {
         let Narrowed {
             sha,
