@@ -124,6 +124,8 @@ pub(in crate::api::github) struct Limits {
 #[derive(Serialize)]
 struct Resources {
     core: Limit,
+    /// Clients expect it; there is one bucket for everything.
+    search: Limit,
 }
 
 /// How many one may ask until a Unix second.
@@ -145,7 +147,10 @@ impl From<Allowance> for Limits {
         };
         Self {
             rate: limit,
-            resources: Resources { core: limit },
+            resources: Resources {
+                core: limit,
+                search: limit,
+            },
         }
     }
 }
