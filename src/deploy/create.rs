@@ -4,6 +4,7 @@ use super::Agent;
 use super::answered::Kind;
 use super::dispatch::internal;
 use super::gate::Gate;
+use super::previews::named;
 use crate::core::access::{Caller, Reach};
 use crate::core::action::{AppRef, CreateDeployment, Reply, Target};
 use crate::core::admission::DeniedReason;
@@ -14,7 +15,9 @@ use crate::core::ports::{Located, Remote, Revision, SourceError};
 use crate::core::reference::Reference;
 use crate::core::spec::{GitSource, SourceSpec, Spec};
 use crate::core::time::Timestamp;
-use crate::store::{Created, NewDeployment, NoTarget, Place, PlaceError, SecretError};
+use crate::store::{
+    Created, NewDeployment, NewPreview, NoTarget, Place, PlaceError, SecretError, StoreError,
+};
 use uuid::Uuid;
 
 /// What a request for a deployment means.
@@ -34,12 +37,18 @@ impl Agent {
         if let Some(reply) = self.answered(caller, create.key.as_ref(), Kind::Deployment)? {
             return Ok(reply);
         }
-        let place = self.place_to_deploy(caller, &create.app, create.environment.as_ref())?;
         let CreateDeployment {
             particulars,
             conditions,
             ..
         } = &create;
+        let name = create.environment.as_ref();
+        let (place, preview) =
+            self.place_to_deploy(caller, &create.app, name, particulars.transient)?;
+        match (&preview, &create.target) {
+            (Some(_), Target::Release(_) | Target::Restart) => return Err(nothing_live()),
+            _ => {}
+        }
         let spec = self.spec_of(&place)?;
         self.known_task(&spec, particulars.task.as_ref())?;
         let wanted = self
@@ -69,9 +78,17 @@ impl Agent {
             key: create.key,
             unless_unfinished: create.unless_unfinished,
             particulars: create.particulars,
+            preview,
         };
-        let created = match self.store.create_deployment(&new, now).map_err(internal)? {
+        let created = self.store.create_deployment(&new, now);
+        let created = match created.map_err(not_taken_in)? {
             Created::New(created) | Created::Known(created) => created,
+            Created::NoPreview(why) => {
+                return Err(match &new.preview {
+                    Some(preview) => self.not_made(&place, preview, why),
+                    None => Error::Internal("a preview was not made that nobody asked for".into()),
+                });
+            }
             Created::KeyReused => return Err(Error::KeyReused),
             Created::Ignored(reason) => return Ok(Reply::Ignored(reason)),
             Created::Denied(reason) => return Err(denied(&place, reason)),
@@ -89,7 +106,12 @@ impl Agent {
     ) -> bool {
         let spec = match self.place(caller, app, environment) {
             Ok(place) => self.configured(&place),
-            Err(_) => self.begins_anew(caller, app, environment),
+            Err(missing) => self.begins_anew(caller, app, environment).or_else(|| {
+                let (_, preview) = self
+                    .preview_to_be(caller, app, environment?, missing)
+                    .ok()?;
+                Some(preview.previews.spec)
+            }),
         };
         spec.is_some_and(|spec| matches!(spec.source, SourceSpec::Image(_)))
     }
@@ -104,6 +126,12 @@ impl Agent {
     /// What the configuration says of an environment that is to be deployed.
     fn spec_of(&self, place: &Place) -> Result<Spec, Error> {
         self.configured(place).ok_or_else(|| {
+            if place.preview {
+                return Error::Refused(format!(
+                    "app '{}' takes no previews any more; what runs of '{}' goes on until its time is over: put `previews` back into the file and reload, or remove it with `longshore app rm {} -e {}`",
+                    place.app_name, place.environment_name, place.app_name, place.environment_name
+                ));
+            }
             Error::Refused(format!(
                 "the configuration no longer names environment '{}' of app '{}'; what runs there goes on: put it back into the file and reload, or remove it with `longshore app rm {}`",
                 place.environment_name, place.app_name, place.app_name
@@ -112,26 +140,34 @@ impl Agent {
     }
 
     /// The environment a caller means. One that was removed and that the configuration still names begins anew, with a
-    /// new id and network.
+    /// new id and network; one that it does not name is made together with a deployment that is `transient`: until then
+    /// there is nothing of it to be left behind.
     fn place_to_deploy(
         &self,
         caller: &Caller,
         app: &AppRef,
         environment: Option<&EnvironmentName>,
-    ) -> Result<Place, Error> {
+        transient: bool,
+    ) -> Result<(Place, Option<NewPreview>), Error> {
         let missing = match self.place(caller, app, environment) {
             Err(missing @ (Error::AppNotFound(_) | Error::EnvironmentNotFound { .. })) => missing,
-            found => return found,
+            found => return found.map(|place| (place, None)),
         };
         if self.begins_anew(caller, app, environment).is_none() {
-            return Err(missing);
+            return match environment {
+                Some(name) if transient => {
+                    let (place, new) = self.preview_to_be(caller, app, name, missing)?;
+                    Ok((place, Some(new)))
+                }
+                Some(_) | None => Err(missing),
+            };
         }
         let settings = self.settings();
         let now = self.ports.clock.now();
         self.store
             .sync_apps(&settings.configured(), now)
             .map_err(internal)?;
-        self.place(caller, app, environment)
+        Ok((self.place(caller, app, environment)?, None))
     }
 
     /// What an environment that is not there begins with at its next deployment; `None` if it does not.
@@ -148,11 +184,7 @@ impl Agent {
             Reach::Environment(..) => false,
         };
         let settings = self.settings();
-        let named = settings.apps.iter().find(|known| match app {
-            AppRef::Id(id) => known.id == *id,
-            AppRef::Name(name) => known.name == *name,
-        });
-        let named = named.filter(|_| may_begin)?;
+        let named = named(&settings.apps, app).filter(|_| may_begin)?;
         let wanted = environment.unwrap_or(&named.default_environment);
         named.environments.get(wanted).cloned()
     }
@@ -248,9 +280,7 @@ impl Agent {
             (SourceSpec::Git(_) | SourceSpec::Image(_), Target::Restart) => {
                 match self.store.live(place.environment).map_err(internal)? {
                     Some(_) => Ok(Wanted::Restart),
-                    None => Err(Error::Refused(
-                        "nothing is live in this environment: deploy first".into(),
-                    )),
+                    None => Err(nothing_live()),
                 }
             }
         }
@@ -341,6 +371,18 @@ fn seen_head(wanted: &Wanted, source: &SourceSpec) -> Option<Sha> {
             Wanted::Commit { .. } | Wanted::Image(_) | Wanted::Release(_) | Wanted::Restart,
             SourceSpec::Git(_) | SourceSpec::Image(_),
         ) => None,
+    }
+}
+
+fn nothing_live() -> Error {
+    Error::Refused("nothing is live in this environment: deploy first".into())
+}
+
+/// Why a deployment was not written down, to the caller.
+fn not_taken_in(error: StoreError) -> Error {
+    match error {
+        StoreError::AddressesExhausted(why) => Error::Refused(why),
+        other => internal(other),
     }
 }
 

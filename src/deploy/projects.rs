@@ -59,7 +59,10 @@ impl Agent {
         let git = apps.iter().find_map(|app| git(app));
         Ok(ProjectView {
             bound: bound.collect(),
-            previews: None,
+            previews: apps
+                .iter()
+                .find(|app| app.previews.is_some() && only.is_none())
+                .map(|app| app.id),
             has_source: apps.iter().any(|app| !app.environments.is_empty()),
             repository: git.map(|git| git.repository.url.clone()),
             branch: git.map(|git| git.branch.clone()),

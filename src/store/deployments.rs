@@ -3,6 +3,7 @@
 use super::keys::Answered;
 use super::operations::write_settlements;
 use super::phases::{StepResult, begin_step, end_step, status_event, still, transition};
+use super::previews::{NewPreview, NoPreview, note_last, preview_in};
 use super::recorded::{next_iid, which_row};
 use super::releases::is_collected;
 use super::rows::{DEPLOYMENT, from_json, inconsistent, json, trigger_word, variables_place};
@@ -23,6 +24,7 @@ use crate::core::spec::Spec;
 use crate::core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde::de::DeserializeOwned;
+use std::borrow::Cow;
 use uuid::Uuid;
 
 /// A deployment that is asked for.
@@ -45,6 +47,8 @@ pub struct NewDeployment {
     pub unless_unfinished: bool,
     /// What the request says besides; its task and payload are in the request.
     pub particulars: Particulars,
+    /// The preview it is for, where that was not there when the request was looked at.
+    pub preview: Option<NewPreview>,
 }
 
 /// What became of it.
@@ -60,6 +64,8 @@ pub enum Created {
     Ignored(IgnoredReason),
     /// It may not.
     Denied(DeniedReason),
+    /// Its preview cannot be made.
+    NoPreview(NoPreview),
 }
 
 /// What became of hiding a deployment.
@@ -99,6 +105,11 @@ impl Store {
                     return Ok(Created::KeyReused);
                 }
             }
+            let (new, is_made) = match at_home(self, tx, new, now)? {
+                Ok(home) => home,
+                Err(why) => return Ok(Created::NoPreview(why)),
+            };
+            let new = new.as_ref();
             if new.unless_unfinished
                 && let Some(same) = same_unfinished(tx, new)?
             {
@@ -119,6 +130,11 @@ impl Store {
             }
             let supersedes = match verdict {
                 Verdict::Accepted { supersedes } => supersedes,
+                // Nothing of this transaction stays, so that no preview is left behind that was never deployed to.
+                Verdict::Ignored(_) | Verdict::Denied(_) if is_made => {
+                    let what = "was just made and takes no deployment";
+                    return Err(inconsistent("environment", new.environment, what));
+                }
                 Verdict::Ignored(reason) => return Ok(Created::Ignored(reason)),
                 Verdict::Denied(reason) => return Ok(Created::Denied(reason)),
             };
@@ -129,6 +145,7 @@ impl Store {
                 let superseded = older.supersede(created.serial, now)?;
                 transition(tx, &from, &superseded, now)?;
             }
+            note_last(tx, &created)?;
             let answer = Answered::Deployment(created.serial);
             self.remember(tx, new.request.by, new.key.as_ref(), &answer, now)?;
             Ok(Created::New(created))
@@ -440,6 +457,27 @@ fn ref_kind(reference: &Reference) -> Option<&'static str> {
         Reference::Branch(_) | Reference::Tag(_) => None,
         Reference::Commit(_) | Reference::Other(_) => Some(reference.kind()),
     }
+}
+
+/// The deployment with the environment it is for, and whether that was made now: its preview, if it is for one.
+fn at_home<'a>(
+    store: &Store,
+    tx: &Transaction<'_>,
+    new: &'a NewDeployment,
+    now: Timestamp,
+) -> Result<Result<(Cow<'a, NewDeployment>, bool), NoPreview>, StoreError> {
+    let Some(preview) = &new.preview else {
+        return Ok(Ok((Cow::Borrowed(new), false)));
+    };
+    store.disk.room()?;
+    let found = preview_in(store, tx, new.app, preview, now)?;
+    Ok(found.map(|(environment, is_made)| {
+        let new = NewDeployment {
+            environment,
+            ..new.clone()
+        };
+        (Cow::Owned(new), is_made)
+    }))
 }
 
 /// One of the same commit or image that waits or runs in the environment.

@@ -310,6 +310,7 @@ impl Stage {
             api_address: None,
             registries: Vec::new(),
             max_concurrent: 2,
+            preview_check: Duration::from_secs(60),
             unavailable_timeout: Duration::from_secs(120),
             retention: bench.retention,
         };

@@ -81,6 +81,12 @@ pub struct State {
     pub merge: Option<Merge>,
     /// What was to be merged, in order.
     pub merges: Vec<MergeRequest>,
+    /// The remote does not list them.
+    pub remote_is_gone: bool,
+    /// How often it was asked to.
+    pub branch_calls: usize,
+    /// By how many milliseconds somebody has set the clock of this host forward.
+    pub clock_jump: i64,
     pub generation: i64,
     /// What the ingress holds.
     pub table: Option<Table>,
@@ -109,6 +115,7 @@ pub struct State {
     /// What the engine will tell.
     pub events: VecDeque<EngineEvent>,
     pub refuses_starts_of: BTreeSet<String>,
+    pub refuses_network_removals: BTreeSet<String>,
     /// Containers that somebody removed behind our back.
     pub removed_by_hand: BTreeSet<String>,
     /// Containers the engine is still stopping for a process that has ended: they look as if they ran.
@@ -507,7 +514,8 @@ impl Fake {
 #[async_trait]
 impl Clock for Fake {
     fn now(&self) -> Timestamp {
-        wall(self.monotonic())
+        let Timestamp(now) = wall(self.monotonic());
+        Timestamp(now + self.0.state.lock().unwrap().clock_jump)
     }
 
     fn monotonic(&self) -> Duration {
@@ -595,7 +603,15 @@ impl Source for Fake {
     }
 
     async fn branches(&self, _: &Remote) -> Result<BTreeMap<Branch, Sha>, SourceError> {
-        Ok(self.0.state.lock().unwrap().branches.clone())
+        self.0
+            .call("source.branches", |state| {
+                state.branch_calls += 1;
+                match state.remote_is_gone {
+                    true => Err(SourceError::Unreachable("it is away".into())),
+                    false => Ok(state.branches.clone()),
+                }
+            })
+            .await
     }
 
     async fn discard(&self, tree: Uuid) -> Result<(), SourceError> {
@@ -893,7 +909,7 @@ impl Engine for Fake {
                     .containers
                     .values()
                     .any(|made| made.spec.network == name);
-                if used {
+                if used || state.refuses_network_removals.contains(name) {
                     return Err(EngineError::Refused("it has active endpoints".into()));
                 }
                 state.networks.remove(name);
@@ -1200,6 +1216,7 @@ pub struct Bench {
     pub world: Arc<World>,
     pub apps: Vec<App>,
     pub max_concurrent: usize,
+    pub address_pool: &'static str,
     pub retention: Policy,
 }
 
@@ -1212,6 +1229,7 @@ impl Bench {
             world: World::new(),
             apps,
             max_concurrent: 2,
+            address_pool: "10.213.0.0/16",
             retention: Policy {
                 keep_releases: 5,
                 logs: Duration::from_secs(90 * 24 * 3600),
@@ -1264,11 +1282,12 @@ impl Bench {
         let store = Arc::new(Store::open(&self.data_dir, with).unwrap());
         let settings = Settings {
             apps: self.apps.clone(),
-            address_pool: "10.213.0.0/16".parse().unwrap(),
+            address_pool: self.address_pool.parse().unwrap(),
             api_domains: Vec::new(),
             api_address: None,
             registries: Vec::new(),
             max_concurrent: self.max_concurrent,
+            preview_check: Duration::from_secs(60),
             unavailable_timeout: Duration::from_secs(120),
             retention: self.retention,
         };
@@ -1477,6 +1496,7 @@ fn app(name: &str, source: SourceSpec) -> App {
         id: derived_id(&name),
         project: ProjectPath::parse(&format!("acme/{name}")).unwrap(),
         default_environment: production.clone(),
+        previews: None,
         environments: BTreeMap::from([(production, spec(source))]),
         name,
     }

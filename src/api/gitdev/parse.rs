@@ -211,7 +211,10 @@ fn wanted(
         trigger: Trigger::Manual,
         key: None,
         unless_unfinished: false,
-        particulars: Particulars::default(),
+        particulars: Particulars {
+            transient: flag(body, "preview")?,
+            ..Particulars::default()
+        },
         conditions: Conditions::default(),
     })
 }
@@ -329,7 +332,7 @@ pub(super) fn environment_of_query(
     params: &HashMap<String, String>,
 ) -> Result<Option<EnvironmentName>, Refusal> {
     let name = params.get("environment");
-    let parsed = name.map(|name| EnvironmentName::parse(name)).transpose();
+    let parsed = name.map(|name| EnvironmentName::any(name)).transpose();
     parsed.map_err(|fault| Refusal::parameter("environment", &fault.to_string()))
 }
 
@@ -354,7 +357,7 @@ pub(super) fn app(text: &str) -> AppRef {
 pub(super) fn environment(body: &Object) -> Result<Option<EnvironmentName>, Refusal> {
     let name = text(body, "environment")?;
     name.map(|name| {
-        EnvironmentName::parse(&name).map_err(|fault| Refusal::field("environment", fault))
+        EnvironmentName::any(&name).map_err(|fault| Refusal::field("environment", fault))
     })
     .transpose()
 }

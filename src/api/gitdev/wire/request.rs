@@ -27,6 +27,8 @@ pub(in crate::api::gitdev) struct NewDeployment {
     image: Option<String>,
     /// Takes the configured branch where none is named.
     from_config: Option<bool>,
+    /// Makes the environment a preview, if it is none of the configuration's and not there.
+    preview: Option<bool>,
 }
 
 /// A deployment that might be made, or a release that might be live again.
@@ -47,6 +49,8 @@ pub(in crate::api::gitdev) struct PlanRequest {
     image: Option<String>,
     /// Takes the configured branch where none is named.
     from_config: Option<bool>,
+    /// Makes the environment a preview, if it is none of the configuration's and not there.
+    preview: Option<bool>,
     /// The number of the release to go back to, instead of all of these.
     #[schema(minimum = 1)]
     release: Option<i64>,
