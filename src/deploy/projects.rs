@@ -50,7 +50,15 @@ impl Agent {
             let all = app.environments.iter();
             all.map(|(name, spec)| (name.clone(), app.id, spec))
         });
-        let bound = named
+        let previews = self.store.previews().map_err(internal)?;
+        let previews = previews.into_iter().filter_map(|preview| {
+            let app = apps.iter().find(|app| app.id == preview.place.app_id)?;
+            let spec = &app.previews.as_ref()?.spec;
+            Some((preview.place.environment_name, app.id, spec))
+        });
+        // What the configuration names goes before a preview that came to be called so.
+        let bound = previews
+            .chain(named)
             .filter(|(name, ..)| only.as_ref().is_none_or(|only| only == name))
             .map(|(name, app, spec)| {
                 let runs_image = matches!(spec.source, SourceSpec::Image(_));

@@ -191,7 +191,7 @@ impl Store {
              SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, coalesce(?10, json_extract(r.content, '$.sha')), ?11, ?12, ?13, ?14,
                     'queued', ?15, ?15,
                     coalesce(?9, ?12, m.ref, ''), CASE WHEN coalesce(?9, ?12) IS NULL THEN coalesce(m.tag, 0) ELSE ?16 END,
-                    ?17, ?18, ?19, ?20, ?21, coalesce(?22, (SELECT name = 'production' FROM environment WHERE serial = ?5)),
+                    nullif(?17, coalesce(?9, ?12, m.ref, '')), ?18, ?19, ?20, ?21, coalesce(?22, (SELECT name = 'production' FROM environment WHERE serial = ?5)),
                     CASE WHEN coalesce(?9, ?12) IS NULL THEN m.ref_kind ELSE ?23 END
              FROM (SELECT CASE WHEN ?8 IN ('release', 'restart')
                           THEN coalesce(?13, (SELECT live_release FROM environment WHERE serial = ?5)) END AS release) again

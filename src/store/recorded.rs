@@ -65,7 +65,7 @@ impl Store {
             tx.execute(
                 "INSERT INTO deployment (uuid, project, iid, app, environment, principal, initiated, wanted, sha, ref, tag, phase,
                                          created_at, updated_at, ended_at, written, task, payload, description, transient, production)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'manual', 'recorded', ?7, ?8, ?9, ?10, ?11, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'manual', 'recorded', ?7, ?8, ?9, ?10, ?11, ?11, ?12, nullif(?13, ?8), ?14, ?15, ?16, ?17, ?18)",
                 params![
                     id.to_string(), record.project.0, iid, app.0, environment.0, by.0, record.sha.as_str(),
                     record.reference.as_str(), record.tag, record.state.as_str(), now.0, ended_at, besides.written,

@@ -144,7 +144,7 @@ impl Wanted {
         Ok(self.create((app, environment), Target::Named(name)))
     }
 
-    /// While an equal one has not ended it is the answer: clients repeat requests by themselves.
+    /// Each is a deployment of its own, as at GitHub: no request says that it repeats another.
     fn create(self, (app, environment): (Uuid, EnvironmentName), target: Target) -> Action {
         Action::CreateDeployment(CreateDeployment {
             app: AppRef::Id(app),
@@ -153,7 +153,7 @@ impl Wanted {
             variables: BTreeMap::new(),
             trigger: Trigger::Manual,
             key: None,
-            unless_unfinished: true,
+            unless_unfinished: false,
             particulars: self.particulars,
             conditions: self.conditions,
         })

@@ -8,6 +8,7 @@ use super::wire::status::{self, Status};
 use super::wire::word;
 use crate::api::{answer, number};
 use crate::core::action::{Action, DeploymentRef, Reply};
+use crate::core::error::Error;
 use crate::core::id::StatusSerial;
 use crate::core::name::EnvironmentName;
 use crate::core::status::{MAX_DESCRIPTION, PostStatus};
@@ -61,13 +62,25 @@ pub(super) async fn create(call: &Call, path: &str, id: &str) -> Result<Response
     allow(call.caller()?, PERMISSION)?;
     let (which, _) = find(call, &project, id).await?;
     let post = post(which, &call.fields()?)?;
-    match call.dispatch(Action::PostStatus(post)).await? {
+    let posted = call.dispatch(Action::PostStatus(post)).await;
+    match posted.map_err(too_many)? {
         Reply::Status(view) => {
             let url = status::url(&view, &project.path, &call.urls);
             let shown = answer::json(&Status::new(&view, &project.path, &call.urls));
             Ok(created(&url, shown))
         }
         other => Err(Refusal::unexpected(&other)),
+    }
+}
+
+fn too_many(error: Error) -> Refusal {
+    match error {
+        Error::TooManyStatuses => Refusal::invalid(
+            Resource::DeploymentStatus,
+            "deployment",
+            "This deployment has reached the maximum number of statuses.",
+        ),
+        other => other.into(),
     }
 }
 
