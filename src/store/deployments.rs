@@ -542,7 +542,7 @@ pub(super) fn end_in(
     }
     let candidates = serials(
         tx,
-        "SELECT serial FROM container WHERE deployment = ?1 AND role = 'candidate'",
+        "SELECT serial FROM container WHERE deployment = ?1 AND role IN ('candidate', 'task')",
         ended.serial,
     )?;
     let displaced = serials(
