@@ -38,9 +38,9 @@ impl Agent {
         let name = create.environment.as_ref();
         let (place, preview) =
             self.place_to_deploy(caller, &create.app, name, particulars.transient)?;
-        match (&preview, &create.target) {
-            (Some(_), Target::Release(_) | Target::Restart) => return Err(nothing_live()),
-            _ => {}
+        let runs_again = matches!(create.target, Target::Release(_) | Target::Restart);
+        if preview.is_some() && runs_again {
+            return Err(nothing_live());
         }
         let spec = self.spec_of(&place)?;
         self.known_task(&spec, particulars.task.as_ref())?;

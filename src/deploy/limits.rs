@@ -165,7 +165,7 @@ impl Limits {
         let exceeded = wait.map(|wait| Exceeded {
             plan,
             limit: rate.per_minute.get(),
-            retry_after: wait.as_millis().div_ceil(1000).max(1) as u64,
+            retry_after: whole_seconds(wait).max(1),
         });
         (allowance, exceeded)
     }
@@ -196,6 +196,11 @@ impl Limits {
             bucket.full_at = bucket.full_at.saturating_sub(interval(rate));
         }
     }
+}
+
+/// The seconds after which a time is over for certain.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
 fn allowance(rate: Rate, remaining: u32, now: Timestamp) -> Allowance {
@@ -319,6 +324,11 @@ mod tests {
         assert_eq!(allowance.full_at, 1031);
         clock.0.store(30_000, Ordering::Relaxed);
         assert!(limits.take(ANN, plan).1.is_none());
+        // A wait that is less than a millisecond longer than whole seconds.
+        let plan = RatePlan::Custom(Rate::new(9, 1).unwrap());
+        assert!(limits.take(BOB, plan).1.is_none());
+        clock.0.store(30_666, Ordering::Relaxed);
+        assert_eq!(limits.take(BOB, plan).1.unwrap().retry_after, 7);
     }
 
     #[test]

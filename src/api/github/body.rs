@@ -78,11 +78,15 @@ impl Fields {
         let Some(items) = self.read::<Vec<Box<RawValue>>>(name, "an array")? else {
             return Ok(None);
         };
-        let text = |item: &Box<RawValue>| {
-            let read = serde_json::from_str(item.get());
-            read.map_err(|_| wrong(&format!("{name}/items"), item.get(), "a string"))
+        let text = |raw: &str| {
+            let read = serde_json::from_str(raw);
+            read.map_err(|_| wrong(&format!("{name}/items"), raw, "a string"))
         };
-        items.iter().map(text).collect::<Result<_, _>>().map(Some)
+        items
+            .iter()
+            .map(|item| text(item.get()))
+            .collect::<Result<_, _>>()
+            .map(Some)
     }
 }
 

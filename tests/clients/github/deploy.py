@@ -143,7 +143,7 @@ for one in many:
 refused(github.UnknownObjectException, 404, "Not Found", lambda: records.get_deployment(many[0].id))
 assert records.get_deployments(environment=there["environment"]).totalCount == 0
 assert there["environment"] in {one.name for one in records.get_environments()}
-records.delete_environment(there["environment"].replace("/", "%2F"))
+records.delete_environment(there["environment"])
 assert there["environment"] not in {one.name for one in records.get_environments()}
 print("deleted", len(many), "and their environment")
 

@@ -92,12 +92,32 @@ echo "merged: $GITHUB_TOPIC; refused: $(field message)"
 # Identical ones at the same moment are one.
 seen=$(for _ in 1 2 3 4 5 6; do
     curl --silent --show-error --header "Authorization: Bearer $GITHUB_TOKEN" "$repo/deployments" \
-        --data "{\"ref\":\"slow\",\"auto_merge\":false,\"environment\":\"$GITHUB_ENVIRONMENT\"}" &
+        --data "{\"ref\":\"briefly\",\"auto_merge\":false,\"environment\":\"$GITHUB_ENVIRONMENT\"}" &
 done | grep --only-matching '"url":"[^"]*/deployments/[0-9]*"' | sort -u)
 is 'what six at once made' "$(wc -l <<<"$seen")" 1
-echo "six at once made ${seen##*/}"
+id=${seen##*/}
+ends "${id%\"}"
+echo "six at once made ${id%\"}"
 
-asks 401 "$repo/deployments" --header 'Authorization: token unknown'
+# A preview, from its first deployment to its end: the environment is named nowhere but here.
+asks 201 "$repo/deployments" --data '{"ref":"main","auto_merge":false,"required_contexts":[],"environment":"pr-7","transient_environment":true}'
+preview=$(field id)
+is transient_environment "$(field transient_environment)" True
+ends "$preview"
+is environment_url "$(field 0 environment_url)" http://pr-7.preview.localhost
+asks 200 "$repo/environments/PR-7"
+asks 422 "$repo/deployments" --data '{"ref":"main","environment":"pr-8"}'
+asks 204 "$repo/environments/pr-7" --request DELETE
+for _ in {1..240}; do
+    code=$(curl --silent --output "$body" --write-out '%{http_code}' --header "Authorization: token $GITHUB_TOKEN" "$repo/environments/pr-7")
+    [[ $code == 404 ]] && break
+    sleep 0.25
+done
+is 'what is left of the preview' "$code" 404
+asks 200 "$repo/deployments/$preview"
+echo "preview: $preview, and its end"
+
+GITHUB_TOKEN=unknown asks 401 "$repo/deployments"
 asks 422 "$repo/deployments" --data ''
 asks 400 "$repo/deployments" --data 'ref=main'
 asks 404 "$repo/deployments/-1"
