@@ -134,7 +134,8 @@ fn stand_in(scene: &mut Scene, text: &str) {
     );
     let mut path = dir.into_os_string();
     path.push(":");
-    path.push(std::env::var_os("PATH").unwrap());
+    let (_, usual) = environment().find(|(name, _)| name == "PATH").unwrap();
+    path.push(usual);
     let environment = environment().filter(|(name, _)| name != "PATH");
     scene.git = Git::new(&scene.data())
         .with_environment(environment.chain([(OsString::from("PATH"), path)]));
