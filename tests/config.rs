@@ -126,6 +126,7 @@ fn an_app_needs_only_a_name_and_a_source() {
     assert_eq!(app.environments.len(), 1);
     let spec = spec(&app, "production");
     assert_eq!(git(spec).branch.as_str(), "main");
+    assert!(git(spec).auto_merge);
     assert_eq!(git(spec).build.context, ".");
     assert_eq!(git(spec).build.dockerfile, "Dockerfile");
     assert_eq!(git(spec).repository.credentials, None);
@@ -173,6 +174,7 @@ deadlines = { build = "2h", rollout = "1m" }
 publish = ["80:80"]
 [app.environments.staging]
 branch = "develop"
+auto_merge = false
 port = 81
 env = { B = "2", C = "2" }
 secrets = { T = "credential:t" }
@@ -185,6 +187,10 @@ publish = []
     let (live, staging) = (spec(&app, "live"), spec(&app, "staging"));
     assert_eq!(git(live).branch.as_str(), "main");
     assert_eq!(git(staging).branch.as_str(), "develop");
+    assert_eq!(
+        [git(live).auto_merge, git(staging).auto_merge],
+        [true, false]
+    );
     assert_eq!((live.run.port, staging.run.port), (Some(80), Some(81)));
     assert_eq!(staging.rollout.health.check, Check::Tcp { port: 81 });
     let env = |spec: &Spec| {
@@ -1082,6 +1088,16 @@ fn an_apps_values_that_cannot_be_used_are_named_with_what_is_expected() {
             "branch = \"main\"",
             10,
             "has no effect on an app that runs an image",
+        ),
+        (
+            "auto_merge = false",
+            14,
+            "has no effect on an app that runs an image",
+        ),
+        (
+            "auto_merge = \"no\"",
+            14,
+            "auto_merge must be true or false, not a string",
         ),
         (
             "build_args.A = \"1\"",

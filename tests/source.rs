@@ -12,6 +12,10 @@ mod checking_out;
 mod git_daemon;
 #[path = "support/git_server.rs"]
 mod git_server;
+#[path = "source/locating.rs"]
+mod locating;
+#[path = "source/merging.rs"]
+mod merging;
 #[path = "source/resolving.rs"]
 mod resolving;
 #[path = "support/ssh_server.rs"]

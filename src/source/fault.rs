@@ -114,9 +114,11 @@ pub(super) fn explain(lines: &[String]) -> Fault {
         Fault::Full(text)
     } else if let Some(at) = lower.find("couldn't find remote ref ") {
         let name = text[at + "couldn't find remote ref ".len()..]
-            .split([' ', ';'])
+            .split(' ')
             .next()
-            .unwrap_or_default();
+            .unwrap_or_default()
+            // What divides it from the next line.
+            .trim_end_matches(';');
         match name.strip_prefix("refs/tags/") {
             Some(tag) => SourceError::NoSuchTag(tag.to_owned()).into(),
             None => match name.strip_prefix("refs/heads/") {
@@ -358,6 +360,11 @@ mod tests {
         assert_eq!(
             explain(&["fatal: couldn't find remote ref refs/heads/a/b".to_owned()]),
             Fault::Known(SourceError::NoSuchBranch("a/b".to_owned()))
+        );
+        let lines = ["fatal: couldn't find remote ref refs/heads/a;b", "more"];
+        assert_eq!(
+            explain(&lines.map(str::to_owned)),
+            Fault::Known(SourceError::NoSuchBranch("a;b".to_owned()))
         );
         assert_eq!(
             quote(&[

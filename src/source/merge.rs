@@ -113,9 +113,6 @@ impl Merging<'_> {
     async fn fetch(&self) -> Result<Option<(String, String)>, Fault> {
         let Located { reference, sha } = &self.request.into;
         let from = Reference::Branch(self.request.from.clone());
-        if *reference == from {
-            return Ok(None);
-        }
         let lines = Lines::unheard();
         let fetched = match reference {
             Reference::Branch(_) => {

@@ -13,13 +13,8 @@ use super::lines::Lines;
 use super::place::{Place, private_dir, reference_ref};
 use super::program::{Answer, Call, Program};
 use super::tree::remove_all;
-use crate::core::commit::{CommitDetail, Signature};
-use crate::core::deployment::{CommitInfo, MAX_MESSAGE};
-use crate::core::log::clean;
-use crate::core::name::Sha;
 use crate::core::ports::SourceError;
 use crate::core::reference::Reference;
-use crate::core::time::Timestamp;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -38,10 +33,6 @@ const FETCHED: [&str; 3] = [
     "refs/longshore/tags",
     "refs/longshore/any",
 ];
-
-/// How many bytes of a message are shown where the whole is asked for: it is a stranger's text, and an answer should stay
-/// one.
-const MAX_WHOLE_MESSAGE: usize = 64 * 1024;
 
 /// A bare repository of ours.
 #[derive(Debug)]
@@ -307,78 +298,6 @@ impl<'a> Mirror<'a> {
     /// Whether the commit is in the history of the branch or tag, as that was last fetched.
     pub(super) async fn is_reachable(&self, sha: &str, from: &Reference) -> Result<bool, Fault> {
         self.is_ancestor(sha, &reference_ref(from)).await
-    }
-
-    /// What the commit says of itself, without what could move a terminal's cursor.
-    pub(super) async fn describe(&self, sha: &str) -> Result<CommitInfo, Fault> {
-        let call = Call::new([
-            "log",
-            "-1",
-            "--no-show-signature",
-            "--encoding=UTF-8",
-            "--format=%an%n%ae%n%ct%n%B",
-            sha,
-            "--",
-        ]);
-        let text = self.ask(call).await?.success()?;
-        let mut lines = text.split(|byte| *byte == b'\n').map(clean);
-        let author = lines.next().unwrap_or_default();
-        let author_email = lines.next().unwrap_or_default();
-        let committed = lines.next().and_then(|seconds| seconds.parse().ok());
-        let millis = |seconds: i64| seconds.checked_mul(1000).map(Timestamp);
-        let message: String = lines.collect::<Vec<_>>().join("\n");
-        Ok(CommitInfo {
-            message: message.trim().chars().take(MAX_MESSAGE).collect(),
-            author,
-            author_email,
-            committed_at: committed.and_then(millis),
-        })
-    }
-
-    /// Everything that the commit says of itself.
-    pub(super) async fn detail(&self, sha: &str) -> Result<CommitDetail, Fault> {
-        let call = Call::new([
-            "log",
-            "-1",
-            "--no-show-signature",
-            "--encoding=UTF-8",
-            "--format=%T%n%P%n%an%n%ae%n%at%n%cn%n%ce%n%ct%n%B",
-            sha,
-            "--",
-        ]);
-        let text = self.ask(call).await?.success()?;
-        let mut lines = text.split(|byte| *byte == b'\n').map(clean);
-        let mut line = || lines.next().unwrap_or_default();
-        let (tree, parents) = (line(), line());
-        let mut signature = || Signature {
-            name: line(),
-            email: line(),
-            at: Timestamp(
-                line()
-                    .parse::<i64>()
-                    .map_or(0, |at| at.saturating_mul(1000)),
-            ),
-        };
-        let (author, committer) = (signature(), signature());
-        let id = |text: &str| {
-            Sha::parse(text).map_err(|why| {
-                SourceError::Failed(format!("git named an object '{text}', which {why}"))
-            })
-        };
-        let message = lines.collect::<Vec<_>>().join("\n");
-        let message = message.trim_end();
-        let end = message.floor_char_boundary(MAX_WHOLE_MESSAGE);
-        Ok(CommitDetail {
-            sha: id(sha)?,
-            tree: id(&tree)?,
-            parents: parents
-                .split_whitespace()
-                .map(id)
-                .collect::<Result<_, _>>()?,
-            message: message[..end].to_owned(),
-            author,
-            committer,
-        })
     }
 
     /// Writes the commit's tree into an empty directory, by way of an index of its own. The tree gets no `.git`:

@@ -6,6 +6,7 @@
 mod access;
 mod address;
 mod checkout;
+mod commit;
 mod fault;
 mod holdings;
 mod lines;
@@ -306,6 +307,10 @@ impl Source for Git {
     }
 
     async fn merge(&self, remote: &Remote, request: &MergeRequest) -> Result<Merge, SourceError> {
+        // Nothing to look at, so nothing to wait for.
+        if request.into.reference == Reference::Branch(request.from.clone()) {
+            return Ok(Merge::UpToDate(request.into.clone()));
+        }
         let merged = async {
             let access = self.access(remote)?;
             self.in_mirror(remote, async |mirror| {

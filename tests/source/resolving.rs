@@ -100,7 +100,7 @@ async fn a_commit_is_found_by_its_first_digits_if_it_is_on_the_branch() {
 }
 
 /// Two commits whose ids begin with the same seven digits, both reachable from `main`.
-fn ambiguous_commits(repository: &Repository) -> String {
+pub fn ambiguous_commits(repository: &Repository) -> (String, String) {
     let tree = repository.git(&["hash-object", "-t", "tree", "-w", "--stdin"], "");
     let text = |n: u32| {
         let who = "A <a@example.com> 1741948320 +0000";
@@ -126,14 +126,14 @@ fn ambiguous_commits(repository: &Repository) -> String {
     let merge = repository.git(&merge, "");
     repository.git(&["update-ref", "refs/heads/main", &merge], "");
     repository.git(&["update-ref", "refs/heads/one", &one], "");
-    one
+    (one, two)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn digits_that_two_commits_of_the_branch_share_are_ambiguous() {
     let scene = Scene::new();
     let repository = scene.repository("web.git");
-    let one = ambiguous_commits(&repository);
+    let (one, _) = ambiguous_commits(&repository);
     let remote = remote(repository.path().to_str().unwrap());
     assert_eq!(
         scene.resolve(&remote, Some(&one[..7])).await,

@@ -18,6 +18,7 @@ use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -140,6 +141,7 @@ struct Shared {
     root: PathBuf,
     token: Option<String>,
     behaviour: watch::Sender<Behaviour>,
+    of_old: AtomicBool,
     seen: Mutex<Vec<Seen>>,
     arrived: watch::Sender<usize>,
 }
@@ -152,6 +154,7 @@ impl GitServer {
             root: root.to_owned(),
             token: token.map(str::to_owned),
             behaviour: watch::Sender::new(Behaviour::Serve),
+            of_old: AtomicBool::new(false),
             seen: Mutex::default(),
             arrived: watch::Sender::new(0),
         });
@@ -169,6 +172,11 @@ impl GitServer {
 
     pub fn behave(&self, behaviour: Behaviour) {
         self.shared.behaviour.send_replace(behaviour);
+    }
+
+    /// Speaks only the first version of git's protocol from now on.
+    pub fn speak_of_old(&self) {
+        self.shared.of_old.store(true, Ordering::Relaxed);
     }
 
     /// Every request so far.
@@ -208,7 +216,10 @@ async fn answer(
     shared: Arc<Shared>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    if shared.of_old.load(Ordering::Relaxed) {
+        head.headers.remove("git-protocol");
+    }
     let Ok(body) = body.collect().await else {
         return Ok(plain(StatusCode::BAD_REQUEST));
     };
@@ -362,4 +373,6 @@ async fn the_git_server_serves_refuses_redirects_and_holds_back() {
     assert!(held.await.unwrap().contains(&sha));
     let seen = other.seen().pop().unwrap();
     assert!(seen.path.starts_with("/a.git") && seen.authorization.is_none());
+    other.speak_of_old();
+    assert!(list(other.url("a.git")).await.unwrap().contains(&sha));
 }
