@@ -44,7 +44,7 @@ fn bench(story: Story) -> Bench {
         | Story::CancelledInRollout
         | Story::CancelledInBuild => Bench::new(vec![git_app("web")]),
         Story::WithCommands | Story::CommandFails | Story::CancelledInCommand => {
-            let app = with_release(git_app("web"), &COMMANDS);
+            let app = with_release(image_app("web", "nginx:1"), &COMMANDS);
             let mut app = with_task(app, "deploy:seed", TASK);
             // Where the cancel is lost, the command ends with this: each look at it until then is a point.
             for spec in app.environments.values_mut() {
