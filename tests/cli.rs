@@ -1038,7 +1038,17 @@ async fn a_configuration_is_checked_without_a_daemon() {
         .unwrap();
     assert_eq!(
         serde_json::from_str::<Value>(stdout(&output)).unwrap(),
-        json!({"file": good, "ok": true, "apps": 1, "environments": 1})
+        json!({"file": good, "ok": true, "apps": 1, "environments": 1, "notes": []})
+    );
+    let previews = file(
+        "previews.toml",
+        "[[app]]\nname = \"web\"\nimage = \"nginx:1.27\"\npublish = [\"80:80\"]\nsecrets = { A = \"store\" }\npreviews = {}\n",
+    );
+    let output = longshore(&["check", &previews]).output().await.unwrap();
+    assert_exit(&output, 0);
+    assert_says(
+        stdout(&output),
+        "app \"web\" takes previews: at most 10, without a route, as previews has no domain, each until 7days after its last deployment or the end of its branch; they get nothing of its ports of the host, the secrets A",
     );
 
     let bad = file(

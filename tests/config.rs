@@ -109,6 +109,7 @@ fn an_empty_file_is_all_defaults() {
     assert_eq!(config.docker.registries, []);
     assert_eq!(config.docker.unavailable_timeout, Duration::from_secs(120));
     assert_eq!(config.limits.max_concurrent, 2);
+    assert_eq!(config.limits.preview_check, Duration::from_secs(60));
     assert_eq!(config.retention.keep_releases, 5);
     assert_eq!(config.retention.logs, Duration::from_secs(90 * 24 * 3600));
     assert_eq!(config.retention.runtime_logs, 64 << 20);
@@ -1744,6 +1745,147 @@ volumes = ["external:data:/data"]
                 12,
                 "makes the external volume \"data\" writable, which app \"a\", environment \"production\": volumes[0] does",
             ),
+        ],
+    );
+}
+
+#[test]
+fn previews_are_the_app_without_its_host_ports_volumes_files_and_unnamed_secrets() {
+    let app = git_app(
+        r#"
+repository = "https://github.com/acme/web.git"
+port = 80
+domains = ["web.example.com"]
+publish = ["127.0.0.1:80:80"]
+volumes = ["data:/data", "/srv/x:/x:ro"]
+env = { LOG = "info" }
+env_file = ["/etc/web.env"]
+secrets = { A = "file:/a", B = "store" }
+memory = "64MiB"
+previews = { domain = "{environment}.preview.example.com", secrets = ["B"] }
+[app.environments.production]
+memory = "128MiB"
+env = { LOG = "error" }
+"#,
+    );
+    let previews = app.previews.clone().unwrap();
+    assert_eq!(
+        (previews.max, previews.ttl),
+        (10, Duration::from_secs(7 * 24 * 3600))
+    );
+    let name = EnvironmentName::reported("feature/x").unwrap();
+    let preview = previews.spec_of(&name);
+    let [domain] = preview.domains.as_slice() else {
+        panic!("{:?}", preview.domains);
+    };
+    assert!(
+        domain.to_string().starts_with("feature-x--")
+            && domain.to_string().ends_with(".preview.example.com")
+    );
+    let run = &preview.run;
+    assert!(run.publish.is_empty() && run.volumes.is_empty() && run.env_files.is_empty());
+    let secrets: Vec<&str> = run.secrets.keys().map(|name| name.as_str()).collect();
+    assert_eq!(secrets, ["B"]);
+    // What keeps the app itself from a swap is not there, and what an environment says is for that one.
+    assert_eq!(preview.rollout.strategy, RolloutStrategy::Swap);
+    assert_eq!(
+        spec(&app, "production").rollout.strategy,
+        RolloutStrategy::Recreate
+    );
+    assert_eq!(run.memory, Some(64 << 20));
+    assert!(run.env.values().eq(["info"]));
+    assert_eq!(app.spec_of(&name, true), Some(preview));
+    assert_eq!(app.spec_of(&name, false), None);
+
+    let app = image_app("previews = {}");
+    let previews = app.previews.clone().unwrap();
+    assert_eq!(previews.domain, None);
+    assert_eq!(previews.spec_of(&name), *spec(&app, "production"));
+    assert_eq!(image_app("").previews, None);
+}
+
+#[test]
+fn every_fault_of_previews_is_named_at_its_place() {
+    assert_faults(
+        r#"
+[[app]]
+name = "a"
+image = "x"
+project = "o/r"
+secrets = { A = "store" }
+previews = { domain = "a.{environment}.example.com", max = 0, ttl = "30s", secrets = ["A", "B", "c d"], x = 1 }
+[[app]]
+name = "b"
+image = "x"
+project = "o/r"
+environment = "b"
+previews = { domain = "{environment}.b.example.com", secrets = ["A"] }
+[[app]]
+name = "c"
+project = "o/c"
+previews = {}
+[app.environments.production]
+image = "x"
+previews = {}
+[[app]]
+name = "d"
+image = "x"
+port = 80
+project = "o/d"
+previews = { domain = "{environment}.b.example.com" }
+[limits]
+preview_check = "1s"
+"#,
+        &[
+            (
+                7,
+                23,
+                "app \"a\": previews.domain must have \"{environment}\" in its first label",
+            ),
+            (
+                7,
+                60,
+                "app \"a\": previews.max must be an integer from 1 to 1000",
+            ),
+            (7, 69, "app \"a\": previews.ttl must be at least \"1m\""),
+            (
+                7,
+                92,
+                "app \"a\": previews.secrets[1] is \"B\", which is no secret of the app itself; it has A",
+            ),
+            (7, 97, "app \"a\": previews.secrets[2] must match"),
+            (7, 105, "app \"a\": previews.x is not a known key"),
+            (
+                13,
+                12,
+                "app \"b\": previews takes the previews of project \"o/r\", as app \"a\" does",
+            ),
+            (
+                13,
+                23,
+                "app \"b\": previews.domain leads nowhere without a port",
+            ),
+            (
+                13,
+                65,
+                "app \"b\": previews.secrets[0] is \"A\", which is no secret of the app itself; it has none",
+            ),
+            (
+                17,
+                12,
+                "app \"c\": previews needs a source that the app itself has",
+            ),
+            (
+                20,
+                1,
+                "app \"c\", environment \"production\": previews belongs to the whole app",
+            ),
+            (
+                26,
+                23,
+                "app \"d\": previews.domain is \"{environment}.b.example.com\", as app \"b\": previews.domain is already",
+            ),
+            (28, 17, "limits.preview_check must be at least \"5s\""),
         ],
     );
 }

@@ -100,7 +100,7 @@ async fn delete_live(process: &Process) -> bool {
     let ask = async {
         let action = Action::DeleteDeployment {
             which: id.into(),
-            force: true,
+            how: longshore::core::action::Deletion::Force,
         };
         deleted = matches!(process.ask(action).await, Ok(Reply::Gone));
     };

@@ -8,12 +8,13 @@ mod world;
 
 use longshore::core::access::{Caller, Reach, Scope};
 use longshore::core::action::{
-    Action, AppRef, CreateDeployment, DeploymentRef, EnvironmentDetail, EnvironmentRef,
+    Action, AppRef, CreateDeployment, Deletion, DeploymentRef, EnvironmentDetail, EnvironmentRef,
     ListDeployments, ListEnvironments, ListEvents, Listed, ReadLog, Reply, StateFilter, Target,
 };
 use longshore::core::admission::Desired;
 use longshore::core::app::App;
 use longshore::core::change::Change;
+use longshore::core::commit_status::Contexts;
 use longshore::core::deployment::{Phase, Trigger};
 use longshore::core::environment::{CreateEnvironment, Notes, Standing};
 use longshore::core::error::Error;
@@ -48,6 +49,8 @@ fn record(environment: &str, digit: char, state: ReportedState) -> Record {
         tag: false,
         sha: Reported::parse(&digit.to_string().repeat(40)).unwrap(),
         state,
+        particulars: Particulars::default(),
+        contexts: Contexts::Skip,
     }
 }
 
@@ -71,8 +74,8 @@ async fn report(
 }
 
 async fn delete(process: &Process, which: DeploymentRef) -> Result<Reply, Error> {
-    let force = false;
-    let asked = Action::DeleteDeployment { which, force };
+    let how = Deletion::Ended;
+    let asked = Action::DeleteDeployment { which, how };
     process.ask(asked).await
 }
 

@@ -49,6 +49,7 @@ fn start(bench: &Bench) -> (Process, File) {
                 api_address: None,
                 registries: Vec::new(),
                 max_concurrent: *max_concurrent,
+                preview_check: Duration::from_secs(60),
                 unavailable_timeout: Duration::from_secs(120),
                 retention,
             },

@@ -4,8 +4,12 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+#[path = "source/branches.rs"]
+mod branches;
 #[path = "source/checking_out.rs"]
 mod checking_out;
+#[path = "support/git_daemon.rs"]
+mod git_daemon;
 #[path = "support/git_server.rs"]
 mod git_server;
 #[path = "source/resolving.rs"]
@@ -20,6 +24,7 @@ mod submodules;
 mod tags;
 
 use futures_util::{FutureExt, StreamExt};
+use git_daemon::GitDaemon;
 use git_server::{Behaviour, GitServer, Repository};
 use longshore::core::name::Sha;
 use longshore::core::ports::{

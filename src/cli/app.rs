@@ -60,10 +60,12 @@ fn text(app: &App, paint: Paint) -> String {
     lines.join("\n")
 }
 
-fn rows(environment: &Environment) -> [(&'static str, String); 7] {
+fn rows(environment: &Environment) -> [(&'static str, String); 8] {
     let text = |value: &Option<String>| value.as_deref().map(clean).unwrap_or_default();
     let release = environment.live_release;
+    let kind = if environment.preview { "preview" } else { "" };
     [
+        ("kind", kind.to_owned()),
         ("state", clean(&environment.desired)),
         (
             "release",

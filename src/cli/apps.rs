@@ -52,7 +52,7 @@ fn rows(app: &App) -> Vec<Vec<String>> {
         };
         vec![
             name.clone(),
-            text(|e| Some(e.name.clone())),
+            text(|e| Some(shown_name(e))),
             text(|e| Some(e.desired.clone())),
             text(|e| e.live_release.map(|number| number.to_string())),
             text(|e| e.version.as_deref().map(short)),
@@ -67,6 +67,14 @@ fn rows(app: &App) -> Vec<Vec<String>> {
             .iter()
             .map(|environment| row(Some(environment)))
             .collect()
+    }
+}
+
+/// A preview is told apart: it is not in the configuration, and will be gone some day.
+fn shown_name(environment: &Environment) -> String {
+    match environment.preview {
+        true => format!("{} (preview)", environment.name),
+        false => environment.name.clone(),
     }
 }
 
@@ -89,6 +97,11 @@ pub fn notes(app: &App) -> Vec<String> {
     }
     let note = |environment: &Environment| {
         let place = table::clean(&environment.name);
+        if !environment.configured && environment.preview {
+            return Some(format!(
+                "{place} of {name}: the configuration takes no previews any more; it goes on until its time is over"
+            ));
+        }
         if !environment.configured {
             return Some(format!(
                 "{place} of {name}: removed from the configuration; what runs there goes on"

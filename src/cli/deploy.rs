@@ -28,6 +28,7 @@ Examples:
   longshore deploy web
   longshore deploy web --plan
   longshore deploy web --environment staging --branch feature/login
+  longshore deploy web --environment pr-12 --branch feature/login --preview
   longshore deploy web --commit 3f2a9c1 --env LOG=debug
   longshore deploy proxy --image nginx:1.27
   longshore deploy web --task deploy:seed
@@ -48,6 +49,10 @@ pub struct DeployArgs {
     /// The environment; the app's default if absent
     #[arg(long, value_name = "E")]
     environment: Option<String>,
+    /// Make the environment a preview if it is not there: it gets containers and a domain of its own, and goes when its
+    /// branch does, or some time after its last deployment
+    #[arg(long, requires = "environment")]
+    preview: bool,
     /// An environment variable for this deployment only; may be given several times
     #[arg(long = "env", value_name = "NAME=VALUE")]
     variables: Vec<String>,
@@ -98,6 +103,9 @@ fn body(args: &DeployArgs) -> Result<serde_json::Value, Error> {
         if let Some(value) = value {
             body[field] = value.as_str().into();
         }
+    }
+    if args.preview {
+        body["preview"] = true.into();
     }
     let mut variables = serde_json::Map::new();
     for variable in &args.variables {

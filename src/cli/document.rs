@@ -217,6 +217,9 @@ pub struct Environment {
     /// Whether the configuration still names it; an older daemon does not say.
     #[serde(default = "yes")]
     pub configured: bool,
+    /// Whether it is a preview.
+    #[serde(default)]
+    pub preview: bool,
     /// The keys by which what is live differs from what a deployment would make now.
     #[serde(default)]
     pub drift: Vec<String>,

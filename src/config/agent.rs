@@ -84,9 +84,22 @@ pub(super) fn limits(top: &Table<'_>) -> Limits {
         .get("limits")
         .and_then(|value| value.table(keys::LIMITS));
     let read = |value: &Value<'_>| usize::try_from(value.integer(1, 64)?).ok();
+    let table = table.as_ref();
     let max_concurrent = table.map_or(Reading::Absent, |table| table.read("max_concurrent", read));
     Limits {
         max_concurrent: max_concurrent.unwrap_or_else(|| 2),
+        preview_check: text(table, "preview_check", preview_check)
+            .unwrap_or_else(|| Duration::from_secs(60)),
+    }
+}
+
+/// Oftener would be a burden for the remote, more seldom could hardly be called looking.
+fn preview_check(text: &str) -> Result<Duration, String> {
+    const LEAST: Duration = Duration::from_secs(5);
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    match duration(DAY)(text)? {
+        pause if pause < LEAST => Err(format!("must be at least \"5s\", not {text:?}")),
+        pause => Ok(pause),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::fault::{Place, Report};
 use super::layer::Layer;
+use super::previews::{self, PreviewKeys};
 use super::reader::{Reading, Table, Value};
 use super::{keys, repository, spec};
 use crate::core::app::{App, derived_id};
@@ -19,6 +20,9 @@ pub(super) struct Declared {
     pub default_environment: EnvironmentName,
     /// Each environment's keys over the app's.
     pub environments: BTreeMap<EnvironmentName, Layer>,
+    pub previews: Reading<PreviewKeys>,
+    /// The app's keys alone: what a preview is made of.
+    own: Layer,
 }
 
 /// Reads every `[[app]]`.
@@ -69,6 +73,8 @@ impl Declared {
             project: table.text("project", ProjectPath::parse),
             default_environment,
             environments,
+            previews: table.read("previews", previews::read),
+            own,
             place: table.place,
         })
     }
@@ -109,6 +115,8 @@ impl Declared {
             .iter()
             .map(|(name, layer)| (name.clone(), spec::build(layer, &self.place, report)))
             .collect();
+        let previews = self.previews.given();
+        let previews = previews.map(|keys| previews::build(keys, &self.own, report));
         let environments: Option<BTreeMap<_, _>> = specs
             .into_iter()
             .map(|(name, spec)| Some((name, spec?)))
@@ -119,6 +127,10 @@ impl Declared {
             project: self.project()?,
             default_environment: self.default_environment.clone(),
             environments: environments?,
+            previews: match previews {
+                None => None,
+                Some(previews) => Some(previews?),
+            },
         })
     }
 }

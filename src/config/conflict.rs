@@ -1,4 +1,4 @@
-//! What apps and environments cannot both have: names, ids, a project's environment, domains, writable volumes. What
+//! What apps and environments cannot both have: names, ids, a project's environment or previews, domains, writable volumes. What
 //! they and longshore cannot both listen on is in [`listening`](super::listening).
 
 use super::agent::ApiKeys;
@@ -10,6 +10,7 @@ use super::listening;
 use super::reader::At;
 use super::volume::Shared;
 use crate::core::name::{EnvironmentName, ProjectPath};
+use crate::core::preview::PreviewDomain;
 use crate::core::route::Domain;
 use crate::core::spec::Mount;
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ pub(super) fn find(apps: &[Declared], api: &ApiKeys, ingress: &IngressKeys, repo
     listening::find(apps, api, ingress, report);
     domains(apps, api, report);
     volumes(apps, report);
+    previews(apps, report);
 }
 
 /// Who had each thing first.
@@ -163,6 +165,40 @@ fn domains(apps: &[Declared], api: &ApiKeys, report: &Report) {
             report.add(
                 &entry.place,
                 format!("is \"{domain}\", as {} is already", other.place.path),
+            );
+        }
+    }
+}
+
+/// A name that the configuration does not have says nothing of which app is meant, and a domain nothing of which app's
+/// preview of that name.
+fn previews(apps: &[Declared], report: &Report) {
+    let mut takers: First<ProjectPath, &Declared> = First::new();
+    let mut domains: First<&PreviewDomain, &At<PreviewDomain>> = First::new();
+    for app in apps {
+        let Some(previews) = app.previews.given() else {
+            continue;
+        };
+        if let Some(project) = app.project()
+            && let Some(other) = takers.claim(project.clone(), app)
+        {
+            report.add(
+                &previews.place,
+                format!(
+                    "takes the previews of project \"{project}\", as {} does; only one app of a project can",
+                    other.place.path
+                ),
+            );
+        }
+        if let Some(domain) = previews.value.domain.given()
+            && let Some(other) = domains.claim(&domain.value, domain)
+        {
+            report.add(
+                &domain.place,
+                format!(
+                    "is \"{}\", as {} is already",
+                    domain.value, other.place.path
+                ),
             );
         }
     }

@@ -54,7 +54,7 @@ pub const DOCKER: Keys = &[&[
 /// An entry of `docker.registries`.
 pub const REGISTRY: Keys = &[&["host", "username", "password"]];
 /// `[limits]`.
-pub const LIMITS: Keys = &[&["max_concurrent"]];
+pub const LIMITS: Keys = &[&["max_concurrent", "preview_check"]];
 /// `[retention]`.
 pub const RETENTION: Keys = &[&["keep_releases", "logs", "runtime_logs"]];
 /// What an app has to say that is not deployed here: deployments of its project are only recorded.
@@ -69,6 +69,8 @@ pub const CREDENTIALS: Keys = &[&["token", "ssh_key"]];
 pub const HEALTH: Keys = &[&[
     "path", "tcp", "image", "stays_up", "port", "interval", "timeout",
 ]];
+/// `previews` of an app.
+pub const PREVIEWS: Keys = &[&["domain", "max", "ttl", "secrets"]];
 /// `[app.processes.NAME]`.
 pub const PROCESS: Keys = &[&[
     "command",
@@ -97,6 +99,7 @@ pub const APP_ONLY: &[&str] = &[
     "project",
     "environment",
     "environments",
+    "previews",
 ];
 
 /// What an app says for all its environments, and each of them for itself.
@@ -106,6 +109,7 @@ pub const LAYER: &[&str] = &[
     "pull",
     "credentials",
     "branch",
+    "auto_merge",
     "dockerfile",
     "context",
     "target",
@@ -145,6 +149,7 @@ pub const TABLES: &[(&str, Keys)] = &[
     ("app", APP),
     ("app.credentials", CREDENTIALS),
     ("app.health", HEALTH),
+    ("app.previews", PREVIEWS),
     ("app.processes", PROCESS),
     ("app.processes.health", PROCESS_HEALTH),
     ("app.release", COMMAND),

@@ -22,6 +22,7 @@ pub mod keys;
 mod layer;
 mod listening;
 mod path;
+mod previews;
 mod process;
 mod publish;
 mod reader;
@@ -128,6 +129,8 @@ pub struct Registry {
 pub struct Limits {
     /// Deployments that check out, build or roll out at the same time.
     pub max_concurrent: usize,
+    /// How often it is looked whether previews are to end.
+    pub preview_check: Duration,
 }
 
 impl Config {

@@ -673,7 +673,9 @@ pub struct EnvironmentView {
     pub name: EnvironmentName,
     /// What it is meant to be doing.
     pub desired: Desired,
-    /// Whether the configuration still names it.
+    /// Whether it is a preview: it was made for a deployment, and will be gone some day.
+    pub preview: bool,
+    /// Whether the configuration still names it, or of a preview, whether its app still takes previews.
     pub configured: bool,
     /// Where its requests come from: what the configuration says, or said when it still named it.
     pub domains: Vec<Domain>,

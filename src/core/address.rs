@@ -12,12 +12,15 @@ const FIRST: u32 = 2;
 /// The first address of the engine's half.
 const ENGINE_HALF: u32 = 32;
 
-/// The lowest network of the pool that none of `taken` overlaps; `None` when the pool is full.
+/// The next network of the pool that none of `taken` overlaps, going round from the one given out last, so that what may
+/// still know an address of one that was given back has the longest time to forget it; `None` when the pool is full.
 #[must_use]
-pub fn free_network(pool: Ipv4Net, taken: &[Ipv4Net]) -> Option<Ipv4Net> {
-    pool.subnets(NETWORK_PREFIX)
-        .ok()?
-        .find(|subnet| !taken.iter().any(|t| overlaps(*t, *subnet)))
+pub fn free_network(pool: Ipv4Net, taken: &[Ipv4Net], last: Option<Ipv4Net>) -> Option<Ipv4Net> {
+    let is_free = |subnet: &Ipv4Net| !taken.iter().any(|t| overlaps(*t, *subnet));
+    let all = || pool.subnets(NETWORK_PREFIX).ok();
+    let is_behind = |subnet: &Ipv4Net| last.is_some_and(|last| subnet.network() > last.network());
+    let mut behind = all()?.filter(is_behind);
+    behind.find(is_free).or_else(|| all()?.find(is_free))
 }
 
 /// The engine's own half of an environment's network.
@@ -58,8 +61,8 @@ mod tests {
     fn networks_are_cut_from_the_pool_lowest_first_and_never_overlap() {
         let pool: Ipv4Net = "10.213.0.0/16".parse().unwrap();
         let mut taken: Vec<Ipv4Net> = vec!["10.213.0.64/26".parse().unwrap()];
-        taken.push(free_network(pool, &taken).unwrap());
-        taken.push(free_network(pool, &taken).unwrap());
+        taken.push(free_network(pool, &taken, None).unwrap());
+        taken.push(free_network(pool, &taken, Some(taken[1])).unwrap());
         assert_eq!(
             taken[1..],
             [
@@ -70,7 +73,8 @@ mod tests {
         assert_eq!(
             free_network(
                 "10.0.0.0/26".parse().unwrap(),
-                &["10.0.0.0/8".parse().unwrap()]
+                &["10.0.0.0/8".parse().unwrap()],
+                None
             ),
             None
         );
@@ -78,6 +82,23 @@ mod tests {
             engine_half(taken[1]),
             Some("10.213.0.32/27".parse().unwrap())
         );
+    }
+
+    #[test]
+    fn networks_go_round_the_pool_before_one_that_was_given_back_is_given_out_again() {
+        let pool: Ipv4Net = "10.0.0.0/24".parse().unwrap();
+        let all: Vec<Ipv4Net> = pool.subnets(26).unwrap().collect();
+        let at = |index: usize| Some(all[index]);
+        assert_eq!(free_network(pool, &[], at(0)), at(1));
+        assert_eq!(free_network(pool, &all[2..3], at(1)), at(3));
+        assert_eq!(free_network(pool, &all[..1], at(3)), at(1));
+        assert_eq!(free_network(pool, &all, at(3)), None);
+        // Another pool before it, or behind it.
+        assert_eq!(
+            free_network(pool, &[], "192.168.0.0/26".parse().ok()),
+            at(0)
+        );
+        assert_eq!(free_network(pool, &[], "9.0.0.0/26".parse().ok()), at(0));
     }
 
     #[test]

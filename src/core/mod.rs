@@ -33,6 +33,7 @@ pub mod operation;
 pub mod particulars;
 pub mod planned;
 pub mod ports;
+pub mod preview;
 pub mod process;
 pub mod project;
 pub mod rate;

@@ -2,7 +2,8 @@
 
 use super::app::App;
 use super::drift::differences;
-use super::name::{AppName, EnvironmentName};
+use super::name::{AppName, EnvironmentName, VariableName};
+use super::preview::Previews;
 use std::collections::BTreeSet;
 
 /// The difference between two configurations' apps.
@@ -81,6 +82,7 @@ fn compare(known: &App, app: &App, changes: &mut AppChanges) {
     if known.default_environment != app.default_environment {
         keys.insert("environment".to_owned());
     }
+    keys.extend(preview_keys(known.previews.as_ref(), app.previews.as_ref()));
     if !keys.is_empty() {
         note(None, Difference::Keys(keys));
     }
@@ -100,6 +102,26 @@ fn compare(known: &App, app: &App, changes: &mut AppChanges) {
             note(Some(name), Difference::Removed);
         }
     }
+}
+
+/// What is said otherwise of previews; what the app itself says otherwise is said of its environments.
+fn preview_keys(before: Option<&Previews>, now: Option<&Previews>) -> Vec<String> {
+    let (before, now) = match (before, now) {
+        (Some(before), Some(now)) => (before, now),
+        (None, None) => return Vec::new(),
+        (None, Some(_)) | (Some(_), None) => return vec!["previews".to_owned()],
+    };
+    let names = |previews: &Previews| -> BTreeSet<VariableName> {
+        previews.spec.run.secrets.keys().cloned().collect()
+    };
+    let keys = [
+        ("previews.domain", before.domain == now.domain),
+        ("previews.max", before.max == now.max),
+        ("previews.ttl", before.ttl == now.ttl),
+        ("previews.secrets", names(before) == names(now)),
+    ];
+    let changed = keys.into_iter().filter(|(_, is_same)| !is_same);
+    changed.map(|(key, _)| key.to_owned()).collect()
 }
 
 /// A new app of the same project beside one that is gone looks like a renaming that forgot the id.
@@ -162,6 +184,7 @@ mod tests {
     use super::*;
     use crate::core::app::derived_id;
     use crate::core::name::{ImageReference, ProjectPath};
+    use crate::core::preview::PreviewDomain;
     use crate::core::spec::*;
     use std::collections::BTreeMap;
     use std::time::Duration;
@@ -176,6 +199,7 @@ mod tests {
             project: ProjectPath::parse("acme/web").unwrap(),
             default_environment: environment_name("production"),
             environments: environments.collect(),
+            previews: None,
             name,
         }
     }
@@ -259,6 +283,41 @@ mod tests {
         );
         assert!(changes.notes.is_empty(), "{:?}", changes.notes);
         assert_eq!(app_changes(&old, &old), AppChanges::default());
+    }
+
+    #[test]
+    fn what_is_said_otherwise_of_previews_is_named_key_by_key() {
+        let old = app("web", "a", &[("production", 1)]);
+        let mut taking = old.clone();
+        let previews = Previews {
+            spec: spec("a", 1),
+            domain: None,
+            max: 10,
+            ttl: Duration::from_secs(60),
+        };
+        taking.previews = Some(previews.clone());
+        let mut fewer = old.clone();
+        fewer.previews = Some(Previews {
+            max: 9,
+            domain: PreviewDomain::parse("{environment}.example.com").ok(),
+            ..previews
+        });
+        let keys = |old: &App, new: &App| {
+            let changes = app_changes(std::slice::from_ref(old), std::slice::from_ref(new));
+            match changes.changed.as_slice() {
+                [
+                    AppChange {
+                        environment: None,
+                        what: Difference::Keys(keys),
+                        ..
+                    },
+                ] => keys.iter().cloned().collect::<Vec<_>>().join(" "),
+                other => format!("{other:?}"),
+            }
+        };
+        assert_eq!(keys(&old, &taking), "previews");
+        assert_eq!(keys(&taking, &fewer), "previews.domain previews.max");
+        assert_eq!(keys(&fewer, &old), "previews");
     }
 
     #[test]

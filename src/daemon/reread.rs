@@ -124,6 +124,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         api_address: reachable(config.api.listen),
         registries: config.docker.registries.iter().map(registry).collect(),
         max_concurrent: config.limits.max_concurrent,
+        preview_check: config.limits.preview_check,
         unavailable_timeout: config.docker.unavailable_timeout,
         retention: config.retention,
     }

@@ -370,9 +370,9 @@ fn new_home(
     let subnet = Ipv4Net::new(address, NETWORK_PREFIX)
         .map_err(|error| error.to_string())?
         .trunc();
-    let is_taken = homes
-        .iter()
-        .any(|home| home.place.environment != place.environment && home.place.subnet == subnet);
+    let is_taken = homes.iter().any(|home| {
+        home.place.environment != place.environment && home.place.subnet == Some(subnet)
+    });
     if is_taken {
         return Err(format!(
             "its network {subnet} is another environment's in the database"

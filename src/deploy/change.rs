@@ -43,7 +43,11 @@ impl Agent {
             ChangePhase::Done | ChangePhase::Failed(_) | ChangePhase::Cancelled => {
                 self.settle(place).await?;
                 self.store
-                    .finish_operation(operation, self.ports.clock.now())
+                    .finish_operation(operation, self.ports.clock.now())?;
+                if let Change::Remove { .. } = change.change {
+                    self.give_networks_back();
+                }
+                Ok(())
             }
         }
     }

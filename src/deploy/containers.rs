@@ -14,12 +14,13 @@ use std::time::Duration;
 /// How often an image's own HEALTHCHECK is asked while its container starts, where the engine can be told.
 const HEALTH_START_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The environment's network.
+/// The environment's network; `None` where nothing of the environment is left.
 pub(super) fn network(place: &Place) -> Option<Network> {
+    let subnet = place.subnet?;
     Some(Network {
         name: place.slug(),
-        subnet: place.subnet,
-        engine_half: engine_half(place.subnet)?,
+        subnet,
+        engine_half: engine_half(subnet)?,
         app: place.app_name.as_str().to_owned(),
         environment: place.environment_name.as_str().to_owned(),
     })

@@ -4,18 +4,21 @@ use super::Agent;
 use super::answered::Kind;
 use super::dispatch::internal;
 use super::gate::Gate;
+use super::previews::named;
 use super::tasks::payload_fits;
 use crate::core::access::{Caller, Reach};
 use crate::core::action::{AppRef, CreateDeployment, Reply, Target};
 use crate::core::admission::DeniedReason;
 use crate::core::deployment::{Request, Wanted};
 use crate::core::error::Error;
-use crate::core::name::{EnvironmentName, Sha};
-use crate::core::ports::{Revision, SourceError};
+use crate::core::name::{EnvironmentName, ProjectPath, RefName, Sha};
+use crate::core::ports::{Located, Remote, Revision, SourceError};
 use crate::core::reference::Reference;
 use crate::core::spec::{GitSource, SourceSpec, Spec};
 use crate::core::time::Timestamp;
-use crate::store::{Created, NewDeployment, NoTarget, Place, PlaceError, SecretError};
+use crate::store::{
+    Created, NewDeployment, NewPreview, NoTarget, Place, PlaceError, SecretError, StoreError,
+};
 use uuid::Uuid;
 
 impl Agent {
@@ -27,12 +30,18 @@ impl Agent {
         if let Some(reply) = self.answered(caller, create.key.as_ref(), Kind::Deployment)? {
             return Ok(reply);
         }
-        let place = self.place_to_deploy(caller, &create.app, create.environment.as_ref())?;
         let CreateDeployment {
             particulars,
             conditions,
             ..
         } = &create;
+        let name = create.environment.as_ref();
+        let (place, preview) =
+            self.place_to_deploy(caller, &create.app, name, particulars.transient)?;
+        match (&preview, &create.target) {
+            (Some(_), Target::Release(_) | Target::Restart) => return Err(nothing_live()),
+            _ => {}
+        }
         let spec = self.spec_of(&place)?;
         self.known_task(&spec, particulars.task.as_ref())?;
         payload_fits(&spec, particulars.payload.as_deref())?;
@@ -63,9 +72,17 @@ impl Agent {
             key: create.key,
             unless_unfinished: create.unless_unfinished,
             particulars: create.particulars,
+            preview,
         };
-        let created = match self.store.create_deployment(&new, now).map_err(internal)? {
+        let created = self.store.create_deployment(&new, now);
+        let created = match created.map_err(not_taken_in)? {
             Created::New(created) | Created::Known(created) => created,
+            Created::NoPreview(why) => {
+                return Err(match &new.preview {
+                    Some(preview) => self.not_made(&place, preview, why),
+                    None => Error::Internal("a preview was not made that nobody asked for".into()),
+                });
+            }
             Created::KeyReused => return Err(Error::KeyReused),
             Created::Ignored(reason) => return Ok(Reply::Ignored(reason)),
             Created::Denied(reason) => return Err(denied(&place, reason)),
@@ -83,7 +100,12 @@ impl Agent {
     ) -> bool {
         let spec = match self.place(caller, app, environment) {
             Ok(place) => self.configured(&place),
-            Err(_) => self.begins_anew(caller, app, environment),
+            Err(missing) => self.begins_anew(caller, app, environment).or_else(|| {
+                let (_, preview) = self
+                    .preview_to_be(caller, app, environment?, missing)
+                    .ok()?;
+                Some(preview.previews.spec)
+            }),
         };
         spec.is_some_and(|spec| matches!(spec.source, SourceSpec::Image(_)))
     }
@@ -91,6 +113,12 @@ impl Agent {
     /// What the configuration says of an environment that is to be deployed.
     pub(super) fn spec_of(&self, place: &Place) -> Result<Spec, Error> {
         self.configured(place).ok_or_else(|| {
+            if place.preview {
+                return Error::Refused(format!(
+                    "app '{}' takes no previews any more; what runs of '{}' goes on until its time is over: put `previews` back into the file and reload, or remove it with `longshore app rm {} -e {}`",
+                    place.app_name, place.environment_name, place.app_name, place.environment_name
+                ));
+            }
             Error::Refused(format!(
                 "the configuration no longer names environment '{}' of app '{}'; what runs there goes on: put it back into the file and reload, or remove it with `longshore app rm {}`",
                 place.environment_name, place.app_name, place.app_name
@@ -99,26 +127,34 @@ impl Agent {
     }
 
     /// The environment a caller means. One that was removed and that the configuration still names begins anew, with a
-    /// new id and network.
+    /// new id and network; one that it does not name is made together with a deployment that is `transient`: until then
+    /// there is nothing of it to be left behind.
     fn place_to_deploy(
         &self,
         caller: &Caller,
         app: &AppRef,
         environment: Option<&EnvironmentName>,
-    ) -> Result<Place, Error> {
+        transient: bool,
+    ) -> Result<(Place, Option<NewPreview>), Error> {
         let missing = match self.place(caller, app, environment) {
             Err(missing @ (Error::AppNotFound(_) | Error::EnvironmentNotFound { .. })) => missing,
-            found => return found,
+            found => return found.map(|place| (place, None)),
         };
         if self.begins_anew(caller, app, environment).is_none() {
-            return Err(missing);
+            return match environment {
+                Some(name) if transient => {
+                    let (place, new) = self.preview_to_be(caller, app, name, missing)?;
+                    Ok((place, Some(new)))
+                }
+                Some(_) | None => Err(missing),
+            };
         }
         let settings = self.settings();
         let now = self.ports.clock.now();
         self.store
             .sync_apps(&settings.configured(), now)
             .map_err(internal)?;
-        self.place(caller, app, environment)
+        Ok((self.place(caller, app, environment)?, None))
     }
 
     /// What an environment that is not there begins with at its next deployment; `None` if it does not.
@@ -135,11 +171,7 @@ impl Agent {
             Reach::Environment(..) => false,
         };
         let settings = self.settings();
-        let named = settings.apps.iter().find(|known| match app {
-            AppRef::Id(id) => known.id == *id,
-            AppRef::Name(name) => known.name == *name,
-        });
-        let named = named.filter(|_| may_begin)?;
+        let named = named(&settings.apps, app).filter(|_| may_begin)?;
         let wanted = environment.unwrap_or(&named.default_environment);
         named.environments.get(wanted).cloned()
     }
@@ -208,7 +240,7 @@ impl Agent {
             }
             (SourceSpec::Image(_), Target::Image(reference)) => Ok(Wanted::Image(reference)),
             (SourceSpec::Image(_), Target::Reference(reference, _)) => {
-                Err(on_image(if reference.is_tag() { "tag" } else { "branch" }))
+                Err(on_image(reference.kind()))
             }
             (SourceSpec::Image(_), Target::Configured(Some(_))) => Err(on_image("commit_sha")),
             (SourceSpec::Git(git), Target::Configured(commit)) => {
@@ -218,9 +250,9 @@ impl Agent {
             (SourceSpec::Git(git), Target::Reference(reference, commit)) => {
                 self.resolve_commit(place, git, reference, commit).await
             }
-            (SourceSpec::Git(_), Target::Named(name)) => Err(Error::Unsupported(format!(
-                "a name without its kind ('{name}')"
-            ))),
+            (SourceSpec::Git(git), Target::Named(name)) => {
+                self.resolve_name(place, git, &name).await
+            }
             (SourceSpec::Image(_), Target::Named(_)) => Err(on_image("branch")),
             (SourceSpec::Git(_), Target::Unnamed) => Err(Error::Missing("branch")),
             (SourceSpec::Git(_), Target::Image(_)) => Err(Error::Invalid {
@@ -236,9 +268,7 @@ impl Agent {
             (SourceSpec::Git(_) | SourceSpec::Image(_), Target::Restart) => {
                 match self.store.live(place.environment).map_err(internal)? {
                     Some(_) => Ok(Wanted::Restart),
-                    None => Err(Error::Refused(
-                        "nothing is live in this environment: deploy first".into(),
-                    )),
+                    None => Err(nothing_live()),
                 }
             }
         }
@@ -266,14 +296,7 @@ impl Agent {
         reference: Reference,
         commit: Option<String>,
     ) -> Result<Wanted, Error> {
-        let remote = self
-            .remote(place, &git.repository)
-            .map_err(|error| match error {
-                SecretError::Store(error) => internal(error),
-                SecretError::Unreadable(_) | SecretError::NotSet { .. } => {
-                    Error::Unavailable(error.to_string())
-                }
-            })?;
+        let remote = self.reached(&place.project, git)?;
         let revision = Revision { reference, commit };
         let resolved = self.ports.source.resolve(&remote, &revision).await;
         let sha = resolved.map_err(|error| refused(error, &remote.url, &revision))?;
@@ -281,6 +304,34 @@ impl Agent {
             reference: revision.reference,
             sha,
             asked: revision.commit,
+        })
+    }
+
+    async fn resolve_name(
+        &self,
+        place: &Place,
+        git: &GitSource,
+        name: &RefName,
+    ) -> Result<Wanted, Error> {
+        let remote = self.reached(&place.project, git)?;
+        let located = self.ports.source.locate(&remote, name).await;
+        let Located { reference, sha } =
+            located.map_err(|error| not_located(error, &remote.url, name.as_str()))?;
+        Ok(Wanted::Commit {
+            reference,
+            sha,
+            asked: None,
+        })
+    }
+
+    /// The remote with its credentials, to be asked while a caller waits.
+    pub(super) fn reached(&self, project: &ProjectPath, git: &GitSource) -> Result<Remote, Error> {
+        let remote = self.remote(project, &git.repository);
+        remote.map_err(|error| match error {
+            SecretError::Store(error) => internal(error),
+            SecretError::Unreadable(_) | SecretError::NotSet { .. } => {
+                Error::Unavailable(error.to_string())
+            }
         })
     }
 
@@ -311,6 +362,18 @@ fn seen_head(wanted: &Wanted, source: &SourceSpec) -> Option<Sha> {
     }
 }
 
+fn nothing_live() -> Error {
+    Error::Refused("nothing is live in this environment: deploy first".into())
+}
+
+/// Why a deployment was not written down, to the caller.
+fn not_taken_in(error: StoreError) -> Error {
+    match error {
+        StoreError::AddressesExhausted(why) => Error::Refused(why),
+        other => internal(other),
+    }
+}
+
 /// Why an environment takes no deployment or change, to the caller.
 pub(super) fn denied(place: &Place, reason: DeniedReason) -> Error {
     match reason {
@@ -324,6 +387,39 @@ pub(super) fn denied(place: &Place, reason: DeniedReason) -> Error {
     }
 }
 
+/// Why a name leads nowhere, to the caller who wrote it.
+pub(super) fn not_located(error: SourceError, url: &str, name: &str) -> Error {
+    match error {
+        SourceError::Empty => Error::RepositoryEmpty {
+            repository: url.to_owned(),
+        },
+        SourceError::NoSuchBranch(_)
+        | SourceError::NoSuchTag(_)
+        | SourceError::NoSuchRef(_)
+        | SourceError::NoSuchCommit(_)
+        | SourceError::AmbiguousCommit(_)
+        | SourceError::NotOnBranch { .. }
+        | SourceError::NotInTag { .. } => Error::RefNotFound {
+            name: name.to_owned(),
+            repository: url.to_owned(),
+        },
+        SourceError::DiskFull { .. }
+        | SourceError::AccessDenied(_)
+        | SourceError::Unreachable(_)
+        | SourceError::Failed(_) => unreachable_now(&error, url),
+    }
+}
+
+/// What has nothing to do with what was asked for.
+fn unreachable_now(error: &SourceError, url: &str) -> Error {
+    match error {
+        SourceError::DiskFull { .. } => Error::DiskFull(format!(
+            "the disk of data_dir is full: {error}. Free space there, then ask again."
+        )),
+        error => Error::Unavailable(format!("{url}: {error}")),
+    }
+}
+
 fn refused(error: SourceError, url: &str, revision: &Revision) -> Error {
     match error {
         SourceError::NoSuchBranch(branch) => Error::BranchNotFound {
@@ -334,18 +430,18 @@ fn refused(error: SourceError, url: &str, revision: &Revision) -> Error {
             tag,
             repository: url.to_owned(),
         },
-        SourceError::NoSuchCommit(_)
+        SourceError::NoSuchRef(_)
+        | SourceError::Empty
+        | SourceError::NoSuchCommit(_)
         | SourceError::AmbiguousCommit(_)
         | SourceError::NotOnBranch { .. }
         | SourceError::NotInTag { .. } => Error::CommitNotFound {
             commit: revision.commit.clone().unwrap_or_default(),
             message: error.to_string(),
         },
-        SourceError::DiskFull { .. } => Error::DiskFull(format!(
-            "the disk of data_dir is full: {error}. Free space there, then ask again."
-        )),
-        SourceError::AccessDenied(_) | SourceError::Unreachable(_) | SourceError::Failed(_) => {
-            Error::Unavailable(format!("{url}: {error}"))
-        }
+        SourceError::DiskFull { .. }
+        | SourceError::AccessDenied(_)
+        | SourceError::Unreachable(_)
+        | SourceError::Failed(_) => unreachable_now(&error, url),
     }
 }

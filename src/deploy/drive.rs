@@ -33,6 +33,7 @@ impl Agent {
                 () = self.sweep() => Ok(()),
                 () = self.keep_published() => Ok(()),
                 () = self.tend() => Ok(()),
+                () = self.keep_previews() => Ok(()),
             }
         };
         let driven = tokio::select! {

@@ -184,7 +184,7 @@ impl Agent {
                 Some(app) => app.default_environment == *name,
                 None => name.as_str() == USUAL,
             },
-            spec: app.and_then(|app| app.environments.get(name)).cloned(),
+            spec: app.and_then(|app| app.spec_of(name, found.preview)),
             id: found.environment_id,
             serial: found.environment,
             name: found.environment_name,

@@ -35,6 +35,7 @@ mod one_off;
 mod patience;
 mod permits;
 mod plan;
+mod previews;
 mod processes;
 mod projects;
 mod pulse;
@@ -85,6 +86,8 @@ pub struct Settings {
     pub registries: Vec<Registry>,
     /// How many deployments may check out, build or roll out at once.
     pub max_concurrent: usize,
+    /// How often it is looked whether previews are to end.
+    pub preview_check: Duration,
     /// How long a deployment waits for an engine that is gone.
     pub unavailable_timeout: Duration,
     /// What is kept and what may go.
@@ -146,6 +149,8 @@ pub struct Agent {
     adopting: tokio::sync::Mutex<()>,
     /// One collection at a time.
     collecting: tokio::sync::Mutex<()>,
+    /// How old the previews' last deployments are.
+    ages: Mutex<previews::Ages>,
     watch: watch::Watch,
     published: routes::Published,
     /// Whether this process is ending: nobody is to go on waiting for what comes.
@@ -160,6 +165,10 @@ impl Agent {
     pub fn new(store: Arc<Store>, ports: Ports, settings: Settings) -> Self {
         let agent = Self {
             limits: limits::Limits::new(ports.clock.clone()),
+            ages: Mutex::new(previews::Ages::new(
+                &store.previews().unwrap_or_default(),
+                ports.clock.monotonic(),
+            )),
             store,
             ports,
             permits: permits::Permits::new(settings.max_concurrent),
@@ -221,11 +230,11 @@ impl Agent {
         self.settings().api_address
     }
 
-    /// What the configuration says of an environment now; `None` if it no longer names it.
+    /// What the configuration says of an environment now; `None` if it no longer names it, or takes no previews like it.
     fn configured(&self, place: &Place) -> Option<Spec> {
         let settings = self.settings();
         let app = settings.apps.iter().find(|app| app.id == place.app_id)?;
-        app.environments.get(&place.environment_name).cloned()
+        app.spec_of(&place.environment_name, place.preview)
     }
 
     fn registry_credentials(&self) -> Result<Vec<RegistryCredential>, SecretError> {

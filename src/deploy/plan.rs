@@ -26,7 +26,17 @@ impl Agent {
                 Some(_) => Error::Refused(
                     "the environment was removed and begins anew with its next deployment: before that there is nothing to plan with".into(),
                 ),
-                None => missing,
+                None => match environment {
+                    Some(name) if create.particulars.transient => {
+                        match self.preview_to_be(caller, &create.app, name, missing) {
+                            Ok(_) => Error::Refused(
+                                "the preview is made with its first deployment: before that there is nothing to plan with".into(),
+                            ),
+                            Err(why) => why,
+                        }
+                    }
+                    Some(_) | None => missing,
+                },
             }
         })?;
         let trigger = create.trigger;

@@ -59,7 +59,10 @@ impl Agent {
         let git = apps.iter().find_map(|app| git(app));
         Ok(ProjectView {
             bound: bound.collect(),
-            previews: None,
+            previews: apps
+                .iter()
+                .find(|app| app.previews.is_some() && only.is_none())
+                .map(|app| app.id),
             has_source: apps.iter().any(|app| !app.environments.is_empty()),
             repository: git.map(|git| git.repository.url.clone()),
             branch: git.map(|git| git.branch.clone()),
@@ -78,7 +81,7 @@ fn apps_of<'a>(settings: &'a Settings, found: &'a KnownPath) -> impl Iterator<It
 }
 
 /// What an app is built from, in its default environment if that is built from anything.
-fn git(app: &App) -> Option<&GitSource> {
+pub(super) fn git(app: &App) -> Option<&GitSource> {
     let default = app.environments.get(&app.default_environment);
     let mut specs = default.into_iter().chain(app.environments.values());
     specs.find_map(|spec| match &spec.source {

@@ -115,7 +115,8 @@ impl Agent {
                 .iter()
                 .find(|configured| configured.id == app.id);
             for environment in &mut app.environments {
-                let spec = configured.and_then(|app| app.environments.get(&environment.name));
+                let spec =
+                    configured.and_then(|app| app.spec_of(&environment.name, environment.preview));
                 environment.strategy = spec.map(|spec| spec.rollout.strategy);
             }
         }
@@ -126,9 +127,11 @@ impl Agent {
                 environments.find(|environment| environment.name == running.environment)
             });
             let app = settings.apps.iter().find(|app| app.id == running.app);
-            let spec = app.and_then(|app| app.environments.get(&running.environment));
-            if let (Some(view), Some(spec)) = (view, spec) {
-                let keys = drift(&running.content, running.made_with.as_ref(), spec);
+            let (Some(view), Some(app)) = (view, app) else {
+                continue;
+            };
+            if let Some(spec) = app.spec_of(&running.environment, view.preview) {
+                let keys = drift(&running.content, running.made_with.as_ref(), &spec);
                 view.drift = keys.into_iter().collect();
             }
         }
@@ -145,6 +148,7 @@ fn changed_settings(old: &Settings, new: &Settings) -> Vec<&'static str> {
         api_address: _,
         registries,
         max_concurrent,
+        preview_check,
         unavailable_timeout,
         retention,
     } = new;
@@ -156,6 +160,7 @@ fn changed_settings(old: &Settings, new: &Settings) -> Vec<&'static str> {
             "limits.max_concurrent",
             *max_concurrent != old.max_concurrent,
         ),
+        ("limits.preview_check", *preview_check != old.preview_check),
         (
             "docker.unavailable_timeout",
             *unavailable_timeout != old.unavailable_timeout,

@@ -50,7 +50,8 @@ impl Published {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn held(&self) -> Option<i64> {
+    /// The generation that holds, as far as this process knows.
+    pub(super) fn held(&self) -> Option<i64> {
         match *self.lock() {
             Held::Unknown | Held::Foreign => None,
             Held::Doubted(generation) | Held::Known(generation) => Some(generation),

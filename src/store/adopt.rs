@@ -207,6 +207,7 @@ impl Store {
             key: None,
             unless_unfinished: false,
             particulars: Particulars::default(),
+            preview: None,
         };
         // What waited before it is given up in this transaction.
         tx.execute(

@@ -1,5 +1,7 @@
 //! Projects, apps and environments: what the configuration names, as rows with serials.
 
+use super::networks::take_subnet;
+use super::previews::sync_previews;
 use super::routes::{grow, routes};
 use super::rows::{from_json, inconsistent, json, uuid};
 use super::{Store, StoreError};
@@ -36,11 +38,13 @@ pub struct Place {
     pub project: ProjectPath,
     /// What it is meant to be doing.
     pub desired: Desired,
-    /// Its network.
-    pub subnet: Ipv4Net,
+    /// Its network; `None` once it was given back, as nothing of the environment is left, or before it has one.
+    pub subnet: Option<Ipv4Net>,
+    /// Whether it is a preview.
+    pub preview: bool,
     /// What its network, volumes and containers are named after, from the day it was made: an app that is renamed
     /// keeps them.
-    slug: String,
+    pub(super) slug: String,
 }
 
 impl Place {
@@ -73,10 +77,9 @@ pub enum PlaceError {
     Environment(Vec<String>),
 }
 
-pub(super) const PLACE: &str =
-    "a.serial, a.name, a.uuid, e.serial, e.name, e.uuid, p.path, e.desired, e.subnet, e.slug";
+pub(super) const PLACE: &str = "a.serial, a.name, a.uuid, e.serial, e.name, e.uuid, p.path, e.desired, e.subnet, e.slug, e.preview";
 /// How many they are: what is asked for beside them comes after.
-pub(super) const PLACE_COLUMNS: usize = 10;
+pub(super) const PLACE_COLUMNS: usize = 11;
 pub(super) const PLACE_FROM: &str =
     "environment e JOIN app a ON a.serial = e.app JOIN project p ON p.serial = a.project";
 
@@ -85,26 +88,32 @@ pub(super) fn place(row: &Row<'_>) -> Result<Place, StoreError> {
     let bad =
         |error: crate::core::name::InvalidName| inconsistent("environment", environment, error.0);
     let (desired, subnet): (String, String) = (row.get(7)?, row.get(8)?);
+    let id: String = row.get(5)?;
     Ok(Place {
         app: AppSerial(app),
         app_name: AppName::parse(&row.get::<_, String>(1)?).map_err(bad)?,
         app_id: uuid("app", app, &row.get::<_, String>(2)?)?,
         environment: EnvironmentSerial(environment),
-        environment_name: EnvironmentName::parse(&row.get::<_, String>(4)?).map_err(bad)?,
-        environment_id: uuid("environment", environment, &row.get::<_, String>(5)?)?,
+        environment_name: EnvironmentName::any(&row.get::<_, String>(4)?).map_err(bad)?,
+        environment_id: uuid("environment", environment, &id)?,
         project: ProjectPath::parse(&row.get::<_, String>(6)?).map_err(bad)?,
         desired: Desired::parse(&desired).ok_or_else(|| {
             inconsistent("environment", environment, format!("desired '{desired}'"))
         })?,
-        subnet: subnet
-            .parse()
-            .map_err(|_| inconsistent("environment", environment, format!("subnet '{subnet}'")))?,
+        subnet: match subnet == id {
+            true => None,
+            false => Some(subnet.parse().map_err(|_| {
+                inconsistent("environment", environment, format!("subnet '{subnet}'"))
+            })?),
+        },
         slug: row.get(9)?,
+        preview: row.get(10)?,
     })
 }
 
 impl Store {
-    /// Makes the rows say what the configuration says. What it no longer names stays, marked, with the domains it had.
+    /// Makes the rows say what the configuration says. What it no longer names stays, marked, with the domains it had; so do
+    /// the previews of an app that takes none any more.
     ///
     /// # Errors
     /// If the address pool has no network left for a new environment.
@@ -122,6 +131,9 @@ impl Store {
                         "UPDATE environment SET domains = ?3 WHERE app = ?1 AND name = ?2 AND removed_at IS NULL",
                         params![serial, name.as_str(), json("environment", &spec.domains)?],
                     )?;
+                }
+                if let Some(previews) = &app.previews {
+                    sync_previews(tx, (serial, &app.default_environment), previews)?;
                 }
             }
             tx.execute(
@@ -147,14 +159,16 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let changed = tx.execute(
-            "UPDATE environment SET configured = 1 WHERE app = ?1 AND name = ?2 AND runs AND removed_at IS NULL",
+            "UPDATE environment SET configured = 1, preview = 0, preview_branch = NULL, preview_last = NULL, preview_ttl_ms = NULL,
+                                    secrets_from = NULL
+             WHERE app = ?1 AND name = ?2 AND runs AND removed_at IS NULL",
             params![serial, name.as_str()],
         )?;
         if changed == 1 {
             return Ok(());
         }
-        let subnet = free_subnet(tx, pool)?.to_string();
-        if let Some((reported, id)) = reported_before(tx, app, name)? {
+        let subnet = take_subnet(tx, pool)?.to_string();
+        if let Some((reported, id)) = reported_before(tx, &app.project, name)? {
             let slug = slug(&app.name, name, id);
             tx.execute(
                 "UPDATE environment SET configured = 1, runs = 1, desired = 'running', app = ?2, subnet = ?3, slug = ?4, updated_at = ?5
@@ -288,7 +302,7 @@ impl Store {
                         name: place.app_name,
                         id: place.app_id,
                         project: place.project,
-                        configured: row.get(10)?,
+                        configured: row.get(PLACE_COLUMNS)?,
                         environments: vec![environment],
                     }),
                 }
@@ -300,9 +314,9 @@ impl Store {
 
 fn environment_view(place: &Place, row: &Row<'_>) -> Result<EnvironmentView, StoreError> {
     let serial = place.environment.0;
-    let deployment: Option<String> = row.get(12)?;
-    let address: Option<String> = row.get(13)?;
-    let content: Option<String> = row.get(14)?;
+    let deployment: Option<String> = row.get(PLACE_COLUMNS + 2)?;
+    let address: Option<String> = row.get(PLACE_COLUMNS + 3)?;
+    let content: Option<String> = row.get(PLACE_COLUMNS + 4)?;
     let content: Option<crate::core::release::ReleaseContent> = content
         .map(|text| from_json("release", serial, &text))
         .transpose()?;
@@ -310,11 +324,16 @@ fn environment_view(place: &Place, row: &Row<'_>) -> Result<EnvironmentView, Sto
     Ok(EnvironmentView {
         name: place.environment_name.clone(),
         desired: place.desired,
-        configured: row.get(15)?,
-        domains: from_json("environment", serial, &row.get::<_, String>(16)?)?,
+        preview: place.preview,
+        configured: row.get(PLACE_COLUMNS + 5)?,
+        domains: from_json(
+            "environment",
+            serial,
+            &row.get::<_, String>(PLACE_COLUMNS + 6)?,
+        )?,
         strategy: None,
         drift: Vec::new(),
-        live_release: row.get(11)?,
+        live_release: row.get(PLACE_COLUMNS + 1)?,
         live_deployment: deployment
             .map(|text| uuid("deployment", serial, &text))
             .transpose()?,
@@ -329,29 +348,11 @@ fn environment_view(place: &Place, row: &Row<'_>) -> Result<EnvironmentView, Sto
     })
 }
 
-/// A network for a new environment. Those of removed environments count as taken: a route or a container may still name
-/// their addresses.
-fn free_subnet(tx: &Transaction<'_>, pool: Ipv4Net) -> Result<Ipv4Net, StoreError> {
-    let taken: Vec<String> = tx
-        .prepare("SELECT subnet FROM environment WHERE runs")?
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    let taken: Vec<Ipv4Net> = taken
-        .iter()
-        .filter_map(|subnet| subnet.parse().ok())
-        .collect();
-    address::free_network(pool, &taken).ok_or_else(|| {
-        StoreError::AddressesExhausted(format!(
-            "docker.address_pool {pool} has no network left for another environment; choose a larger pool"
-        ))
-    })
-}
-
 /// The environment of the app's project for which deployments of this name were reported: from now on it is the app's,
 /// with its history.
-fn reported_before(
+pub(super) fn reported_before(
     tx: &Transaction<'_>,
-    app: &App,
+    project: &ProjectPath,
     name: &EnvironmentName,
 ) -> Result<Option<(i64, Uuid)>, StoreError> {
     let found: Option<(i64, String)> = tx
@@ -359,7 +360,7 @@ fn reported_before(
             "SELECT e.serial, e.uuid FROM environment e JOIN app a ON a.serial = e.app JOIN project j ON j.serial = a.project
              WHERE j.path = ?1 AND e.name = ?2 AND e.runs = 0 AND e.removed_at IS NULL",
         )?
-        .query_row([app.project.as_str(), name.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row([project.as_str(), name.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let found = found.map(|(serial, id)| Ok((serial, uuid("environment", serial, &id)?)));
     found.transpose()

@@ -68,34 +68,20 @@ impl Store {
             for place in places {
                 let mut standing = standing(tx, place.environment)?;
                 if cancels {
-                    standing.queue.retain(|entry| matches!(entry, Entry::Change(_)));
+                    standing
+                        .queue
+                        .retain(|entry| matches!(entry, Entry::Change(_)));
                 }
                 if let Err(reason) = admit_change(&standing, change) {
-                    return Ok(ChangeAccepted::Denied(place.environment_name.clone(), reason));
+                    return Ok(ChangeAccepted::Denied(
+                        place.environment_name.clone(),
+                        reason,
+                    ));
                 }
             }
             let mut accepted = Vec::new();
             for place in places {
-                if cancels {
-                    self.cancel_deployments(tx, place, by, now)?;
-                }
-                if removes {
-                    cancel_changes(tx, place.environment, now)?;
-                    tx.execute(
-                        "UPDATE environment SET removed_at = ?2 WHERE serial = ?1",
-                        params![place.environment.0, now.0],
-                    )?;
-                    grow(tx)?;
-                }
-                let volumes = matches!(change, Change::Remove { volumes: true });
-                tx.execute(
-                    "INSERT INTO operation (environment, kind, principal, phase, volumes, budget_ms, created_at)
-                     VALUES (?1, ?2, ?3, 'queued', ?4, ?5, ?6)",
-                    params![place.environment.0, change.as_str(), by.0, volumes, millis_of(change.budget()), now.0],
-                )?;
-                let serial = OperationSerial(tx.last_insert_rowid());
-                change_event(tx, serial, &ChangePhase::Queued, now)?;
-                accepted.push(serial);
+                accepted.push(write_change(self, tx, place, (change, cancels), by, now)?);
             }
             self.remember(tx, by, key, &Answered::Changes(accepted.clone()), now)?;
             Ok(ChangeAccepted::Accepted(accepted))
@@ -233,6 +219,45 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.write("end_change", |tx| move_change(tx, from, ended, now))
     }
+}
+
+/// Puts a change into its environment's queue. One that `cancels` ends the deployments that are not committed; a removal ends
+/// other changes, too, and from here on the environment is gone for everybody who asks.
+pub(super) fn write_change(
+    store: &Store,
+    tx: &Transaction<'_>,
+    place: &Place,
+    (change, cancels): (Change, bool),
+    by: PrincipalSerial,
+    now: Timestamp,
+) -> Result<OperationSerial, StoreError> {
+    if cancels {
+        store.cancel_deployments(tx, place, by, now)?;
+    }
+    if let Change::Remove { .. } = change {
+        cancel_changes(tx, place.environment, now)?;
+        tx.execute(
+            "UPDATE environment SET removed_at = ?2 WHERE serial = ?1",
+            params![place.environment.0, now.0],
+        )?;
+        grow(tx)?;
+    }
+    let volumes = matches!(change, Change::Remove { volumes: true });
+    tx.execute(
+        "INSERT INTO operation (environment, kind, principal, phase, volumes, budget_ms, created_at)
+         VALUES (?1, ?2, ?3, 'queued', ?4, ?5, ?6)",
+        params![
+            place.environment.0,
+            change.as_str(),
+            by.0,
+            volumes,
+            millis_of(change.budget()),
+            now.0
+        ],
+    )?;
+    let serial = OperationSerial(tx.last_insert_rowid());
+    change_event(tx, serial, &ChangePhase::Queued, now)?;
+    Ok(serial)
 }
 
 /// Writes a change's new phase, if its row still is in the one the transition came from.

@@ -3,6 +3,7 @@
 use super::keys::Answered;
 use super::operations::write_settlements;
 use super::phases::{StepResult, begin_step, end_step, status_event, still, transition};
+use super::previews::{NewPreview, NoPreview, note_last, preview_in};
 use super::recorded::{next_iid, which_row};
 use super::releases::is_collected;
 use super::rows::{DEPLOYMENT, from_json, inconsistent, json, trigger_word, variables_place};
@@ -23,6 +24,7 @@ use crate::core::spec::Spec;
 use crate::core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde::de::DeserializeOwned;
+use std::borrow::Cow;
 use uuid::Uuid;
 
 /// A deployment that is asked for.
@@ -40,10 +42,13 @@ pub struct NewDeployment {
     pub head: Option<Sha>,
     /// Recognises a repetition.
     pub key: Option<RequestKey>,
-    /// Whether one of the same commit or image that has not ended yet is taken for this one.
+    /// Whether one of the same commit or image, of which the same was said, and that has not ended yet is taken for this
+    /// one.
     pub unless_unfinished: bool,
     /// What the request says besides; its task and payload are in the request.
     pub particulars: Particulars,
+    /// The preview it is for, where that was not there when the request was looked at.
+    pub preview: Option<NewPreview>,
 }
 
 /// What became of it.
@@ -59,6 +64,8 @@ pub enum Created {
     Ignored(IgnoredReason),
     /// It may not.
     Denied(DeniedReason),
+    /// Its preview cannot be made.
+    NoPreview(NoPreview),
 }
 
 /// What became of hiding a deployment.
@@ -98,6 +105,11 @@ impl Store {
                     return Ok(Created::KeyReused);
                 }
             }
+            let (new, is_made) = match at_home(self, tx, new, now)? {
+                Ok(home) => home,
+                Err(why) => return Ok(Created::NoPreview(why)),
+            };
+            let new = new.as_ref();
             if new.unless_unfinished
                 && let Some(same) = same_unfinished(tx, new)?
             {
@@ -118,6 +130,11 @@ impl Store {
             }
             let supersedes = match verdict {
                 Verdict::Accepted { supersedes } => supersedes,
+                // Nothing of this transaction stays, so that no preview is left behind that was never deployed to.
+                Verdict::Ignored(_) | Verdict::Denied(_) if is_made => {
+                    let what = "was just made and takes no deployment";
+                    return Err(inconsistent("environment", new.environment, what));
+                }
                 Verdict::Ignored(reason) => return Ok(Created::Ignored(reason)),
                 Verdict::Denied(reason) => return Ok(Created::Denied(reason)),
             };
@@ -128,6 +145,7 @@ impl Store {
                 let superseded = older.supersede(created.serial, now)?;
                 transition(tx, &from, &superseded, now)?;
             }
+            note_last(tx, &created)?;
             let answer = Answered::Deployment(created.serial);
             self.remember(tx, new.request.by, new.key.as_ref(), &answer, now)?;
             Ok(Created::New(created))
@@ -169,11 +187,12 @@ impl Store {
         tx.execute(
             "INSERT INTO deployment (uuid, project, iid, app, environment, principal, initiated, wanted, branch, sha, asked, image,
                                      target_release, variables, phase, created_at, updated_at, ref, tag, written, task, payload,
-                                     description, transient, production)
+                                     description, transient, production, ref_kind)
              SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, coalesce(?10, json_extract(r.content, '$.sha')), ?11, ?12, ?13, ?14,
                     'queued', ?15, ?15,
                     coalesce(?9, ?12, m.ref, ''), CASE WHEN coalesce(?9, ?12) IS NULL THEN coalesce(m.tag, 0) ELSE ?16 END,
-                    ?17, ?18, ?19, ?20, ?21, coalesce(?22, (SELECT name = 'production' FROM environment WHERE serial = ?5))
+                    ?17, ?18, ?19, ?20, ?21, coalesce(?22, (SELECT name = 'production' FROM environment WHERE serial = ?5)),
+                    CASE WHEN coalesce(?9, ?12) IS NULL THEN m.ref_kind ELSE ?23 END
              FROM (SELECT CASE WHEN ?8 IN ('release', 'restart')
                           THEN coalesce(?13, (SELECT live_release FROM environment WHERE serial = ?5)) END AS release) again
              LEFT JOIN release r ON r.serial = again.release LEFT JOIN deployment m ON m.serial = r.deployment",
@@ -181,7 +200,7 @@ impl Store {
                 new.id.to_string(), project, iid, new.app.0, new.environment.0, request.by.0, trigger_word(request.trigger), word,
                 reference.map(Reference::as_str), sha, asked, image, release, variables, now.0,
                 reference.is_some_and(Reference::is_tag), besides.written, request.task.as_ref().map(TaskName::as_str),
-                request.payload, besides.description, besides.transient, besides.production
+                request.payload, besides.description, besides.transient, besides.production, reference.and_then(ref_kind)
             ],
         )?;
         let serial = DeploymentSerial(tx.last_insert_rowid());
@@ -432,25 +451,78 @@ impl Store {
     }
 }
 
+/// What kind of reference it is, where `tag` does not say it.
+fn ref_kind(reference: &Reference) -> Option<&'static str> {
+    match reference {
+        Reference::Branch(_) | Reference::Tag(_) => None,
+        Reference::Commit(_) | Reference::Other(_) => Some(reference.kind()),
+    }
+}
+
+/// The deployment with the environment it is for, and whether that was made now: its preview, if it is for one.
+fn at_home<'a>(
+    store: &Store,
+    tx: &Transaction<'_>,
+    new: &'a NewDeployment,
+    now: Timestamp,
+) -> Result<Result<(Cow<'a, NewDeployment>, bool), NoPreview>, StoreError> {
+    let Some(preview) = &new.preview else {
+        return Ok(Ok((Cow::Borrowed(new), false)));
+    };
+    store.disk.room()?;
+    let found = preview_in(store, tx, new.app, preview, now)?;
+    Ok(found.map(|(environment, is_made)| {
+        let new = NewDeployment {
+            environment,
+            ..new.clone()
+        };
+        (Cow::Owned(new), is_made)
+    }))
+}
+
 /// One of the same commit or image that waits or runs in the environment.
 fn same_unfinished(
     tx: &Transaction<'_>,
     new: &NewDeployment,
 ) -> Result<Option<DeploymentSerial>, StoreError> {
-    let (reference, tag, sha) = match &new.request.wanted {
+    let besides = &new.particulars;
+    let (reference, (tag, kind), sha) = match &new.request.wanted {
         Wanted::Commit { reference, sha, .. } => {
-            (reference.as_str(), reference.is_tag(), Some(sha.as_str()))
+            let kind = (reference.is_tag(), ref_kind(reference));
+            (reference.as_str(), kind, Some(sha.as_str()))
         }
-        Wanted::Image(image) => (image.as_str(), false, None),
+        // What runs has no commit; the caller may have said which one it is of.
+        Wanted::Image(image) => {
+            let shown = besides.sha.as_ref().map(Sha::as_str);
+            (image.as_str(), (false, None), shown)
+        }
         Wanted::Release(_) | Wanted::Restart => return Ok(None),
     };
     let found = tx
         .prepare_cached(
             "SELECT d.serial FROM operation o JOIN deployment d ON d.serial = o.deployment
              WHERE o.environment = ?1 AND o.done_at IS NULL AND d.ended_at IS NULL AND d.wanted IN ('commit', 'image')
-               AND d.ref = ?2 AND d.tag = ?3 AND d.sha IS ?4 ORDER BY d.serial DESC LIMIT 1",
+               AND d.ref = ?2 AND d.tag = ?3 AND d.sha IS ?4 AND d.ref_kind IS ?5 AND d.written IS ?6 AND d.task IS ?7
+               AND d.payload IS ?8 AND d.description IS ?9 AND d.transient = ?10
+               AND d.production = coalesce(?11, d.production)
+             ORDER BY d.serial DESC LIMIT 1",
         )?
-        .query_row(params![new.environment.0, reference, tag, sha], |row| row.get(0))
+        .query_row(
+            params![
+                new.environment.0,
+                reference,
+                tag,
+                sha,
+                kind,
+                besides.written,
+                new.request.task.as_ref().map(TaskName::as_str),
+                new.request.payload,
+                besides.description,
+                besides.transient,
+                besides.production
+            ],
+            |row| row.get(0),
+        )
         .optional()?;
     Ok(found.map(DeploymentSerial))
 }

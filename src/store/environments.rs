@@ -313,7 +313,7 @@ fn named(
     let found = tx
         .prepare_cached(
             "SELECT e.app, e.serial FROM environment e JOIN app a ON a.serial = e.app
-             WHERE e.name = ?2 AND a.project = ?1 AND e.removed_at IS NULL ORDER BY e.configured DESC, e.serial LIMIT 1",
+             WHERE e.name = ?2 AND a.project = ?1 AND e.removed_at IS NULL ORDER BY e.configured DESC, e.preview, e.serial LIMIT 1",
         )?
         .query_row(params![project.0, name.as_str()], |row| {
             Ok((AppSerial(row.get(0)?), EnvironmentSerial(row.get(1)?)))

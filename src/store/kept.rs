@@ -24,9 +24,10 @@ impl Store {
         by: PrincipalSerial,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let sealed = self
-            .seal
-            .seal(&sealed_for(place, name), value.expose().as_bytes())?;
+        let sealed = self.seal.seal(
+            &sealed_for(&place.environment_id.to_string(), name),
+            value.expose().as_bytes(),
+        )?;
         self.write_sparing("set_secret", |tx| {
             tx.execute(
                 "INSERT INTO secret (environment, name, value, principal, set_at) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -84,7 +85,8 @@ impl Store {
         })
     }
 
-    /// The value of a secret of an environment; `None` if it was not set.
+    /// The value of a secret of an environment; of a preview, where it has none of its own, that of the app's default
+    /// environment. `None` if it was not set.
     ///
     /// # Errors
     /// If it cannot be opened.
@@ -93,18 +95,23 @@ impl Store {
         place: &Place,
         name: &VariableName,
     ) -> Result<Option<Secret>, StoreError> {
-        let sealed: Option<Vec<u8>> = self.read(|tx| {
+        let sealed: Option<(Vec<u8>, String)> = self.read(|tx| {
             Ok(tx
-                .prepare_cached("SELECT value FROM secret WHERE environment = ?1 AND name = ?2")?
+                .prepare_cached(
+                    "SELECT s.value, o.uuid FROM secret s JOIN environment o ON o.serial = s.environment
+                     WHERE s.name = ?2 AND (o.serial = ?1 OR o.serial = (
+                         SELECT secrets_from FROM environment WHERE serial = ?1 AND preview))
+                     ORDER BY o.serial = ?1 DESC LIMIT 1",
+                )?
                 .query_row(params![place.environment.0, name.as_str()], |row| {
-                    row.get(0)
+                    Ok((row.get(0)?, row.get(1)?))
                 })
                 .optional()?)
         })?;
-        let Some(sealed) = sealed else {
+        let Some((sealed, owner)) = sealed else {
             return Ok(None);
         };
-        let opened = self.seal.open_value(&sealed_for(place, name), &sealed)?;
+        let opened = self.seal.open_value(&sealed_for(&owner, name), &sealed)?;
         match String::from_utf8(opened) {
             Ok(value) => Ok(Some(Secret::new(value))),
             Err(_) => Err(inconsistent(
@@ -116,6 +123,6 @@ impl Store {
     }
 }
 
-fn sealed_for(place: &Place, name: &VariableName) -> String {
-    format!("secret {} {name}", place.environment_id)
+fn sealed_for(environment_id: &str, name: &VariableName) -> String {
+    format!("secret {environment_id} {name}")
 }

@@ -3,8 +3,9 @@
 use super::rows::{PRINCIPAL, inconsistent, principal};
 use super::{Store, StoreError};
 use crate::core::access::Principal;
+use crate::core::id::PrincipalSerial;
 use crate::core::time::Timestamp;
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, Transaction, params};
 
 impl Store {
     /// The principal of somebody on the unix socket; made at the first request.
@@ -36,14 +37,27 @@ impl Store {
         }
     }
 
+    /// Who asks for what nobody asks for: what is due by itself.
+    pub(super) fn schedule(
+        &self,
+        tx: &Transaction<'_>,
+        now: Timestamp,
+    ) -> Result<PrincipalSerial, StoreError> {
+        tx.execute(
+            "INSERT INTO principal (uuid, kind, name, created_at) VALUES (?1, 'schedule', 'schedule', ?2) ON CONFLICT DO NOTHING",
+            params![self.random_uuid().to_string(), now.0],
+        )?;
+        let serial = tx
+            .prepare_cached("SELECT serial FROM principal WHERE kind = 'schedule'")?
+            .query_row([], |row| row.get(0))?;
+        Ok(PrincipalSerial(serial))
+    }
+
     /// A principal.
     ///
     /// # Errors
     /// If there is none of that serial.
-    pub fn principal(
-        &self,
-        serial: crate::core::id::PrincipalSerial,
-    ) -> Result<Principal, StoreError> {
+    pub fn principal(&self, serial: PrincipalSerial) -> Result<Principal, StoreError> {
         self.read(|tx| {
             let sql = format!("SELECT {PRINCIPAL} FROM principal p WHERE p.serial = ?1");
             let found = tx

@@ -44,8 +44,8 @@ pub(super) fn grow(tx: &Connection) -> Result<i64, StoreError> {
     Ok(tx.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
 }
 
-/// All routes, by their domains. Where two want one domain, the API has it before apps, and an app that the configuration
-/// names before one that it no longer does.
+/// All routes, by their domains. Where two want one domain, the API has it before apps, an app that the configuration
+/// names before one that it no longer does, and a preview after those.
 pub(super) fn routes(tx: &Connection) -> Result<Vec<Route>, StoreError> {
     let mut routes = api(tx)?;
     let mut statement = tx.prepare_cached(
@@ -53,7 +53,7 @@ pub(super) fn routes(tx: &Connection) -> Result<Vec<Route>, StoreError> {
          JOIN app a ON a.serial = e.app
          LEFT JOIN release r ON r.serial = e.live_release
          LEFT JOIN container c ON c.environment = e.serial AND c.role = 'live' AND c.process = 'web'
-         WHERE e.removed_at IS NULL AND e.domains <> '[]' ORDER BY e.configured DESC, e.serial",
+         WHERE e.removed_at IS NULL AND e.domains <> '[]' ORDER BY e.configured DESC, e.preview, e.serial",
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

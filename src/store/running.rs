@@ -39,7 +39,7 @@ impl Store {
                 let spec: Option<String> = row.get(4)?;
                 running.push(Running {
                     app: uuid("app", serial, &row.get::<_, String>(1)?)?,
-                    environment: EnvironmentName::parse(&row.get::<_, String>(2)?)
+                    environment: EnvironmentName::any(&row.get::<_, String>(2)?)
                         .map_err(|error| inconsistent("environment", serial, error.0))?,
                     content: from_json("release", serial, &row.get::<_, String>(3)?)?,
                     made_with: spec

@@ -17,7 +17,7 @@ UPDATE deployment SET sha = (SELECT json_extract(r.content, '$.sha') FROM releas
     WHERE r.serial = coalesce(deployment.release, deployment.target_release)) WHERE wanted IN ('release', 'restart');
 
 CREATE INDEX deployment_by_sha ON deployment (project, sha, serial) WHERE hidden_at IS NULL AND sha IS NOT NULL;
-CREATE INDEX deployment_by_project_ref ON deployment (project, ref, serial) WHERE hidden_at IS NULL;
+CREATE INDEX deployment_by_project_ref ON deployment (project, ref, serial, tag) WHERE hidden_at IS NULL;
 CREATE INDEX deployment_written ON deployment (project, written, serial) WHERE hidden_at IS NULL AND written IS NOT NULL;
 CREATE INDEX deployment_task ON deployment (project, task, serial) WHERE hidden_at IS NULL AND task IS NOT NULL;
 CREATE INDEX deployment_shown ON deployment (project, shown_environment COLLATE NOCASE, serial)
@@ -72,6 +72,20 @@ CREATE TABLE commit_status (
 ) STRICT;
 CREATE INDEX commit_status_of ON commit_status (project, sha, serial);
 CREATE INDEX commit_status_by_label ON commit_status (project, sha, label, serial);
+
+-- What a preview's time is counted from, how long it has, as the configuration said last, and whose secrets it gets.
+ALTER TABLE environment ADD COLUMN preview_last   INTEGER REFERENCES deployment (serial);   -- its last deployment
+ALTER TABLE environment ADD COLUMN preview_ttl_ms INTEGER;
+ALTER TABLE environment ADD COLUMN secrets_from   INTEGER REFERENCES environment (serial);  -- the app's default environment
+CREATE INDEX environment_preview ON environment (app) WHERE preview AND removed_at IS NULL;
+CREATE UNIQUE INDEX principal_schedule ON principal (kind) WHERE kind = 'schedule';
+
+-- A removed environment gives its network back when nothing names an address of it any more: `subnet` is its id then. The
+-- networks are given out in turn, so that what may still know an address has the longest time to forget it.
+ALTER TABLE instance ADD COLUMN last_subnet TEXT;
+CREATE INDEX environment_network ON environment (serial) WHERE runs AND removed_at IS NOT NULL AND subnet <> uuid;
+CREATE INDEX settlement_unrouted ON settlement (environment, unrouted) WHERE unrouted IS NOT NULL;
+CREATE INDEX settlement_stuck ON settlement (environment) WHERE refused IS NOT NULL;
 
 -- Commands that are run once.
 

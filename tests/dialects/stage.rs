@@ -8,21 +8,27 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use longshore::api::{Api, Peer, Proxies, routes};
 use longshore::core::access::Reach;
 use longshore::core::action::{Action, AppRef, Reply};
 use longshore::core::app::App;
-use longshore::core::name::{Branch, EnvironmentName, ProcessName, ProjectPath, Reported, Sha};
+use longshore::core::commit::CommitDetail;
+use longshore::core::name::{
+    Branch, EnvironmentName, ProcessName, ProjectPath, RefName, Reported, Sha,
+};
 use longshore::core::ports::*;
 use longshore::core::process::ProcessSpec;
 use longshore::core::project::ProjectRef;
 use longshore::core::recorded::{Record, ReportedState};
-use longshore::core::reference::Reference;
+use longshore::core::reference::{Reference, commit_digits};
 use longshore::core::route::Domain;
 use longshore::core::secret::SecretRef;
 use longshore::core::spec::{Check, GitCredentials, SourceSpec};
 use longshore::deploy::{Agent, Ports, Settings};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -42,6 +48,8 @@ const REMOTE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 const MAIN: [char; 3] = ['1', '2', '3'];
 const DEVELOP: [char; 1] = ['4'];
+/// The heads of `topic-branch`, `conflicting` and `protected`, which are all behind: the first can be brought up to date.
+const TOPICS: [char; 3] = ['5', '6', '7'];
 
 #[async_trait]
 impl Source for Repository {
@@ -55,9 +63,16 @@ impl Source for Repository {
         let commits: &[char] = match &revision.reference {
             Reference::Branch(branch) if branch.as_str() == "main" => &MAIN,
             Reference::Branch(branch) if branch.as_str() == "develop" => &DEVELOP,
+            Reference::Branch(branch) if branch.as_str() == "topic-branch" => &TOPICS[..1],
+            Reference::Branch(branch) if branch.as_str() == "conflicting" => &TOPICS[1..2],
+            Reference::Branch(branch) if branch.as_str() == "protected" => &TOPICS[2..],
             Reference::Branch(other) => return Err(SourceError::NoSuchBranch(other.to_string())),
             Reference::Tag(tag) if tag.as_str() == "v1.0" => &MAIN[..2],
             Reference::Tag(other) => return Err(SourceError::NoSuchTag(other.to_string())),
+            Reference::Commit(_) | Reference::Other(_) => {
+                let name = revision.reference.to_string();
+                return Err(SourceError::NoSuchRef(name));
+            }
         };
         let head = sha(commits[commits.len() - 1]);
         let Some(asked) = &revision.commit else {
@@ -86,6 +101,47 @@ impl Source for Repository {
         self.world.checkout(remote, reference, sha, tree)
     }
 
+    async fn locate(&self, remote: &Remote, name: &RefName) -> Result<Located, SourceError> {
+        for reference in Reference::meant_by(name.as_str()) {
+            let revision = Revision {
+                reference: reference.clone(),
+                commit: None,
+            };
+            match self.resolve(remote, &revision).await {
+                Ok(sha) => return Ok(Located { reference, sha }),
+                Err(error @ SourceError::Unreachable(_)) => return Err(error),
+                Err(_) => {}
+            }
+        }
+        let digits = commit_digits(name.as_str());
+        let mut known = MAIN.iter().chain(&DEVELOP).chain(&TOPICS).map(|c| sha(*c));
+        match digits.and_then(|digits| known.find(|sha| sha.as_str().starts_with(&digits))) {
+            Some(sha) => Ok(Located {
+                reference: Reference::Commit(sha.clone()),
+                sha,
+            }),
+            None => Err(SourceError::NoSuchRef(name.to_string())),
+        }
+    }
+
+    async fn commit(&self, remote: &Remote, sha: &Sha) -> Result<CommitDetail, SourceError> {
+        self.world.commit(remote, sha).await
+    }
+
+    async fn merge(&self, _: &Remote, request: &MergeRequest) -> Result<Merge, SourceError> {
+        Ok(match request.into.reference.as_str() {
+            "topic-branch" => Merge::Merged(sha('9')),
+            "conflicting" => Merge::Conflict,
+            "protected" => Merge::NotPermitted("remote: protected branch".into()),
+            "5555555555555555555555555555555555555555" => Merge::Immovable,
+            _ => Merge::UpToDate(request.into.clone()),
+        })
+    }
+
+    async fn branches(&self, remote: &Remote) -> Result<BTreeMap<Branch, Sha>, SourceError> {
+        self.world.branches(remote).await
+    }
+
     async fn discard(&self, tree: Uuid) -> Result<(), SourceError> {
         self.world.discard(tree).await
     }
@@ -112,6 +168,7 @@ pub enum Dialect {
     Gitlab {
         strict: bool,
     },
+    Github,
 }
 
 impl Dialect {
@@ -120,6 +177,7 @@ impl Dialect {
             Self::Gitdev => Schemas::gitdev(),
             Self::Sevalla => Schemas::sevalla(),
             Self::Gitlab { .. } => Schemas::gitlab(),
+            Self::Github => Schemas::github(),
         }
     }
 
@@ -128,7 +186,7 @@ impl Dialect {
         match self {
             Self::Gitdev => Vec::new(),
             Self::Sevalla => vec![closed_app()],
-            Self::Gitlab { .. } => vec![ledger_app()],
+            Self::Gitlab { .. } | Self::Github => vec![ledger_app()],
         }
     }
 
@@ -137,6 +195,7 @@ impl Dialect {
             Self::Gitdev => Schemas::of_answer(method, path, status),
             Self::Sevalla => Schemas::of_sevallas_answer(method, path, status),
             Self::Gitlab { .. } => Schemas::of_gitlabs_answer(method, path, status),
+            Self::Github => Schemas::of_githubs_answer(method, path, status),
         }
     }
 
@@ -146,6 +205,10 @@ impl Dialect {
             Self::Gitdev => (&["/v1"], "x-ratelimit"),
             Self::Sevalla => (&["/v3", "/applications", "/api-keys"], "x-ratelimit"),
             Self::Gitlab { .. } => (&["/api/v4"], "ratelimit"),
+            Self::Github => (
+                &["/repos", "/api/v3", "/user", "/rate_limit", "/meta"],
+                "x-ratelimit",
+            ),
         };
         let is_there = prefixes.iter().any(|prefix| path.starts_with(prefix));
         is_there.then_some(headers)
@@ -153,7 +216,7 @@ impl Dialect {
 
     fn is_strict(self) -> bool {
         match self {
-            Self::Gitdev | Self::Sevalla => false,
+            Self::Gitdev | Self::Sevalla | Self::Github => false,
             Self::Gitlab { strict } => strict,
         }
     }
@@ -247,6 +310,7 @@ impl Stage {
             api_address: None,
             registries: Vec::new(),
             max_concurrent: 2,
+            preview_check: Duration::from_secs(60),
             unavailable_timeout: Duration::from_secs(120),
             retention: bench.retention,
         };
@@ -419,6 +483,8 @@ impl Stage {
             tag: tag.is_some(),
             sha: Reported::parse(sha).unwrap(),
             state: reported(state),
+            particulars: Default::default(),
+            contexts: Default::default(),
         };
         match self.process.ask(Action::Record(record)).await.unwrap() {
             Reply::Recorded(view) => self.recorded = Some(view.recorded.id),
@@ -560,6 +626,10 @@ impl Stage {
             }
             None => Peer::Remote(elsewhere),
         };
+        if let Some(both) = request["basic"].as_str() {
+            let both = STANDARD.encode(self.bound.fill(both));
+            built = built.header("authorization", format!("Basic {both}"));
+        }
         let body = match (&request["body"], &request["text"], &request["bytes"]) {
             (Value::Null, Value::String(text), _) => self.bound.fill(text),
             (Value::Null, _, Value::Number(bytes)) => {

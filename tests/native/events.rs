@@ -88,6 +88,8 @@ async fn what_others_report_is_told_and_is_no_outcome_of_ours() {
         tag: false,
         sha: Reported::parse("a1b2c3d").unwrap(),
         state,
+        particulars: Default::default(),
+        contexts: Default::default(),
     };
     let ask = async |action| stage.agent.dispatch(&stage.caller, action).await.unwrap();
     let Reply::Recorded(view) = ask(Action::Record(told(ReportedState::Running))).await else {
@@ -207,7 +209,7 @@ async fn a_token_is_told_only_of_what_it_can_see() {
         "limit=1001",
         "after=-1",
         "after=x",
-        "environment=*",
+        "environment=%01",
     ] {
         let answer = stage.get_as(&format!("/v1/events?{query}"), &only).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}");

@@ -258,6 +258,7 @@ async fn with_api_domain() -> Stage {
         api_address: Some("127.0.0.1:7470".parse().unwrap()),
         registries: Vec::new(),
         max_concurrent: 2,
+        preview_check: Duration::from_secs(60),
         unavailable_timeout: Duration::from_secs(120),
         retention: bench.retention,
     };

@@ -11,12 +11,14 @@ use longshore::core::action::{
 use longshore::core::app::{App, derived_id};
 use longshore::core::change::Change;
 use longshore::core::command::Command;
+use longshore::core::commit::{CommitDetail, Signature};
 use longshore::core::container::OutputCursor;
 use longshore::core::deployment::{CommitInfo, Trigger};
 use longshore::core::error::Error;
 use longshore::core::log::Stream;
 use longshore::core::name::{
-    AppName, Branch, EnvironmentName, ImageReference, ProcessName, ProjectPath, Sha, TaskName,
+    AppName, Branch, EnvironmentName, ImageReference, ProcessName, ProjectPath, RefName, Sha,
+    TaskName,
 };
 use longshore::core::particulars::{Conditions, Particulars};
 use longshore::core::ports::*;
@@ -82,6 +84,18 @@ pub struct State {
     pub build_cache: u64,
     pub mirrors: BTreeSet<String>,
     pub head: Option<Sha>,
+    /// The branches the remote lists.
+    pub branches: BTreeMap<Branch, Sha>,
+    /// What merging comes to; absent, nothing is ever behind.
+    pub merge: Option<Merge>,
+    /// What was to be merged, in order.
+    pub merges: Vec<MergeRequest>,
+    /// The remote does not list them.
+    pub remote_is_gone: bool,
+    /// How often it was asked to.
+    pub branch_calls: usize,
+    /// By how many milliseconds somebody has set the clock of this host forward.
+    pub clock_jump: i64,
     pub generation: i64,
     /// What the ingress holds.
     pub table: Option<Table>,
@@ -110,6 +124,7 @@ pub struct State {
     /// What the engine will tell.
     pub events: VecDeque<EngineEvent>,
     pub refuses_starts_of: BTreeSet<String>,
+    pub refuses_network_removals: BTreeSet<String>,
     /// Containers that somebody removed behind our back.
     pub removed_by_hand: BTreeSet<String>,
     /// Containers the engine is still stopping for a process that has ended: they look as if they ran.
@@ -558,7 +573,8 @@ impl Fake {
 #[async_trait]
 impl Clock for Fake {
     fn now(&self) -> Timestamp {
-        wall(self.monotonic())
+        let Timestamp(now) = wall(self.monotonic());
+        Timestamp(now + self.0.state.lock().unwrap().clock_jump)
     }
 
     fn monotonic(&self) -> Duration {
@@ -600,6 +616,61 @@ impl Source for Fake {
             }))
         };
         stream::once(done).boxed()
+    }
+
+    async fn locate(&self, _: &Remote, name: &RefName) -> Result<Located, SourceError> {
+        let state = self.0.state.lock().unwrap();
+        if let Ok(sha) = Sha::parse(name.as_str()) {
+            let reference = Reference::Commit(sha.clone());
+            return Ok(Located { reference, sha });
+        }
+        let missing = || SourceError::NoSuchRef(name.to_string());
+        let reference = Reference::meant_by(name.as_str()).into_iter().next();
+        let reference = reference.ok_or_else(missing)?;
+        let known = match &reference {
+            Reference::Branch(branch) => state.branches.get(branch),
+            Reference::Tag(_) | Reference::Commit(_) | Reference::Other(_) => None,
+        };
+        let sha = known.or(state.head.as_ref()).cloned();
+        let sha = sha.ok_or_else(missing)?;
+        Ok(Located { reference, sha })
+    }
+
+    async fn commit(&self, _: &Remote, sha: &Sha) -> Result<CommitDetail, SourceError> {
+        let somebody = Signature {
+            name: "Ann".into(),
+            email: "ann@example.com".into(),
+            at: Timestamp(0),
+        };
+        Ok(CommitDetail {
+            sha: sha.clone(),
+            tree: sha.clone(),
+            parents: Vec::new(),
+            message: format!("commit {sha}"),
+            author: somebody.clone(),
+            committer: somebody,
+        })
+    }
+
+    async fn merge(&self, _: &Remote, request: &MergeRequest) -> Result<Merge, SourceError> {
+        let come_to = |state: &mut State| {
+            state.merges.push(request.clone());
+            let into = request.into.clone();
+            state.merge.clone().unwrap_or(Merge::UpToDate(into))
+        };
+        Ok(self.0.call("source.merge", come_to).await)
+    }
+
+    async fn branches(&self, _: &Remote) -> Result<BTreeMap<Branch, Sha>, SourceError> {
+        self.0
+            .call("source.branches", |state| {
+                state.branch_calls += 1;
+                match state.remote_is_gone {
+                    true => Err(SourceError::Unreachable("it is away".into())),
+                    false => Ok(state.branches.clone()),
+                }
+            })
+            .await
     }
 
     async fn discard(&self, tree: Uuid) -> Result<(), SourceError> {
@@ -897,7 +968,7 @@ impl Engine for Fake {
                     .containers
                     .values()
                     .any(|made| made.spec.network == name);
-                if used {
+                if used || state.refuses_network_removals.contains(name) {
                     return Err(EngineError::Refused("it has active endpoints".into()));
                 }
                 state.networks.remove(name);
@@ -1198,6 +1269,7 @@ pub struct Bench {
     pub world: Arc<World>,
     pub apps: Vec<App>,
     pub max_concurrent: usize,
+    pub address_pool: &'static str,
     pub retention: Policy,
 }
 
@@ -1210,6 +1282,7 @@ impl Bench {
             world: World::new(),
             apps,
             max_concurrent: 2,
+            address_pool: "10.213.0.0/16",
             retention: Policy {
                 keep_releases: 5,
                 logs: Duration::from_secs(90 * 24 * 3600),
@@ -1262,11 +1335,12 @@ impl Bench {
         let store = Arc::new(Store::open(&self.data_dir, with).unwrap());
         let settings = Settings {
             apps: self.apps.clone(),
-            address_pool: "10.213.0.0/16".parse().unwrap(),
+            address_pool: self.address_pool.parse().unwrap(),
             api_domains: Vec::new(),
             api_address: None,
             registries: Vec::new(),
             max_concurrent: self.max_concurrent,
+            preview_check: Duration::from_secs(60),
             unavailable_timeout: Duration::from_secs(120),
             retention: self.retention,
         };
@@ -1417,6 +1491,7 @@ pub fn git_app(name: &str) -> App {
             credentials: None,
         },
         branch: Branch::parse("main").unwrap(),
+        auto_merge: true,
         build: BuildSpec {
             context: ".".into(),
             dockerfile: "Dockerfile".into(),
@@ -1499,6 +1574,7 @@ fn app(name: &str, source: SourceSpec) -> App {
         id: derived_id(&name),
         project: ProjectPath::parse(&format!("acme/{name}")).unwrap(),
         default_environment: production.clone(),
+        previews: None,
         environments: BTreeMap::from([(production, spec(source))]),
         name,
     }

@@ -196,6 +196,7 @@ fn wanted(
     let particulars = Particulars {
         task: task(body)?,
         payload: payload(body)?,
+        transient: flag(body, "preview")?,
         ..Particulars::default()
     };
     let target = match (image, branch, commit, from_config) {
@@ -357,7 +358,7 @@ pub(super) fn environment_of_query(
     params: &HashMap<String, String>,
 ) -> Result<Option<EnvironmentName>, Refusal> {
     let name = params.get("environment");
-    let parsed = name.map(|name| EnvironmentName::parse(name)).transpose();
+    let parsed = name.map(|name| EnvironmentName::any(name)).transpose();
     parsed.map_err(|fault| Refusal::parameter("environment", &fault.to_string()))
 }
 
@@ -382,7 +383,7 @@ pub(super) fn app(text: &str) -> AppRef {
 pub(super) fn environment(body: &Object) -> Result<Option<EnvironmentName>, Refusal> {
     let name = text(body, "environment")?;
     name.map(|name| {
-        EnvironmentName::parse(&name).map_err(|fault| Refusal::field("environment", fault))
+        EnvironmentName::any(&name).map_err(|fault| Refusal::field("environment", fault))
     })
     .transpose()
 }

@@ -19,7 +19,7 @@ pub(super) fn environment(text: Option<String>) -> Result<Option<EnvironmentName
         return Ok(None);
     };
     let message = || format!("There is no environment '{text}'");
-    match EnvironmentName::parse(&text) {
+    match EnvironmentName::any(&text) {
         Ok(name) => Ok(Some(name)),
         Err(_) => Err(Refusal::no_environment(&text, message())),
     }

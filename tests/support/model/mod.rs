@@ -273,6 +273,8 @@ fn deployment(serial: usize, trigger: Trigger, wanted: Wanted) -> Deployment {
             trigger,
             wanted,
             variables: BTreeMap::new(),
+            task: None,
+            payload: None,
         },
         commit: None,
         phase: Phase::Queued,

@@ -13,7 +13,7 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use longshore::core::action::{
-    Action, AppRef, ChangeEnvironment, Environments, Reply, RequestKey, Target,
+    Action, AppRef, ChangeEnvironment, Deletion, Environments, Reply, RequestKey, Target,
 };
 use longshore::core::deployment::Phase;
 use longshore::core::error::Error;
@@ -287,7 +287,10 @@ async fn delete(sim: &Arc<Sim>, process: &Process, which: u64, force: bool) {
     match process
         .ask(Action::DeleteDeployment {
             which: id.into(),
-            force,
+            how: match force {
+                true => Deletion::Force,
+                false => Deletion::Ended,
+            },
         })
         .await
     {

@@ -65,7 +65,7 @@ pub(in crate::api::gitdev) struct Environment {
     /// Where the live container is reached from the host.
     #[schema(required, examples("10.114.0.4:8080"))]
     address: Option<String>,
-    /// Whether the configuration still names it.
+    /// Whether the configuration still names it; of a preview, whether its app still takes previews.
     configured: bool,
     desired: Desired,
     /// Where its requests come from.
@@ -80,6 +80,8 @@ pub(in crate::api::gitdev) struct Environment {
     #[schema(required)]
     live_release: Option<i64>,
     name: String,
+    /// Whether it is a preview: it was made for a deployment, and will be gone some day.
+    preview: bool,
     /// How a release takes over, as the configuration says; none if it no longer names the environment.
     #[schema(required)]
     strategy: Option<Strategy>,
@@ -99,6 +101,7 @@ impl From<&EnvironmentView> for Environment {
             live_deployment: environment.live_deployment.map(id::deployment),
             live_release: environment.live_release,
             name: environment.name.to_string(),
+            preview: environment.preview,
             strategy: environment.strategy.map(Strategy::from),
             version: environment.live_version.clone(),
         }

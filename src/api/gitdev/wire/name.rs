@@ -2,9 +2,9 @@
 
 use utoipa::ToSchema;
 
-/// An environment's name.
+/// An environment's name: a configured one's is of lower-case letters, digits and inner dashes, a preview's may be any.
 #[derive(ToSchema)]
-#[schema(value_type = String, pattern = "^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$", examples("production"))]
+#[schema(value_type = String, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]{1,255}$", examples("production", "pr-12"))]
 #[expect(dead_code, reason = "it describes what is read by hand")]
 pub(in crate::api::gitdev) struct EnvironmentName(String);
 

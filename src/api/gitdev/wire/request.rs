@@ -27,6 +27,8 @@ pub(in crate::api::gitdev) struct NewDeployment {
     image: Option<String>,
     /// Takes the configured branch where none is named.
     from_config: Option<bool>,
+    /// Makes the environment a preview, if it is none of the configuration's and not there.
+    preview: Option<bool>,
     /// A task of the app that is run before the release takes over, after its release commands.
     #[schema(min_length = 1, max_length = 100)]
     task: Option<String>,
@@ -52,6 +54,8 @@ pub(in crate::api::gitdev) struct PlanRequest {
     image: Option<String>,
     /// Takes the configured branch where none is named.
     from_config: Option<bool>,
+    /// Makes the environment a preview, if it is none of the configuration's and not there.
+    preview: Option<bool>,
     /// The number of the release to go back to, instead of all of these.
     #[schema(minimum = 1)]
     release: Option<i64>,

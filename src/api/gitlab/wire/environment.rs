@@ -94,7 +94,16 @@ impl Environment {
             project: None,
             slug: slug(name),
             state: standing(detail.standing),
-            tier: notes.tier.clone().unwrap_or_else(|| tier(name).to_owned()),
+            tier: notes.tier.clone().unwrap_or_else(|| {
+                // What GitLab calls a review app.
+                let of_name = || tier(name);
+                let tier = if detail.preview {
+                    "development"
+                } else {
+                    of_name()
+                };
+                tier.to_owned()
+            }),
             updated_at: detail.noted_at.into(),
         }
     }
