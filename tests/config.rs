@@ -1319,13 +1319,7 @@ volume = []
 
 #[test]
 fn keys_of_later_versions_are_unknown_keys() {
-    for key in [
-        "connections",
-        "release",
-        "webhook_secret",
-        "auto_deploy",
-        "tasks",
-    ] {
+    for key in ["connections", "webhook_secret", "auto_deploy"] {
         assert_faults(
             &format!("[[app]]\nname = \"web\"\nimage = \"nginx\"\n{key} = 1"),
             &[(4, 1, &format!("app \"web\": {key} is not a known key"))],

@@ -44,7 +44,7 @@ fn bench(story: Story) -> Bench {
         | Story::CancelledInRollout
         | Story::CancelledInBuild => Bench::new(vec![git_app("web")]),
         Story::WithCommands | Story::CommandFails | Story::CancelledInCommand => {
-            let app = with_release(git_app("web"), &COMMANDS);
+            let app = with_release(image_app("web", "nginx:1"), &COMMANDS);
             let mut app = with_task(app, "deploy:seed", TASK);
             // Where the cancel is lost, the command ends with this: each look at it until then is a point.
             for spec in app.environments.values_mut() {
@@ -317,14 +317,24 @@ async fn check(story: Story, bench: &Bench, process: &Process, at: &str) {
     assert!(process.store.unfinished().unwrap().is_empty(), "{at}");
 }
 
-/// Ends the process at every point once, and at every third one again in the recovery, at every fourth of its points.
+/// Ends the process at every point once, and at every third one again in the recovery, at every fourth of its points; less
+/// often where commands make many more of them.
 fn enumerate(story: Story) {
+    let (every, step) = match story {
+        Story::WithCommands | Story::CommandFails | Story::CancelledInCommand => (5, 6),
+        Story::FirstFromImage
+        | Story::SecondFromGit
+        | Story::NeverReady
+        | Story::ExitsAtOnce
+        | Story::CancelledInRollout
+        | Story::CancelledInBuild => (3, 4),
+    };
     let points = run(story, None, None).first;
     let mut recoveries = 0;
     for point in 0..points {
         let second = run(story, Some(point), None).second;
-        if point % 3 == 0 {
-            for again in (point % 4..second).step_by(4) {
+        if point % every == 0 {
+            for again in (point % step..second).step_by(step) {
                 run(story, Some(point), Some(again));
                 recoveries += 1;
             }

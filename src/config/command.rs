@@ -29,13 +29,13 @@ pub(super) fn release(value: &Value<'_>) -> Option<Vec<At<Command>>> {
     let read = |entry: Value<'_>| {
         let command = if entry.is_table() {
             let table = entry.table(keys::COMMAND)?;
-            let command = table.read("command", words);
+            let (command, retry) = (table.read("command", words), retry(&table));
             if command.is_absent() {
                 table.missing("a command, like command = [\"./migrate\"]");
             }
             Command {
                 words: command.value()?.clone(),
-                retry: retry(&table).value().copied().unwrap_or_default(),
+                retry: retry.value().copied().unwrap_or_default(),
             }
         } else {
             Command {
