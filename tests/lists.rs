@@ -6,7 +6,8 @@ use longshore::core::access::Reach;
 use longshore::core::action::StateFilter;
 use longshore::core::id::{AppSerial, EnvironmentSerial, ProjectSerial};
 use longshore::core::listing::Order;
-use longshore::core::name::EnvironmentName;
+use longshore::core::name::{EnvironmentName, Sha, TaskName};
+use longshore::core::particulars::Narrowed;
 use longshore::core::time::Timestamp;
 use longshore::store::{ListFilter, OpenWith, Store};
 use proptest::prelude::*;
@@ -95,6 +96,68 @@ enum Event {
     Hidden { which: u16, hidden: bool },
     /// The row itself goes.
     Removed { which: u16 },
+    /// This is said of it besides.
+    Noted { which: u16, note: Note },
+}
+
+/// What can be said of a deployment besides.
+#[derive(Clone, Debug)]
+enum Note {
+    Tag(bool),
+    Sha(usize),
+    Written(&'static str),
+    Task(Option<&'static str>),
+    Shown(Option<&'static str>),
+}
+
+const SHAS: [&str; 2] = [
+    "e83c5163316f89bfbde7d9ab23ca2e25604af290",
+    "a84d88e7554fc1fa21bcbc4efae3c782a70d2b9d",
+];
+
+fn note() -> impl Strategy<Value = Note> {
+    let tasks = prop::sample::select(&[None, Some("migrate"), Some("seed")][..]);
+    let names = prop::sample::select(&[None, Some("Staging"), Some("qa"), Some("Production")][..]);
+    prop_oneof![
+        any::<bool>().prop_map(Note::Tag),
+        (0..SHAS.len()).prop_map(Note::Sha),
+        prop::sample::select(&["main", "refs/heads/main", "feature/3", "e83c516"][..])
+            .prop_map(Note::Written),
+        tasks.prop_map(Note::Task),
+        names.prop_map(Note::Shown),
+    ]
+}
+
+/// What a list is narrowed to besides; most lists are not.
+fn narrowed() -> impl Strategy<Value = Narrowed> {
+    let sha = prop::sample::select(&SHAS[..]).prop_map(|sha| Sha::parse(sha).unwrap());
+    let reference = prop::sample::select(
+        &[
+            "main",
+            "refs/heads/main",
+            "refs/tags/feature",
+            "feature/3",
+            "e83c516",
+            "none",
+        ][..],
+    );
+    let task = prop::sample::select(&[None, Some("migrate"), Some("none")][..])
+        .prop_map(|task| task.map(|task| TaskName::parse(task).unwrap()));
+    let name = prop::sample::select(&["staging", "PRODUCTION", "qa", "production"][..])
+        .prop_map(|name| EnvironmentName::any(name).unwrap());
+    let some = (
+        prop::option::weighted(0.3, sha),
+        prop::option::weighted(0.4, reference.prop_map(str::to_owned)),
+        prop::option::weighted(0.4, task),
+        prop::option::weighted(0.4, name),
+    );
+    let some = some.prop_map(|(sha, reference, task, shown_environment)| Narrowed {
+        sha,
+        reference,
+        task,
+        shown_environment,
+    });
+    prop_oneof![2 => Just(Narrowed::default()), 1 => some]
 }
 
 /// What deployments have as references.
@@ -160,7 +223,8 @@ fn event() -> impl Strategy<Value = Event> {
     let hidden = (any::<u16>(), prop::bool::weighted(0.8))
         .prop_map(|(which, hidden)| Event::Hidden { which, hidden });
     let removed = any::<u16>().prop_map(|which| Event::Removed { which });
-    prop_oneof![5 => made, 2 => gap, 2 => pass, 6 => moved, 4 => hidden, 1 => removed]
+    let noted = (any::<u16>(), note()).prop_map(|(which, note)| Event::Noted { which, note });
+    prop_oneof![5 => made, 2 => gap, 2 => pass, 6 => moved, 4 => hidden, 1 => removed, 6 => noted]
 }
 
 /// A question, with the offset as a part of what there is.
@@ -189,22 +253,25 @@ fn question() -> impl Strategy<Value = (ListFilter, f64)> {
             prop::option::weighted(0.3, time().prop_map(Timestamp)),
             prop::option::weighted(0.3, time().prop_map(Timestamp)),
         ),
-        (prop::sample::select(&ORDERS[..]), any::<bool>()),
+        (prop::sample::select(&ORDERS[..]), any::<bool>(), narrowed()),
         1u32..=100,
         -0.1..1.1,
     );
     parts.prop_map(|parts| {
         let (reach, (project, app), environment, states, times, order, limit, part) = parts;
         let filter = ListFilter {
-            narrowed: Default::default(),
             project,
             app,
             environment,
             states,
             updated_from: times.0,
             updated_before: times.1,
-            order: order.0,
+            order: match order.2.is_open() {
+                true => order.0,
+                false => Order::Serial,
+            },
             ascending: order.1,
+            narrowed: order.2,
             limit,
             steps: limit % 2 == 0,
             ..ListFilter::new(reach)
@@ -390,6 +457,11 @@ fn happen(connection: &Connection, history: &mut History, event: &Event) {
                     .unwrap();
             }
         }
+        Event::Noted { which, ref note } => {
+            if let Some(at) = at(which, &history.all) {
+                write_note(connection, history.all[at], note);
+            }
+        }
         Event::Removed { which } => {
             if let Some(at) = at(which, &history.all) {
                 let serial = history.all.remove(at);
@@ -401,8 +473,27 @@ fn happen(connection: &Connection, history: &mut History, event: &Event) {
     }
 }
 
+fn write_note(connection: &Connection, serial: i64, note: &Note) {
+    let set = |column: &str, value: &dyn rusqlite::ToSql| {
+        let sql = format!("UPDATE deployment SET {column} = ?2 WHERE serial = ?1");
+        connection.execute(&sql, params![serial, value]).unwrap();
+    };
+    match note {
+        Note::Tag(tag) => set("tag", tag),
+        Note::Sha(sha) => set("sha", &SHAS[*sha]),
+        Note::Written(written) => set("written", written),
+        Note::Task(task) => set("task", task),
+        Note::Shown(name) => set("shown_environment", name),
+    }
+}
+
 /// A row, as far as lists look at it.
 struct Row {
+    tag: bool,
+    sha: Option<String>,
+    written: Option<String>,
+    task: Option<String>,
+    shown: Option<String>,
     serial: i64,
     app: AppSerial,
     environment: EnvironmentSerial,
@@ -415,7 +506,8 @@ struct Row {
 fn rows(connection: &Connection) -> Vec<Row> {
     let mut statement = connection
         .prepare(
-            "SELECT +d.serial, d.app, d.environment, e.name, d.phase, d.ref, d.updated_at FROM deployment d NOT INDEXED
+            "SELECT +d.serial, d.app, d.environment, e.name, d.phase, d.ref, d.updated_at, d.tag, d.sha, d.written, d.task,
+                    d.shown_environment FROM deployment d NOT INDEXED
              JOIN environment e ON e.serial = d.environment WHERE d.hidden_at IS NULL",
         )
         .unwrap();
@@ -428,9 +520,38 @@ fn rows(connection: &Connection) -> Vec<Row> {
             phase: row.get(4)?,
             reference: row.get(5)?,
             updated_at: Timestamp(row.get(6)?),
+            tag: row.get(7)?,
+            sha: row.get(8)?,
+            written: row.get(9)?,
+            task: row.get(10)?,
+            shown: row.get(11)?,
         })
     });
     rows.unwrap().map(Result::unwrap).collect()
+}
+
+/// Whether a row is among those that a list is narrowed to besides.
+fn is_among(row: &Row, narrowed: &Narrowed) -> bool {
+    let is_called = |name: &String| {
+        let of_kind = |prefix: &str, tag: bool| {
+            let short = name.strip_prefix(prefix);
+            short.is_some_and(|short| short == row.reference && row.tag == tag)
+        };
+        row.written.as_ref() == Some(name)
+            || row.reference == *name
+            || of_kind("refs/heads/", false)
+            || of_kind("refs/tags/", true)
+    };
+    let shown = row.shown.as_ref().unwrap_or(&row.name);
+    let narrowed_to = |name: &EnvironmentName| name.as_str().eq_ignore_ascii_case(shown);
+    let sha = narrowed.sha.as_ref();
+    sha.is_none_or(|sha| row.sha.as_deref() == Some(sha.as_str()))
+        && narrowed.reference.as_ref().is_none_or(is_called)
+        && narrowed
+            .task
+            .as_ref()
+            .is_none_or(|task| row.task.as_deref() == task.as_ref().map(TaskName::as_str))
+        && narrowed.shown_environment.as_ref().is_none_or(narrowed_to)
 }
 
 /// Every deployment that matches, in the order of the list, found by looking at each row.
@@ -451,6 +572,7 @@ fn naive(rows: &[Row], filter: &ListFilter) -> Vec<i64> {
             && filter
                 .updated_before
                 .is_none_or(|before| row.updated_at < before)
+            && is_among(row, &filter.narrowed)
     };
     let mut found: Vec<&Row> = rows.iter().filter(matches).collect();
     let order = |one: &&Row, other: &&Row| -> Ordering {

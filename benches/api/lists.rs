@@ -1,4 +1,4 @@
-//! How long the store takes for a page of every order and filter that GitLab's lists have, with a short and with a long
+//! How long the store takes for a page of every order and filter that GitLab's lists and GitHub's have, with a short and with a long
 //! history, both of two years in three environments; and what a write takes with and without that by which the orders are kept.
 
 use crate::fill::{END, fill, open};
@@ -6,7 +6,8 @@ use longshore::core::access::Reach;
 use longshore::core::action::{DeploymentRef, StateFilter};
 use longshore::core::id::{PrincipalSerial, ProjectSerial};
 use longshore::core::listing::Order;
-use longshore::core::name::{EnvironmentName, Reported};
+use longshore::core::name::{EnvironmentName, Reported, Sha, TaskName};
+use longshore::core::particulars::Narrowed;
 use longshore::core::recorded::{Record, ReportedState};
 use longshore::core::time::Timestamp;
 use longshore::store::{ListFilter, OpenWith, Store, Wrote};
@@ -231,6 +232,58 @@ fn questions() -> Vec<Question> {
         "finished_at desc, finished since 600 days",
         since(&finished, 600),
     );
+    let narrowed = |narrowed: Narrowed| ListFilter {
+        narrowed,
+        ..all.clone()
+    };
+    let nothing = Narrowed::default;
+    let named = |name| EnvironmentName::any(name).ok();
+    let of_ref = || Some("main".to_owned());
+    let tasks = |task| Narrowed { task, ..nothing() };
+    let shown = Narrowed {
+        shown_environment: named("staging"),
+        ..nothing()
+    };
+    both(
+        "GitHub: environment, asc",
+        "GitHub: environment",
+        narrowed(shown),
+    );
+    let reference = Narrowed {
+        reference: of_ref(),
+        ..nothing()
+    };
+    both("GitHub: ref, asc", "GitHub: ref", narrowed(reference));
+    let both_named = Narrowed {
+        reference: of_ref(),
+        shown_environment: named("Staging"),
+        ..nothing()
+    };
+    both(
+        "GitHub: ref and environment, asc",
+        "GitHub: ref and environment",
+        narrowed(both_named),
+    );
+    let sha = Narrowed {
+        sha: Sha::parse(&"a".repeat(40)).ok(),
+        ..nothing()
+    };
+    both(
+        "GitHub: sha that is not there, asc",
+        "GitHub: sha that is not there",
+        narrowed(sha),
+    );
+    both(
+        "GitHub: task=deploy, asc",
+        "GitHub: task=deploy",
+        narrowed(tasks(Some(None))),
+    );
+    let other = TaskName::parse("migrate").ok();
+    both(
+        "GitHub: another task, asc",
+        "GitHub: another task",
+        narrowed(tasks(Some(other))),
+    );
     found
 }
 
@@ -293,6 +346,8 @@ fn reported(store: &Store, number: u64) -> [f64; 2] {
         tag: false,
         sha: Reported::parse(&format!("{number:040x}")).unwrap(),
         state: ReportedState::Running,
+        particulars: Default::default(),
+        contexts: Default::default(),
     };
     let id = uuid::Builder::from_unix_timestamp_millis(
         u64::try_from(at.0).unwrap(),
@@ -315,7 +370,9 @@ fn reported(store: &Store, number: u64) -> [f64; 2] {
         .report(ReportedState::Success, Timestamp(at.0 + 500))
         .unwrap();
     let began = crate::now();
-    store.report(state, &to, Timestamp(at.0 + 500)).unwrap();
+    store
+        .report(state, &to, PrincipalSerial(1), Timestamp(at.0 + 500))
+        .unwrap();
     let ended = began.elapsed();
     [created, ended].map(|took: Duration| took.as_secs_f64() * 1e3)
 }

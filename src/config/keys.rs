@@ -105,6 +105,7 @@ pub const LAYER: &[&str] = &[
     "pull",
     "credentials",
     "branch",
+    "auto_merge",
     "dockerfile",
     "context",
     "target",

@@ -137,6 +137,7 @@ fn git(layer: &Layer, remote: &Remote, report: &Report) -> GitSource {
             credentials: layer.credentials.value().cloned(),
         },
         branch: layer.branch.value().cloned().unwrap_or_else(main),
+        auto_merge: layer.auto_merge.value().copied().unwrap_or(true),
         build: build_spec(layer),
     }
 }
@@ -144,6 +145,7 @@ fn git(layer: &Layer, remote: &Remote, report: &Report) -> GitSource {
 fn image(layer: &Layer, reference: &ImageReference, report: &Report) -> ImageSource {
     let build_keys = [
         place_of(&layer.branch),
+        place_of(&layer.auto_merge),
         place_of(&layer.dockerfile),
         place_of(&layer.context),
         place_of(&layer.target),

@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The keys by which what runs differs from what a deployment would make now.
 ///
 /// `content` is the live release, `made_with` the spec of the deployment that made it. What only steers how a
-/// deployment goes (`deadlines`, `strategy`, `drain_timeout`, `pull`, `credentials`, how often and how long readiness is
+/// deployment goes (`deadlines`, `strategy`, `drain_timeout`, `pull`, `credentials`,
+/// `auto_merge`, how often and how long readiness is
 /// asked for) leaves nothing in what runs: it holds from the next deployment on and is no drift. Nor are `domains`: they
 /// hold at once.
 #[must_use]
@@ -36,6 +37,7 @@ fn without_steering(source: &SourceSpec, other: &SourceSpec) -> SourceSpec {
         (SourceSpec::Git(git), SourceSpec::Git(other)) => {
             let mut git = git.clone();
             git.repository.credentials = other.repository.credentials.clone();
+            git.auto_merge = other.auto_merge;
             SourceSpec::Git(git)
         }
         (SourceSpec::Image(image), SourceSpec::Image(other)) => SourceSpec::Image(ImageSource {
@@ -111,6 +113,7 @@ impl Keys {
         self.note("repository", a.url == b.url);
         self.note("credentials", a.credentials == b.credentials);
         self.note("branch", one.branch == other.branch);
+        self.note("auto_merge", one.auto_merge == other.auto_merge);
         self.note("context", one.build.context == other.build.context);
         self.note("dockerfile", one.build.dockerfile == other.build.dockerfile);
         self.note("target", one.build.target == other.build.target);
@@ -191,6 +194,7 @@ mod tests {
                     credentials: None,
                 },
                 branch: Branch::parse("main").unwrap(),
+                auto_merge: true,
                 build: BuildSpec {
                     context: ".".into(),
                     dockerfile: "Dockerfile".into(),
@@ -277,6 +281,7 @@ mod tests {
                 "branch",
                 "branch",
             ),
+            (|spec| git(spec).auto_merge = false, "auto_merge", ""),
             (
                 |spec| git(spec).build.dockerfile = "Dockerfile.prod".into(),
                 "dockerfile",

@@ -127,6 +127,12 @@ pub enum Error {
         /// The remote.
         repository: String,
     },
+    /// The remote has no commit at all.
+    #[error("{repository} is empty: push a commit first")]
+    RepositoryEmpty {
+        /// The remote.
+        repository: String,
+    },
     /// The default branch does not merge into what was to be deployed.
     #[error("branch '{from}' cannot be merged into '{into}'")]
     MergeConflict {
@@ -186,8 +192,10 @@ pub enum Error {
     /// The deployment has no such status.
     #[error("the deployment has no such status")]
     StatusNotFound,
-    /// The commit has as many statuses of this check as it may have.
-    #[error("a commit keeps {MAX_STATUSES} statuses of one check, and this one has as many")]
+    /// The deployment, or the commit for this check, has as many statuses as it may have.
+    #[error(
+        "{MAX_STATUSES} statuses are kept of a deployment, and of a commit for each check, and there are as many"
+    )]
     TooManyStatuses,
     /// Its newest status is a success, and it is not the only one of its environment (GitHub's rule).
     #[error(

@@ -68,6 +68,9 @@ names! {
     Tag = branch;
     /// What somebody calls a branch, a tag, a commit or any other ref, as it was written; the same rules as a branch's.
     RefName = branch;
+    /// A ref by its whole name that is neither a branch nor a tag: `refs/pull/3/merge`. Git's rules for names, at most 255
+    /// bytes.
+    OtherRef = other_ref;
     /// The name of a task of an app: 1 to 100 letters, digits and `._:/-`, not `deploy`.
     TaskName = task;
     /// An environment variable's name: `[A-Za-z_][A-Za-z0-9_]*`, at most 255.
@@ -227,6 +230,17 @@ fn branch(text: &str) -> Result<(), InvalidName> {
         return refuse("must not be HEAD");
     }
     Ok(())
+}
+
+fn other_ref(text: &str) -> Result<(), InvalidName> {
+    match text.strip_prefix("refs/") {
+        Some(rest) if rest.starts_with("heads/") || rest.starts_with("tags/") => {
+            refuse("is a branch or a tag")
+        }
+        Some(rest) if text.len() <= 255 => branch(rest),
+        Some(_) => refuse("is longer than 255 bytes"),
+        None => refuse("must begin with refs/"),
+    }
 }
 
 fn reported(text: &str) -> Result<(), InvalidName> {

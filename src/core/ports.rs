@@ -3,10 +3,11 @@
 //!
 //! Dropping a future or a stream ends its work: a build stops, a git program is killed with its children.
 
+use super::commit::CommitDetail;
 use super::container::OutputCursor;
 use super::deployment::CommitInfo;
 use super::log::Stream;
-use super::name::{Branch, ImageReference, Sha, VariableName};
+use super::name::{Branch, ImageReference, RefName, Sha, VariableName};
 use super::reference::Reference;
 use super::release::Image;
 use super::route::Table;
@@ -74,7 +75,7 @@ pub enum RemoteCredentials {
 /// Which commit is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revision {
-    /// The branch or tag.
+    /// The branch, tag or other ref, or a commit by itself.
     pub reference: Reference,
     /// 7 to 40 lower-case digits of a commit that must be reachable from it; the branch's head or the tag's commit if
     /// absent.
@@ -90,7 +91,47 @@ pub struct Checkout {
     pub commit: CommitInfo,
 }
 
-/// Reads repositories.
+/// What a name turned out to mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located {
+    /// What it names.
+    pub reference: Reference,
+    /// The commit that is there.
+    pub sha: Sha,
+}
+
+/// A merge that is to be made and pushed if it is needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MergeRequest {
+    /// What should have the other branch's work, as it was located.
+    pub into: Located,
+    /// The branch whose work it should have.
+    pub from: Branch,
+    /// Who the merge commit says made it.
+    pub author: String,
+    /// Their mail address.
+    pub email: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What a merge came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Merge {
+    /// There was nothing to merge: `from` is in the history, or is not there at all. The branch may have moved since it was
+    /// located.
+    UpToDate(Located),
+    /// The remote has this merge commit now, and the branch leads to it.
+    Merged(Sha),
+    /// The two cannot be merged without somebody's decision, or have no common history. Nothing changed.
+    Conflict,
+    /// It is behind, and it is no branch that could be moved. Nothing changed.
+    Immovable,
+    /// The remote did not take the push, in these words. Nothing changed.
+    NotPermitted(String),
+}
+
+/// Reads repositories, and merges one branch into another.
 #[async_trait]
 pub trait Source: Send + Sync {
     /// Finds the commit on the remote as it is now. Bounded by its own time limit of [`RESOLVE_LIMIT`].
@@ -105,6 +146,19 @@ pub trait Source: Send + Sync {
         sha: &'a Sha,
         tree: Uuid,
     ) -> Work<'a, Checkout, SourceError>;
+
+    /// Finds what a name means that GitHub's callers write, on the remote as it is now: a branch before a tag before a
+    /// commit, where the name does not say itself which it is. A commit is meant by all of its digits or, if no other commit
+    /// of the branches and tags begins with them, by the first 7 or more. Bounded like [`Source::resolve`].
+    async fn locate(&self, remote: &Remote, name: &RefName) -> Result<Located, SourceError>;
+
+    /// What the repository has of a commit, by its whole id. Bounded like [`Source::resolve`].
+    async fn commit(&self, remote: &Remote, sha: &Sha) -> Result<CommitDetail, SourceError>;
+
+    /// Merges a branch into the one that was located, if that is behind, and pushes the merge: both or neither. What
+    /// somebody else pushes meanwhile is never overwritten: it is looked at again. Bounded by its own time limit of
+    /// [`MERGE_LIMIT`]; only an error can leave open whether the remote took it.
+    async fn merge(&self, remote: &Remote, request: &MergeRequest) -> Result<Merge, SourceError>;
 
     /// The branches there are, with their heads. Bounded like [`Source::resolve`].
     async fn branches(&self, remote: &Remote) -> Result<BTreeMap<Branch, Sha>, SourceError>;
@@ -125,6 +179,9 @@ pub trait Source: Send + Sync {
 /// How long `resolve` may take: a client waits for it.
 pub const RESOLVE_LIMIT: Duration = Duration::from_secs(30);
 
+/// How long `merge` may take: a client waits for it, and there is more to do than to look.
+pub const MERGE_LIMIT: Duration = Duration::from_secs(60);
+
 /// Why a repository could not be read. Messages hold git's own words, never credentials.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
@@ -134,6 +191,12 @@ pub enum SourceError {
     /// The remote has no such tag.
     #[error("tag '{0}' does not exist")]
     NoSuchTag(String),
+    /// The remote has nothing that this name could mean.
+    #[error("the repository has no '{0}'")]
+    NoSuchRef(String),
+    /// The remote has no branch at all.
+    #[error("the repository is empty")]
+    Empty,
     /// No commit begins with these digits.
     #[error("no commit {0} in the repository")]
     NoSuchCommit(String),

@@ -47,8 +47,16 @@ pub struct GitSource {
     pub repository: Repository,
     /// The branch a deployment takes unless it names another.
     pub branch: Branch,
+    /// Whether a request may have the default branch merged into the branch it names, and pushed.
+    #[serde(default = "merges")]
+    pub auto_merge: bool,
     /// How to build the tree.
     pub build: BuildSpec,
+}
+
+/// What it is for an app that says nothing, as for those that were kept before anybody could say it.
+fn merges() -> bool {
+    true
 }
 
 /// A git remote and the right to read it.

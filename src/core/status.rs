@@ -78,6 +78,10 @@ impl StatusState {
 /// How many characters a description has at most (GitHub's contract).
 pub const MAX_DESCRIPTION: usize = 140;
 
+/// How many statuses of one deployment others may write: a tool that says every second how far it is fills a quarter of an
+/// hour, and whoever says more says it in a loop.
+pub const MAX_STATUSES: u64 = 1000;
+
 /// A status that longshore writes by itself when a deployment comes to a phase; `None` where there is nothing new to say.
 #[must_use]
 pub fn of_phase(phase: &Phase, is_first_step: bool) -> Option<(StatusState, String)> {

@@ -10,8 +10,8 @@ use crate::core::action::{AppRef, CreateDeployment, Reply, Target};
 use crate::core::admission::DeniedReason;
 use crate::core::deployment::{Request, Wanted};
 use crate::core::error::Error;
-use crate::core::name::{EnvironmentName, Sha};
-use crate::core::ports::{Revision, SourceError};
+use crate::core::name::{EnvironmentName, ProjectPath, RefName, Sha};
+use crate::core::ports::{Located, Remote, Revision, SourceError};
 use crate::core::reference::Reference;
 use crate::core::spec::{GitSource, SourceSpec, Spec};
 use crate::core::time::Timestamp;
@@ -45,9 +45,9 @@ impl Agent {
         let name = create.environment.as_ref();
         let (place, preview) =
             self.place_to_deploy(caller, &create.app, name, particulars.transient)?;
-        match (&preview, &create.target) {
-            (Some(_), Target::Release(_) | Target::Restart) => return Err(nothing_live()),
-            _ => {}
+        let is_again = matches!(create.target, Target::Release(_) | Target::Restart);
+        if preview.is_some() && is_again {
+            return Err(nothing_live());
         }
         let spec = self.spec_of(&place)?;
         self.known_task(&spec, particulars.task.as_ref())?;
@@ -252,7 +252,7 @@ impl Agent {
             }
             (SourceSpec::Image(_), Target::Image(reference)) => Ok(Wanted::Image(reference)),
             (SourceSpec::Image(_), Target::Reference(reference, _)) => {
-                Err(on_image(if reference.is_tag() { "tag" } else { "branch" }))
+                Err(on_image(reference.kind()))
             }
             (SourceSpec::Image(_), Target::Configured(Some(_))) => Err(on_image("commit_sha")),
             (SourceSpec::Git(git), Target::Configured(commit)) => {
@@ -262,9 +262,9 @@ impl Agent {
             (SourceSpec::Git(git), Target::Reference(reference, commit)) => {
                 self.resolve_commit(place, git, reference, commit).await
             }
-            (SourceSpec::Git(_), Target::Named(name)) => Err(Error::Unsupported(format!(
-                "a name without its kind ('{name}')"
-            ))),
+            (SourceSpec::Git(git), Target::Named(name)) => {
+                self.resolve_name(place, git, &name).await
+            }
             (SourceSpec::Image(_), Target::Named(_)) => Err(on_image("branch")),
             (SourceSpec::Git(_), Target::Unnamed) => Err(Error::Missing("branch")),
             (SourceSpec::Git(_), Target::Image(_)) => Err(Error::Invalid {
@@ -308,14 +308,7 @@ impl Agent {
         reference: Reference,
         commit: Option<String>,
     ) -> Result<Wanted, Error> {
-        let remote = self
-            .remote(place, &git.repository)
-            .map_err(|error| match error {
-                SecretError::Store(error) => internal(error),
-                SecretError::Unreadable(_) | SecretError::NotSet { .. } => {
-                    Error::Unavailable(error.to_string())
-                }
-            })?;
+        let remote = self.reached(&place.project, git)?;
         let revision = Revision { reference, commit };
         let resolved = self.ports.source.resolve(&remote, &revision).await;
         let sha = resolved.map_err(|error| refused(error, &remote.url, &revision))?;
@@ -323,6 +316,34 @@ impl Agent {
             reference: revision.reference,
             sha,
             asked: revision.commit,
+        })
+    }
+
+    async fn resolve_name(
+        &self,
+        place: &Place,
+        git: &GitSource,
+        name: &RefName,
+    ) -> Result<Wanted, Error> {
+        let remote = self.reached(&place.project, git)?;
+        let located = self.ports.source.locate(&remote, name).await;
+        let Located { reference, sha } =
+            located.map_err(|error| not_located(error, &remote.url, name.as_str()))?;
+        Ok(Wanted::Commit {
+            reference,
+            sha,
+            asked: None,
+        })
+    }
+
+    /// The remote with its credentials, to be asked while a caller waits.
+    pub(super) fn reached(&self, project: &ProjectPath, git: &GitSource) -> Result<Remote, Error> {
+        let remote = self.remote(project, &git.repository);
+        remote.map_err(|error| match error {
+            SecretError::Store(error) => internal(error),
+            SecretError::Unreadable(_) | SecretError::NotSet { .. } => {
+                Error::Unavailable(error.to_string())
+            }
         })
     }
 
@@ -378,6 +399,39 @@ pub(super) fn denied(place: &Place, reason: DeniedReason) -> Error {
     }
 }
 
+/// Why a name leads nowhere, to the caller who wrote it.
+pub(super) fn not_located(error: SourceError, url: &str, name: &str) -> Error {
+    match error {
+        SourceError::Empty => Error::RepositoryEmpty {
+            repository: url.to_owned(),
+        },
+        SourceError::NoSuchBranch(_)
+        | SourceError::NoSuchTag(_)
+        | SourceError::NoSuchRef(_)
+        | SourceError::NoSuchCommit(_)
+        | SourceError::AmbiguousCommit(_)
+        | SourceError::NotOnBranch { .. }
+        | SourceError::NotInTag { .. } => Error::RefNotFound {
+            name: name.to_owned(),
+            repository: url.to_owned(),
+        },
+        SourceError::DiskFull { .. }
+        | SourceError::AccessDenied(_)
+        | SourceError::Unreachable(_)
+        | SourceError::Failed(_) => unreachable_now(&error, url),
+    }
+}
+
+/// What has nothing to do with what was asked for.
+fn unreachable_now(error: &SourceError, url: &str) -> Error {
+    match error {
+        SourceError::DiskFull { .. } => Error::DiskFull(format!(
+            "the disk of data_dir is full: {error}. Free space there, then ask again."
+        )),
+        error => Error::Unavailable(format!("{url}: {error}")),
+    }
+}
+
 fn refused(error: SourceError, url: &str, revision: &Revision) -> Error {
     match error {
         SourceError::NoSuchBranch(branch) => Error::BranchNotFound {
@@ -388,18 +442,18 @@ fn refused(error: SourceError, url: &str, revision: &Revision) -> Error {
             tag,
             repository: url.to_owned(),
         },
-        SourceError::NoSuchCommit(_)
+        SourceError::NoSuchRef(_)
+        | SourceError::Empty
+        | SourceError::NoSuchCommit(_)
         | SourceError::AmbiguousCommit(_)
         | SourceError::NotOnBranch { .. }
         | SourceError::NotInTag { .. } => Error::CommitNotFound {
             commit: revision.commit.clone().unwrap_or_default(),
             message: error.to_string(),
         },
-        SourceError::DiskFull { .. } => Error::DiskFull(format!(
-            "the disk of data_dir is full: {error}. Free space there, then ask again."
-        )),
-        SourceError::AccessDenied(_) | SourceError::Unreachable(_) | SourceError::Failed(_) => {
-            Error::Unavailable(format!("{url}: {error}"))
-        }
+        SourceError::DiskFull { .. }
+        | SourceError::AccessDenied(_)
+        | SourceError::Unreachable(_)
+        | SourceError::Failed(_) => unreachable_now(&error, url),
     }
 }

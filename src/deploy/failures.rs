@@ -28,6 +28,9 @@ pub(super) fn checkout(
         | SourceError::NotOnBranch { .. } => {
             "The branch was changed after the deployment was created; deploy again."
         }
+        SourceError::NoSuchRef(_) | SourceError::Empty => {
+            "What was named was taken out of the repository after the deployment was created; deploy again."
+        }
         SourceError::NoSuchTag(_) | SourceError::NotInTag { .. } => {
             "The tag was moved or deleted after the deployment was created; deploy again."
         }

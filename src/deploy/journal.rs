@@ -5,6 +5,7 @@ use super::Agent;
 use crate::core::deployment::{Deployment, Step};
 use crate::core::failure::Failure;
 use crate::core::log::Stream;
+use crate::core::name::ProjectPath;
 use crate::core::ports::{Clock, Progress, Remote, RemoteCredentials, Work};
 use crate::core::redact::Redactor;
 use crate::core::secret::Secret;
@@ -190,7 +191,7 @@ impl Agent {
         deployment: &Deployment,
     ) -> Result<Secrets, SecretError> {
         let remote = match &spec.source {
-            SourceSpec::Git(git) => Some(self.remote(place, &git.repository)?),
+            SourceSpec::Git(git) => Some(self.remote(&place.project, &git.repository)?),
             SourceSpec::Image(_) => None,
         };
         let registries = self.registry_credentials()?;
@@ -219,7 +220,7 @@ impl Agent {
     /// A repository with the values of its credentials.
     pub(super) fn remote(
         &self,
-        place: &Place,
+        project: &ProjectPath,
         repository: &Repository,
     ) -> Result<Remote, SecretError> {
         let credentials = match &repository.credentials {
@@ -232,7 +233,7 @@ impl Agent {
             None => None,
         };
         Ok(Remote {
-            project: place.project.as_str().to_owned(),
+            project: project.as_str().to_owned(),
             url: repository.url.clone(),
             credentials,
         })

@@ -81,7 +81,7 @@ fn apps_of<'a>(settings: &'a Settings, found: &'a KnownPath) -> impl Iterator<It
 }
 
 /// What an app is built from, in its default environment if that is built from anything.
-fn git(app: &App) -> Option<&GitSource> {
+pub(super) fn git(app: &App) -> Option<&GitSource> {
     let default = app.environments.get(&app.default_environment);
     let mut specs = default.into_iter().chain(app.environments.values());
     specs.find_map(|spec| match &spec.source {

@@ -10,6 +10,7 @@ use crate::core::id::{DeploymentSerial, StatusSerial};
 use crate::core::name::{RefName, Sha};
 use crate::core::project::{ProjectRef, ProjectView};
 use crate::core::status::PostStatus;
+use crate::store::Posted;
 
 impl Agent {
     /// A page of a deployment's statuses.
@@ -44,9 +45,11 @@ impl Agent {
         let deployment = self.seen(caller, post.deployment)?;
         let (by, now) = (caller.principal.serial, self.ports.clock.now());
         let posted = self.store.post_status(deployment, post, by, now);
-        let posted = posted.map_err(internal)?;
-        let posted = posted.ok_or(Error::DeploymentNotFound)?;
-        Ok(Reply::Status(Box::new(posted)))
+        match posted.map_err(internal)? {
+            Posted::Kept(view) => Ok(Reply::Status(view)),
+            Posted::Missing => Err(Error::DeploymentNotFound),
+            Posted::Full => Err(Error::TooManyStatuses),
+        }
     }
 
     /// A deployment the caller can see, whoever executed it.

@@ -1,4 +1,4 @@
-//! The right to read a remote, handed to git so that nobody else sees it: a token through the environment and only
+//! The right to use a remote, handed to git so that nobody else sees it: a token through the environment and only
 //! to the remote's own origin, a private key through a file that is gone when the call is.
 
 use super::address::{Address, Transport};
@@ -22,7 +22,7 @@ const HELPER: &str = "!f() { test \"$1\" = get && printenv LONGSHORE_GIT_CREDENT
 const LOCAL_UPLOAD_PACK: &str =
     "--upload-pack=git -c 'safe.directory=*' -c core.hooksPath=/dev/null upload-pack";
 
-/// What a call needs to read a remote and those of its submodules that live at the same place.
+/// What a call needs to use a remote and those of its submodules that live at the same place.
 #[derive(Debug)]
 pub(super) struct Access {
     remote: Address,
@@ -64,7 +64,7 @@ impl Access {
         &self.remote
     }
 
-    /// A git command that goes to `address`: `verb`, options, the address, then `refs`, which no option can follow.
+    /// A git command that reads at `address`: `verb`, options, the address, then `refs`, which no option can follow.
     pub(super) fn call(
         &self,
         verb: &str,
@@ -77,6 +77,23 @@ impl Access {
         if *address.transport() == Transport::Local {
             arguments.push(LOCAL_UPLOAD_PACK);
         }
+        self.reach(arguments, address, refs)
+    }
+
+    /// A push to the remote itself. On this host it runs that repository's hooks as ours, so git's own rule stays: only into
+    /// what belongs to our user.
+    pub(super) fn push(&self, options: &[&str], refs: &[String]) -> Call {
+        let mut arguments = vec!["push"];
+        arguments.extend(options);
+        self.reach(arguments, &self.remote, refs)
+    }
+
+    fn reach<'a>(
+        &self,
+        mut arguments: Vec<&'a str>,
+        address: &'a Address,
+        refs: &'a [String],
+    ) -> Call {
         arguments.extend(["--", address.as_str()]);
         arguments.extend(refs.iter().map(String::as_str));
         let call =

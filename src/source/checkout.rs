@@ -2,7 +2,7 @@
 
 use super::access::Access;
 use super::address::Address;
-use super::fault::Fault;
+use super::fault::{Fault, is_absence};
 use super::lines::Lines;
 use super::mirror::Mirror;
 use super::modules::{self, MOST, Module};
@@ -143,6 +143,13 @@ impl<'a> Walk<'a> {
         let (named, away) = match reference {
             Reference::Branch(branch) => (branch.to_string(), format!("on {branch}")),
             Reference::Tag(tag) => (format!("tag {tag}"), format!("in the history of tag {tag}")),
+            Reference::Other(name) => (name.to_string(), format!("in the history of {name}")),
+            Reference::Commit(_) => {
+                self.lines
+                    .tell(format!("Fetching {} of {}", short(sha), remote.as_str()))
+                    .await;
+                return mirror.fetch_anywhere(access, sha, self.lines).await;
+            }
         };
         self.lines
             .tell(format!("Fetching {named} of {}", remote.as_str()))
@@ -150,9 +157,7 @@ impl<'a> Walk<'a> {
         let gone = match mirror.fetch_reference(access, reference, self.lines).await {
             Ok(()) if mirror.has(sha).await? => return Ok(()),
             Ok(()) => SourceError::NoSuchCommit(sha.clone()).into(),
-            Err(fault @ Fault::Known(SourceError::NoSuchBranch(_) | SourceError::NoSuchTag(_))) => {
-                fault
-            }
+            Err(fault) if is_absence(&fault) => fault,
             Err(fault) => return Err(fault),
         };
         self.lines
@@ -218,6 +223,8 @@ impl Part<'_> {
             Fault::Known(
                 error @ (SourceError::NoSuchBranch(_)
                 | SourceError::NoSuchTag(_)
+                | SourceError::NoSuchRef(_)
+                | SourceError::Empty
                 | SourceError::NoSuchCommit(_)
                 | SourceError::AmbiguousCommit(_)
                 | SourceError::NotOnBranch { .. }
@@ -225,16 +232,6 @@ impl Part<'_> {
             ) => failed(named(format!("{error}; was it pushed?"))),
         }
     }
-}
-
-/// The remote does not have it, or does not give it out by its id.
-fn is_absence(fault: &Fault) -> bool {
-    matches!(
-        fault,
-        Fault::Known(
-            SourceError::NoSuchCommit(_) | SourceError::NoSuchBranch(_) | SourceError::NoSuchTag(_)
-        )
-    )
 }
 
 fn failed(text: String) -> Fault {

@@ -45,7 +45,7 @@ impl Fault {
 const LAST_LINES: usize = 6;
 
 /// The remote says no, or says that it has no such thing, which forges answer where they would have to say no.
-const DENIED: [&str; 13] = [
+const DENIED: [&str; 14] = [
     "authentication failed",
     "could not read username",
     "could not read password",
@@ -59,6 +59,7 @@ const DENIED: [&str; 13] = [
     "unauthorized",
     "too many authentication failures",
     "not authorized",
+    "marked as read only",
 ];
 
 /// Nothing answers, or it stopped answering.
@@ -118,10 +119,10 @@ pub(super) fn explain(lines: &[String]) -> Fault {
             .unwrap_or_default();
         match name.strip_prefix("refs/tags/") {
             Some(tag) => SourceError::NoSuchTag(tag.to_owned()).into(),
-            None => {
-                let branch = name.strip_prefix("refs/heads/").unwrap_or(name);
-                SourceError::NoSuchBranch(branch.to_owned()).into()
-            }
+            None => match name.strip_prefix("refs/heads/") {
+                Some(branch) => SourceError::NoSuchBranch(branch.to_owned()).into(),
+                None => SourceError::NoSuchRef(name.to_owned()).into(),
+            },
         }
     } else if lower.contains("host key verification failed")
         || lower.contains("host identification has changed")
@@ -148,6 +149,19 @@ pub(super) fn explain(lines: &[String]) -> Fault {
     } else {
         Fault::Unexplained(text)
     }
+}
+
+/// The remote does not have it, or does not give it out by its id.
+pub(super) fn is_absence(fault: &Fault) -> bool {
+    matches!(
+        fault,
+        Fault::Known(
+            SourceError::NoSuchCommit(_)
+                | SourceError::NoSuchBranch(_)
+                | SourceError::NoSuchTag(_)
+                | SourceError::NoSuchRef(_)
+        )
+    )
 }
 
 /// Whether git says of this host's disk that it is full; a remote may say the same of its own.
@@ -185,6 +199,8 @@ pub(super) fn redacted(error: SourceError, redactor: &Redactor) -> SourceError {
     match error {
         SourceError::NoSuchBranch(text) => SourceError::NoSuchBranch(clear(text)),
         SourceError::NoSuchTag(text) => SourceError::NoSuchTag(clear(text)),
+        SourceError::NoSuchRef(text) => SourceError::NoSuchRef(clear(text)),
+        SourceError::Empty => SourceError::Empty,
         SourceError::NoSuchCommit(text) => SourceError::NoSuchCommit(clear(text)),
         SourceError::AmbiguousCommit(text) => SourceError::AmbiguousCommit(clear(text)),
         SourceError::NotOnBranch { commit, branch } => SourceError::NotOnBranch {
@@ -217,6 +233,8 @@ mod tests {
             Fault::Known(error) => match error {
                 SourceError::NoSuchBranch(_) => "no branch",
                 SourceError::NoSuchTag(_) => "no tag",
+                SourceError::NoSuchRef(_) => "no ref",
+                SourceError::Empty => "empty",
                 SourceError::NoSuchCommit(_) => "no commit",
                 SourceError::AmbiguousCommit(_) => "ambiguous",
                 SourceError::NotOnBranch { .. } => "not on branch",
@@ -237,6 +255,14 @@ mod tests {
                 "no branch",
             ),
             ("fatal: couldn't find remote ref refs/tags/v1", "no tag"),
+            (
+                "fatal: couldn't find remote ref refs/pull/3/merge",
+                "no ref",
+            ),
+            (
+                "ERROR: The key you are authenticating with has been marked as read only.\nfatal: Could not read from remote repository.",
+                "denied",
+            ),
             ("fatal: Authentication failed for 'https://h/a/'", "denied"),
             (
                 "fatal: could not read Username for 'https://h': terminal prompts disabled",

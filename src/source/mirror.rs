@@ -8,13 +8,16 @@
 
 use super::access::Access;
 use super::address::Address;
-use super::fault::Fault;
+use super::fault::{Fault, is_absence};
 use super::lines::Lines;
 use super::place::{Place, private_dir, reference_ref};
 use super::program::{Answer, Call, Program};
 use super::tree::remove_all;
+use crate::core::commit::{CommitDetail, Signature};
 use crate::core::deployment::{CommitInfo, MAX_MESSAGE};
 use crate::core::log::clean;
+use crate::core::name::Sha;
+use crate::core::ports::SourceError;
 use crate::core::reference::Reference;
 use crate::core::time::Timestamp;
 use std::io;
@@ -25,6 +28,20 @@ const EVERYTHING: [&str; 2] = [
     "+refs/heads/*:refs/longshore/heads/*",
     "+refs/tags/*:refs/longshore/tags/*",
 ];
+
+/// Every ref of the remote: forges keep what was proposed and never merged on refs of their own.
+const EVERY_REF: [&str; 1] = ["+refs/*:refs/longshore/any/*"];
+
+/// Where what was fetched of branches and tags, and of every ref, is found.
+const FETCHED: [&str; 3] = [
+    "refs/longshore/heads",
+    "refs/longshore/tags",
+    "refs/longshore/any",
+];
+
+/// How many bytes of a message are shown where the whole is asked for: it is a stranger's text, and an answer should stay
+/// one.
+const MAX_WHOLE_MESSAGE: usize = 64 * 1024;
 
 /// A bare repository of ours.
 #[derive(Debug)]
@@ -51,6 +68,8 @@ impl<'a> Mirror<'a> {
         }
         if self.is_there() {
             remove_locks(&self.dir)?;
+            // What a merge made that did not come to its end.
+            remove_all(self.merging()).await?;
             return Ok(true);
         }
         private_dir(&self.dir)?;
@@ -65,6 +84,11 @@ impl<'a> Mirror<'a> {
         self.dir
             .symlink_metadata()
             .is_ok_and(|found| found.is_dir())
+    }
+
+    /// Where a merge is made.
+    pub(super) fn merging(&self) -> PathBuf {
+        self.dir.join("merging")
     }
 
     /// Takes off the disk what a fetch that found no space left behind: of a mirror that was there before whatever
@@ -117,6 +141,57 @@ impl<'a> Mirror<'a> {
         self.fetch(access, address, &[], &refs, lines).await
     }
 
+    /// Brings a commit, wherever in the repository it is: as most remotes do, by its id, else with every branch and tag, at
+    /// last with every other ref. It is here afterwards, or it is nowhere.
+    pub(super) async fn fetch_anywhere(
+        &self,
+        access: &Access,
+        sha: &str,
+        lines: &Lines,
+    ) -> Result<(), Fault> {
+        let remote = access.remote();
+        match self.fetch_commit(access, remote, sha, lines).await {
+            // A remote of the old kind says in its own words that it does not give it out so.
+            Err(Fault::Known(SourceError::Failed(_))) | Ok(()) => {}
+            Err(fault) if is_absence(&fault) => {}
+            Err(fault) => return Err(fault),
+        }
+        if self.has(sha).await? {
+            return Ok(());
+        }
+        self.fetch_everything(access, remote, lines).await?;
+        if self.has(sha).await? {
+            return Ok(());
+        }
+        self.fetch_every_ref(access, lines).await?;
+        match self.has(sha).await? {
+            true => Ok(()),
+            false => Err(SourceError::NoSuchCommit(sha.to_owned()).into()),
+        }
+    }
+
+    /// Brings every ref there is.
+    pub(super) async fn fetch_every_ref(
+        &self,
+        access: &Access,
+        lines: &Lines,
+    ) -> Result<(), Fault> {
+        let refs = EVERY_REF.map(str::to_owned);
+        self.fetch(access, access.remote(), &["--prune"], &refs, lines)
+            .await
+    }
+
+    /// Brings two branches up to date at once.
+    pub(super) async fn fetch_both(
+        &self,
+        access: &Access,
+        both: [&Reference; 2],
+    ) -> Result<(), Fault> {
+        let refs = both.map(|one| format!("+{}:{}", one.full(), reference_ref(one)));
+        self.fetch(access, access.remote(), &[], &refs, &Lines::unheard())
+            .await
+    }
+
     /// Brings every branch and tag.
     pub(super) async fn fetch_everything(
         &self,
@@ -146,7 +221,7 @@ impl<'a> Mirror<'a> {
             // The remote itself may be shallow (a CI system's copy).
             "--update-shallow",
         ];
-        if self.dir.join("shallow").exists() {
+        if self.is_shallow() {
             // Then take what it has meanwhile.
             options.push("--unshallow");
         }
@@ -188,17 +263,50 @@ impl<'a> Mirror<'a> {
         Ok(String::from_utf8_lossy(&kind).trim().to_owned())
     }
 
-    /// Whether the commit is in the history of the branch or tag, as that was last fetched.
-    pub(super) async fn is_reachable(&self, sha: &str, from: &Reference) -> Result<bool, Fault> {
-        let head = reference_ref(from);
-        let answer = self
-            .ask(Call::new(["merge-base", "--is-ancestor", sha, &head]))
-            .await?;
+    /// Whether the commit is in the history of any ref, as they were last fetched together.
+    pub(super) async fn is_on_any_ref(&self, sha: &str) -> Result<bool, Fault> {
+        let contains = format!("--contains={sha}");
+        let options = [
+            "for-each-ref",
+            "--count=1",
+            "--format=%(refname)",
+            &contains,
+        ];
+        let call = Call::new(options.into_iter().chain(FETCHED));
+        Ok(!self.ask(call).await?.success()?.is_empty())
+    }
+
+    /// The commit that a branch or another ref led to when it was last fetched; `None` if what it leads to is no commit.
+    pub(super) async fn head_of(&self, reference: &Reference) -> Result<Option<String>, Fault> {
+        let name = format!("{}^{{commit}}", reference_ref(reference));
+        let call = Call::new(["rev-parse", "--verify", "--quiet", &name]);
+        let answer = self.ask(call).await?;
+        if answer.code == 1 {
+            return Ok(None);
+        }
+        let said = answer.success()?;
+        Ok(Some(String::from_utf8_lossy(&said).trim().to_owned()))
+    }
+
+    /// Whether the remote itself has only the newest part of the history.
+    pub(super) fn is_shallow(&self) -> bool {
+        self.dir.join("shallow").exists()
+    }
+
+    /// Whether the one commit is in the history of the other.
+    pub(super) async fn is_ancestor(&self, one: &str, other: &str) -> Result<bool, Fault> {
+        let call = Call::new(["merge-base", "--is-ancestor", one, other]);
+        let answer = self.ask(call).await?;
         match answer.code {
             0 => Ok(true),
             1 => Ok(false),
             _ => Err(answer.fault()),
         }
+    }
+
+    /// Whether the commit is in the history of the branch or tag, as that was last fetched.
+    pub(super) async fn is_reachable(&self, sha: &str, from: &Reference) -> Result<bool, Fault> {
+        self.is_ancestor(sha, &reference_ref(from)).await
     }
 
     /// What the commit says of itself, without what could move a terminal's cursor.
@@ -224,6 +332,52 @@ impl<'a> Mirror<'a> {
             author,
             author_email,
             committed_at: committed.and_then(millis),
+        })
+    }
+
+    /// Everything that the commit says of itself.
+    pub(super) async fn detail(&self, sha: &str) -> Result<CommitDetail, Fault> {
+        let call = Call::new([
+            "log",
+            "-1",
+            "--no-show-signature",
+            "--encoding=UTF-8",
+            "--format=%T%n%P%n%an%n%ae%n%at%n%cn%n%ce%n%ct%n%B",
+            sha,
+            "--",
+        ]);
+        let text = self.ask(call).await?.success()?;
+        let mut lines = text.split(|byte| *byte == b'\n').map(clean);
+        let mut line = || lines.next().unwrap_or_default();
+        let (tree, parents) = (line(), line());
+        let mut signature = || Signature {
+            name: line(),
+            email: line(),
+            at: Timestamp(
+                line()
+                    .parse::<i64>()
+                    .map_or(0, |at| at.saturating_mul(1000)),
+            ),
+        };
+        let (author, committer) = (signature(), signature());
+        let id = |text: &str| {
+            Sha::parse(text).map_err(|why| {
+                SourceError::Failed(format!("git named an object '{text}', which {why}"))
+            })
+        };
+        let message = lines.collect::<Vec<_>>().join("\n");
+        let message = message.trim_end();
+        let end = message.floor_char_boundary(MAX_WHOLE_MESSAGE);
+        Ok(CommitDetail {
+            sha: id(sha)?,
+            tree: id(&tree)?,
+            parents: parents
+                .split_whitespace()
+                .map(id)
+                .collect::<Result<_, _>>()?,
+            message: message[..end].to_owned(),
+            author,
+            committer,
         })
     }
 

@@ -9,6 +9,8 @@ mod checkout;
 mod fault;
 mod holdings;
 mod lines;
+mod locate;
+mod merge;
 mod mirror;
 mod modules;
 mod place;
@@ -16,9 +18,11 @@ mod program;
 mod resolve;
 mod tree;
 
-use crate::core::name::{Branch, Sha};
+use crate::core::commit::CommitDetail;
+use crate::core::name::{Branch, RefName, Sha};
 use crate::core::ports::{
-    Checkout, RESOLVE_LIMIT, Remote, RemoteCredentials, Revision, Source, SourceError, Work,
+    Checkout, Located, MERGE_LIMIT, Merge, MergeRequest, RESOLVE_LIMIT, Remote, RemoteCredentials,
+    Revision, Source, SourceError, Work,
 };
 use crate::core::redact::Redactor;
 use crate::core::reference::Reference;
@@ -26,8 +30,10 @@ use access::Access;
 use address::Address;
 use async_trait::async_trait;
 use checkout::{Walk, short};
-use fault::{Fault, redacted};
+use fault::{Fault, is_absence, redacted};
 use lines::Lines;
+use locate::Known;
+use merge::Merging;
 use mirror::Mirror;
 use place::{Place, private_dir};
 use program::Program;
@@ -45,6 +51,7 @@ pub struct Git {
     place: Place,
     program: Program,
     resolve_limit: Duration,
+    merge_limit: Duration,
     /// One call at a time per project: git's own locks make the second one fail instead of wait. Held across
     /// waits on purpose, it stands for a directory and not for memory.
     projects: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
@@ -61,6 +68,7 @@ impl Git {
             program: Program::new(place.home()),
             place,
             resolve_limit: RESOLVE_LIMIT,
+            merge_limit: MERGE_LIMIT,
             projects: Mutex::default(),
         }
     }
@@ -83,6 +91,13 @@ impl Git {
         self
     }
 
+    /// Another limit for `merge` than [`MERGE_LIMIT`].
+    #[must_use]
+    pub fn with_merge_limit(mut self, limit: Duration) -> Self {
+        self.merge_limit = limit;
+        self
+    }
+
     fn project(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
         // A poisoned map is whole: nothing is done under the lock but this.
         let mut projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
@@ -99,14 +114,8 @@ impl Git {
 
     /// The error as the port has it, without the credentials' values.
     fn rim(&self, remote: &Remote, fault: Fault) -> SourceError {
-        let secret = remote
-            .credentials
-            .as_ref()
-            .map(|credentials| match credentials {
-                RemoteCredentials::Token(secret) | RemoteCredentials::SshKey(secret) => secret,
-            });
         let error = fault.into_error(|| self.place.free());
-        redacted(error, &Redactor::new(secret))
+        redacted(error, &redactor(remote))
     }
 
     /// Work that somebody waits for, and only so long.
@@ -137,36 +146,75 @@ impl Git {
             digits => digits,
         };
         let access = self.access(remote)?;
+        if let Reference::Commit(sha) = &revision.reference {
+            let digits = sha.as_str();
+            return Ok(self.find_commit(remote, &access, digits).await?.sha);
+        }
         let head = resolve::head(&self.program, &access, &revision.reference).await?;
-        supported(&head)?;
+        let located = locate::located(revision.reference.clone(), &head)?;
         let sha = match digits {
-            None => head,
-            Some(digits) if digits == head => head,
+            None => return Ok(located.sha),
+            Some(digits) if digits == head => return Ok(located.sha),
             Some(digits) => {
-                let project = self.project(&remote.project);
-                let _held = project.lock().await;
-                let mirror = self.mirror(&remote.project);
-                let was_there = mirror.is_there();
                 let patience = self.resolve_limit / 3;
-                let found = resolve::commit_reachable(
-                    &mirror,
-                    &access,
-                    &revision.reference,
-                    digits,
-                    patience,
-                )
-                .await;
-                if let Err(Fault::Full(said)) = found {
-                    let free = self.place.free();
-                    mirror.give_back(was_there).await?;
-                    return Err(SourceError::DiskFull { said, free }.into());
-                }
-                found?
+                let reference = &revision.reference;
+                self.in_mirror(remote, async |mirror| {
+                    resolve::commit_reachable(mirror, &access, reference, digits, patience).await
+                })
+                .await?
             }
         };
-        Sha::parse(&sha).map_err(|why| {
-            SourceError::Failed(format!("git named the commit '{sha}', which {why}")).into()
-        })
+        Ok(locate::located(revision.reference.clone(), &sha)?.sha)
+    }
+
+    async fn look_for(&self, remote: &Remote, name: &RefName) -> Result<Located, Fault> {
+        let access = self.access(remote)?;
+        match locate::look(&self.program, &access, name).await? {
+            Known::Ref(located) => Ok(located),
+            Known::Digits(digits, otherwise) => {
+                match (self.find_commit(remote, &access, &digits).await, otherwise) {
+                    (Err(fault), Some(located)) if is_absence(&fault) => Ok(located),
+                    (found, _) => found,
+                }
+            }
+        }
+    }
+
+    async fn find_commit(
+        &self,
+        remote: &Remote,
+        access: &Access,
+        digits: &str,
+    ) -> Result<Located, Fault> {
+        let patience = self.resolve_limit / 3;
+        let found = self.in_mirror(remote, async |mirror| {
+            locate::commit(mirror, access, digits, patience).await
+        });
+        let sha = found.await?;
+        let reference = Reference::parse_full(&sha)
+            .map_err(|why| SourceError::Failed(format!("git named the commit '{sha}': {why}")))?;
+        locate::located(reference, &sha)
+    }
+
+    /// Work with the project's mirror, alone. Where the disk is full, what is of no use without the rest is taken off it
+    /// again.
+    async fn in_mirror<T>(
+        &self,
+        remote: &Remote,
+        work: impl AsyncFnOnce(&Mirror<'_>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let project = self.project(&remote.project);
+        let _held = project.lock().await;
+        let mirror = self.mirror(&remote.project);
+        let was_there = mirror.is_there();
+        match work(&mirror).await {
+            Err(Fault::Full(said)) => {
+                let free = self.place.free();
+                mirror.give_back(was_there).await?;
+                Err(SourceError::DiskFull { said, free }.into())
+            }
+            done => done,
+        }
     }
 
     async fn bring(
@@ -238,6 +286,47 @@ impl Source for Git {
         })
     }
 
+    async fn locate(&self, remote: &Remote, name: &RefName) -> Result<Located, SourceError> {
+        self.bounded(remote, self.resolve_limit, self.look_for(remote, name))
+            .await
+    }
+
+    async fn commit(&self, remote: &Remote, sha: &Sha) -> Result<CommitDetail, SourceError> {
+        let found = async {
+            supported(sha.as_str())?;
+            let access = self.access(remote)?;
+            let patience = self.resolve_limit / 3;
+            self.in_mirror(remote, async |mirror| {
+                let found = locate::commit(mirror, &access, sha.as_str(), patience).await?;
+                mirror.detail(&found).await
+            })
+            .await
+        };
+        self.bounded(remote, self.resolve_limit, found).await
+    }
+
+    async fn merge(&self, remote: &Remote, request: &MergeRequest) -> Result<Merge, SourceError> {
+        let merged = async {
+            let access = self.access(remote)?;
+            self.in_mirror(remote, async |mirror| {
+                let merging = Merging {
+                    program: &self.program,
+                    place: &self.place,
+                    mirror,
+                    access: &access,
+                    request,
+                };
+                merging.run().await
+            })
+            .await
+        };
+        let merged = self.bounded(remote, self.merge_limit, merged).await?;
+        Ok(match merged {
+            Merge::NotPermitted(why) => Merge::NotPermitted(redactor(remote).redact(why)),
+            Merge::UpToDate(_) | Merge::Merged(_) | Merge::Conflict | Merge::Immovable => merged,
+        })
+    }
+
     async fn branches(&self, remote: &Remote) -> Result<BTreeMap<Branch, Sha>, SourceError> {
         self.bounded(remote, self.resolve_limit, async {
             let access = self.access(remote)?;
@@ -277,6 +366,17 @@ impl Source for Git {
             SourceError::Failed(format!("the mirror could not be removed: {error}"))
         })
     }
+}
+
+/// What hides the credentials' values.
+fn redactor(remote: &Remote) -> Redactor {
+    let secret = remote
+        .credentials
+        .as_ref()
+        .map(|credentials| match credentials {
+            RemoteCredentials::Token(secret) | RemoteCredentials::SshKey(secret) => secret,
+        });
+    Redactor::new(secret)
 }
 
 /// Looks at the disk without holding up anything else.

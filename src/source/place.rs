@@ -5,6 +5,7 @@
 //! <data_dir>/git/home                git's HOME, empty
 //! <data_dir>/git/keys/<pid>-<n>/key  a private key while a call needs it
 //! <data_dir>/git/<project>.git       bare mirror
+//! <data_dir>/git/<project>.git/merging/  what a merge makes, until it is pushed
 //! <data_dir>/git/<project>.modules/  bare mirrors of the project's submodules
 //! <data_dir>/work/<id>               tree
 //! <data_dir>/work/<id>.whole         proof that the tree is whole
@@ -131,7 +132,7 @@ impl Place {
 /// The ref in a mirror that holds a branch's head, or what a tag named, as it was last seen. A digest, because the names of branches
 /// that were there at different times may exclude each other (`a` and `a/b`).
 pub(super) fn reference_ref(reference: &Reference) -> String {
-    let kind = if reference.is_tag() { "tag" } else { "branch" };
+    let kind = reference.kind();
     format!("refs/longshore/{kind}/{}", digest(reference.as_str()))
 }
 

@@ -114,6 +114,24 @@ impl Answer {
         }
     }
 
+    /// What a push with `--porcelain` says of the ref that the remote did not take: `[remote rejected] (…)`.
+    pub(super) fn refusal(&self) -> Option<String> {
+        let text = String::from_utf8_lossy(&self.stdout);
+        let line = text.lines().find_map(|line| line.strip_prefix("!\t"))?;
+        let said = line.split_once('\t').map_or(line, |(_, said)| said);
+        Some(crate::core::log::clean(said.as_bytes()))
+    }
+
+    /// What the remote says of itself among git's complaints, as people wrote it there.
+    pub(super) fn remote_words(&self) -> Vec<String> {
+        let words = self
+            .last_lines
+            .iter()
+            .filter_map(|line| line.strip_prefix("remote:"));
+        let words = words.map(|line| line.trim().to_owned());
+        words.filter(|line| !line.is_empty()).collect()
+    }
+
     /// Whether it complained of nothing.
     pub(super) fn is_silent(&self) -> bool {
         self.last_lines.is_empty()
@@ -162,6 +180,12 @@ impl Program {
             ))
             .into()),
         }
+    }
+
+    /// Which git it is: the first two numbers of its version, `None` if it does not say.
+    pub(super) async fn version(&self) -> Result<Option<(u32, u32)>, Fault> {
+        let answer = self.run(Call::new(["version"]), &Lines::unheard()).await?;
+        Ok(version_in(&String::from_utf8_lossy(&answer.success()?)))
     }
 
     #[expect(
@@ -260,6 +284,12 @@ impl Drop for Running {
     }
 }
 
+fn version_in(said: &str) -> Option<(u32, u32)> {
+    let mut numbers = said.strip_prefix("git version ")?.split(['.', ' ']);
+    let mut number = || numbers.next()?.trim().parse().ok();
+    Some((number()?, number()?))
+}
+
 async fn read_answer(pipe: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, Fault> {
     let mut answer = Vec::new();
     if let Some(pipe) = pipe {
@@ -301,4 +331,23 @@ async fn read_complaints(
         }
     }
     Ok(last.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_every_build_of_git_is_read() {
+        for (said, version) in [
+            ("git version 2.47.3\n", Some((2, 47))),
+            ("git version 2.39.5 (Apple Git-154)\n", Some((2, 39))),
+            ("git version 2.34.1.windows.1\n", Some((2, 34))),
+            ("git version 3.0\n", Some((3, 0))),
+            ("git version 2.50.GIT\n", Some((2, 50))),
+            ("something else", None),
+        ] {
+            assert_eq!(version_in(said), version, "{said}");
+        }
+    }
 }

@@ -11,24 +11,40 @@ use crate::core::reference::Reference;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The branch's head, or the commit that the tag names. The ref's whole name is compared: git also lists refs that
-/// merely end like it, and a tag and a branch of one name are two refs.
+/// The branch's head, or the commit that the tag or other ref names.
 pub(super) async fn head(
     program: &Program,
     access: &Access,
     reference: &Reference,
 ) -> Result<String, Fault> {
-    let name = reference.full();
+    let found = first(program, access, std::slice::from_ref(reference)).await?;
+    match found {
+        Some((_, head)) => Ok(head),
+        None => Err(missing(reference).into()),
+    }
+}
+
+/// The first of these refs that the remote has, with the commit it leads to. A ref's whole name is compared: git also lists
+/// refs that merely end like it, and a tag and a branch of one name are two refs.
+pub(super) async fn first(
+    program: &Program,
+    access: &Access,
+    references: &[Reference],
+) -> Result<Option<(Reference, String)>, Fault> {
     // What an annotated tag leads to. Of any other ref there is no such line.
-    let peeled = format!("{name}^{{}}");
-    let names = [name, peeled];
-    let asked = if reference.is_tag() {
-        &names[..]
-    } else {
-        &names[..1]
+    let peeled = |name: &str| format!("{name}^{{}}");
+    let names = |reference: &Reference| {
+        let name = reference.full();
+        match reference {
+            Reference::Branch(_) => vec![name],
+            Reference::Tag(_) | Reference::Other(_) | Reference::Commit(_) => {
+                vec![peeled(&name), name]
+            }
+        }
     };
+    let asked: Vec<String> = references.iter().flat_map(names).collect();
     let call = access
-        .call("ls-remote", &[], access.remote(), asked)
+        .call("ls-remote", &[], access.remote(), &asked)
         // Outside of any repository, also when the data directory lies inside one.
         .variable("GIT_DIR", "/dev/null");
     let answer = program.run(call, &Lines::unheard()).await?.success()?;
@@ -39,8 +55,10 @@ pub(super) async fn head(
             .find(|(_, found)| found == wanted)
             .map(|(sha, _)| sha.to_owned())
     };
-    let head = asked.iter().rev().find_map(listed);
-    head.ok_or_else(|| missing(reference).into())
+    Ok(references.iter().find_map(|reference| {
+        let sha = names(reference).iter().find_map(listed)?;
+        Some((reference.clone(), sha))
+    }))
 }
 
 /// The branches of the remote with their heads. What is no branch's name here (git takes a few more) is left out.
@@ -79,6 +97,8 @@ fn missing(reference: &Reference) -> SourceError {
     match reference {
         Reference::Branch(branch) => SourceError::NoSuchBranch(branch.to_string()),
         Reference::Tag(tag) => SourceError::NoSuchTag(tag.to_string()),
+        Reference::Other(name) => SourceError::NoSuchRef(name.to_string()),
+        Reference::Commit(sha) => SourceError::NoSuchCommit(sha.to_string()),
     }
 }
 
@@ -141,6 +161,7 @@ async fn search(
         Reference::Branch(_) | Reference::Tag(_) if found.is_empty() => {
             SourceError::NoSuchCommit(commit)
         }
+        Reference::Other(_) | Reference::Commit(_) => SourceError::NoSuchCommit(commit),
         Reference::Branch(branch) => SourceError::NotOnBranch {
             commit,
             branch: branch.to_string(),

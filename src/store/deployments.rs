@@ -186,11 +186,12 @@ impl Store {
         tx.execute(
             "INSERT INTO deployment (uuid, project, iid, app, environment, principal, initiated, wanted, branch, sha, asked, image,
                                      target_release, variables, phase, created_at, updated_at, ref, tag, written, task, payload,
-                                     description, transient, production)
+                                     description, transient, production, ref_kind)
              SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, coalesce(?10, json_extract(r.content, '$.sha')), ?11, ?12, ?13, ?14,
                     'queued', ?15, ?15,
                     coalesce(?9, ?12, m.ref, ''), CASE WHEN coalesce(?9, ?12) IS NULL THEN coalesce(m.tag, 0) ELSE ?16 END,
-                    ?17, ?18, ?19, ?20, ?21, coalesce(?22, (SELECT name = 'production' FROM environment WHERE serial = ?5))
+                    ?17, ?18, ?19, ?20, ?21, coalesce(?22, (SELECT name = 'production' FROM environment WHERE serial = ?5)),
+                    CASE WHEN coalesce(?9, ?12) IS NULL THEN m.ref_kind ELSE ?23 END
              FROM (SELECT CASE WHEN ?8 IN ('release', 'restart')
                           THEN coalesce(?13, (SELECT live_release FROM environment WHERE serial = ?5)) END AS release) again
              LEFT JOIN release r ON r.serial = again.release LEFT JOIN deployment m ON m.serial = r.deployment",
@@ -198,7 +199,7 @@ impl Store {
                 new.id.to_string(), project, iid, new.app.0, new.environment.0, request.by.0, trigger_word(request.trigger), word,
                 reference.map(Reference::as_str), sha, asked, image, release, variables, now.0,
                 reference.is_some_and(Reference::is_tag), besides.written, request.task.as_ref().map(TaskName::as_str),
-                request.payload, besides.description, besides.transient, besides.production
+                request.payload, besides.description, besides.transient, besides.production, reference.and_then(ref_kind)
             ],
         )?;
         let serial = DeploymentSerial(tx.last_insert_rowid());
@@ -470,25 +471,34 @@ fn at_home<'a>(
     }))
 }
 
+/// What kind of reference it is, where `tag` does not say it.
+fn ref_kind(reference: &Reference) -> Option<&'static str> {
+    match reference {
+        Reference::Branch(_) | Reference::Tag(_) => None,
+        Reference::Commit(_) | Reference::Other(_) => Some(reference.kind()),
+    }
+}
+
 /// One of the same commit or image that waits or runs in the environment.
 fn same_unfinished(
     tx: &Transaction<'_>,
     new: &NewDeployment,
 ) -> Result<Option<DeploymentSerial>, StoreError> {
-    let (reference, tag, sha) = match &new.request.wanted {
+    let (reference, (tag, kind), sha) = match &new.request.wanted {
         Wanted::Commit { reference, sha, .. } => {
-            (reference.as_str(), reference.is_tag(), Some(sha.as_str()))
+            let kind = (reference.is_tag(), ref_kind(reference));
+            (reference.as_str(), kind, Some(sha.as_str()))
         }
-        Wanted::Image(image) => (image.as_str(), false, None),
+        Wanted::Image(image) => (image.as_str(), (false, None), None),
         Wanted::Release(_) | Wanted::Restart => return Ok(None),
     };
     let found = tx
         .prepare_cached(
             "SELECT d.serial FROM operation o JOIN deployment d ON d.serial = o.deployment
              WHERE o.environment = ?1 AND o.done_at IS NULL AND d.ended_at IS NULL AND d.wanted IN ('commit', 'image')
-               AND d.ref = ?2 AND d.tag = ?3 AND d.sha IS ?4 ORDER BY d.serial DESC LIMIT 1",
+               AND d.ref = ?2 AND d.tag = ?3 AND d.sha IS ?4 AND d.ref_kind IS ?5 ORDER BY d.serial DESC LIMIT 1",
         )?
-        .query_row(params![new.environment.0, reference, tag, sha], |row| row.get(0))
+        .query_row(params![new.environment.0, reference, tag, sha, kind], |row| row.get(0))
         .optional()?;
     Ok(found.map(DeploymentSerial))
 }

@@ -62,6 +62,7 @@ pub use rollouts::{Committing, Live};
 pub use running::Running;
 pub use runtime::{Piece, Printing};
 pub use secrets::{ContainerEnv, SecretError};
+pub use statuses::Posted;
 pub use tokens::{NewToken, Token, TokenMade};
 
 use crate::core::deployment::InvalidTransition;

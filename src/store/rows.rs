@@ -49,7 +49,7 @@ pub(super) fn uuid(table: &'static str, id: i64, text: &str) -> Result<Uuid, Sto
 
 /// The columns of [`deployment`], in its order.
 pub(super) const DEPLOYMENT: &str = "d.serial, d.uuid, d.iid, d.app, d.environment, d.principal, d.initiated, d.wanted, \
-    CASE WHEN d.tag THEN 'refs/tags/' ELSE 'refs/heads/' END || d.branch, d.sha, d.asked, d.image, d.target_release, \
+    CASE WHEN d.ref_kind IS NOT NULL THEN '' WHEN d.tag THEN 'refs/tags/' ELSE 'refs/heads/' END || d.branch, d.sha, d.asked, d.image, d.target_release, \
     d.variables, d.commit_info, d.phase, d.failed_step, d.failure, d.release, d.cancelled_by, d.was_waiting, \
     d.superseded_by, d.created_at, d.ended_at, d.task, d.payload";
 /// How many they are: what is asked for beside them comes after.

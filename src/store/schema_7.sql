@@ -17,7 +17,7 @@ UPDATE deployment SET sha = (SELECT json_extract(r.content, '$.sha') FROM releas
     WHERE r.serial = coalesce(deployment.release, deployment.target_release)) WHERE wanted IN ('release', 'restart');
 
 CREATE INDEX deployment_by_sha ON deployment (project, sha, serial) WHERE hidden_at IS NULL AND sha IS NOT NULL;
-CREATE INDEX deployment_by_project_ref ON deployment (project, ref, serial) WHERE hidden_at IS NULL;
+CREATE INDEX deployment_by_project_ref ON deployment (project, ref, serial, tag) WHERE hidden_at IS NULL;
 CREATE INDEX deployment_written ON deployment (project, written, serial) WHERE hidden_at IS NULL AND written IS NOT NULL;
 CREATE INDEX deployment_task ON deployment (project, task, serial) WHERE hidden_at IS NULL AND task IS NOT NULL;
 CREATE INDEX deployment_shown ON deployment (project, shown_environment COLLATE NOCASE, serial)

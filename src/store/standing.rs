@@ -5,8 +5,9 @@ use super::{Store, StoreError};
 use crate::core::admission::{Desired, Entry, Standing};
 use crate::core::change::Change;
 use crate::core::id::{DeploymentSerial, EnvironmentSerial};
-use crate::core::name::Sha;
+use crate::core::name::{EnvironmentName, Sha};
 use rusqlite::{Connection, Row, Transaction, params};
+use uuid::Uuid;
 
 impl Store {
     /// What admission would look at now.
@@ -77,6 +78,30 @@ fn entry(row: &Row<'_>) -> Result<Option<Entry>, StoreError> {
         rollback: wanted == "release",
         begun: phase != "queued",
     }))
+}
+
+impl Store {
+    /// Notes a commit as looked at in these environments of apps (by the app's id), for it came from us: what tells of it is no
+    /// news. Those that are not there are left out.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn note_push(
+        &self,
+        environments: &[(Uuid, &EnvironmentName)],
+        head: &Sha,
+    ) -> Result<(), StoreError> {
+        self.write_sparing("note_push", |tx| {
+            for (app, name) in environments {
+                tx.execute(
+                    "UPDATE environment SET seen_head = ?3 WHERE name = ?2 AND removed_at IS NULL
+                       AND app = (SELECT serial FROM app WHERE uuid = ?1)",
+                    params![app.to_string(), name.as_str(), head.as_str()],
+                )?;
+            }
+            Ok(())
+        })
+    }
 }
 
 /// Notes the commit that was looked at last.

@@ -8,9 +8,22 @@ use crate::core::id::{DeploymentSerial, EnvironmentSerial, PrincipalSerial, Stat
 use crate::core::name::{EnvironmentName, InvalidName};
 use crate::core::recorded::ReportedState;
 use crate::core::route::Domain;
-use crate::core::status::{PostStatus, Reached, StatusLog, StatusState, StatusView, of_report};
+use crate::core::status::{
+    MAX_STATUSES, PostStatus, Reached, StatusLog, StatusState, StatusView, of_report,
+};
 use crate::core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+
+/// What became of a status that somebody posted.
+#[derive(Clone, Debug)]
+pub enum Posted {
+    /// It is kept.
+    Kept(Box<StatusView>),
+    /// The deployment is not to be seen any more.
+    Missing,
+    /// Others wrote as many as are kept already.
+    Full,
+}
 
 impl Store {
     /// A page of a deployment's statuses, the newest first, and how many there are.
@@ -55,7 +68,7 @@ impl Store {
     }
 
     /// Writes a status of somebody down. One of a deployment that somebody else executes also reports how that stands; it
-    /// moves nothing else. `None` if the deployment is not to be seen any more.
+    /// moves nothing else.
     ///
     /// # Errors
     /// If the database fails.
@@ -65,7 +78,7 @@ impl Store {
         post: &PostStatus,
         by: PrincipalSerial,
         now: Timestamp,
-    ) -> Result<Option<StatusView>, StoreError> {
+    ) -> Result<Posted, StoreError> {
         self.write_sparing("post_status", |tx| {
             self.disk.room()?;
             let is_there: bool = tx.query_row(
@@ -74,7 +87,13 @@ impl Store {
                 |row| row.get(0),
             )?;
             if !is_there {
-                return Ok(None);
+                return Ok(Posted::Missing);
+            }
+            let known: i64 = tx
+                .prepare_cached("SELECT count(*) FROM deployment_status WHERE deployment = ?1")?
+                .query_row([deployment.0], |row| row.get(0))?;
+            if u64::try_from(known).unwrap_or(0) >= MAX_STATUSES {
+                return Ok(Posted::Full);
             }
             if let Some(name) = &post.environment {
                 show_as(tx, deployment, name)?;
@@ -99,7 +118,9 @@ impl Store {
             if let Some(state) = post.state.reports() {
                 report(tx, deployment, state, now)?;
             }
-            one(tx, deployment, serial)
+            let kept = one(tx, deployment, serial)?
+                .ok_or_else(|| inconsistent("deployment_status", serial, "is missing"))?;
+            Ok(Posted::Kept(Box::new(kept)))
         })
     }
 }

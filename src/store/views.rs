@@ -348,7 +348,8 @@ macro_rules! origins {
         concat!(
             "SELECT d.serial, json_extract(d.result, '$.reference'), coalesce(r.content, t.content), coalesce(r.number, t.number),
                     e.slug, json_extract(d.spec, '$.source.git.repository.url'),
-                    CASE WHEN m.tag THEN 'refs/tags/' ELSE 'refs/heads/' END || m.branch, m.commit_info
+                    CASE WHEN m.ref_kind IS NOT NULL THEN '' WHEN m.tag THEN 'refs/tags/' ELSE 'refs/heads/' END || m.branch,
+                    m.commit_info
              FROM deployment d JOIN environment e ON e.serial = d.environment
              LEFT JOIN release r ON r.serial = d.release LEFT JOIN release t ON t.serial = d.target_release
              LEFT JOIN deployment m ON m.serial = CASE WHEN d.wanted IN ('release', 'restart') THEN (

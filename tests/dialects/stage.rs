@@ -12,12 +12,15 @@ use longshore::api::{Api, Peer, Proxies, routes};
 use longshore::core::access::Reach;
 use longshore::core::action::{Action, AppRef, Reply};
 use longshore::core::app::App;
-use longshore::core::name::{Branch, EnvironmentName, ProcessName, ProjectPath, Reported, Sha};
+use longshore::core::commit::CommitDetail;
+use longshore::core::name::{
+    Branch, EnvironmentName, ProcessName, ProjectPath, RefName, Reported, Sha,
+};
 use longshore::core::ports::*;
 use longshore::core::process::ProcessSpec;
 use longshore::core::project::ProjectRef;
 use longshore::core::recorded::{Record, ReportedState};
-use longshore::core::reference::Reference;
+use longshore::core::reference::{Reference, commit_digits};
 use longshore::core::route::Domain;
 use longshore::core::secret::SecretRef;
 use longshore::core::spec::{Check, GitCredentials, SourceSpec};
@@ -43,6 +46,8 @@ const REMOTE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 const MAIN: [char; 3] = ['1', '2', '3'];
 const DEVELOP: [char; 1] = ['4'];
+/// The heads of `topic-branch`, `conflicting` and `protected`, which are all behind: the first can be brought up to date.
+const TOPICS: [char; 3] = ['5', '6', '7'];
 
 #[async_trait]
 impl Source for Repository {
@@ -56,9 +61,16 @@ impl Source for Repository {
         let commits: &[char] = match &revision.reference {
             Reference::Branch(branch) if branch.as_str() == "main" => &MAIN,
             Reference::Branch(branch) if branch.as_str() == "develop" => &DEVELOP,
+            Reference::Branch(branch) if branch.as_str() == "topic-branch" => &TOPICS[..1],
+            Reference::Branch(branch) if branch.as_str() == "conflicting" => &TOPICS[1..2],
+            Reference::Branch(branch) if branch.as_str() == "protected" => &TOPICS[2..],
             Reference::Branch(other) => return Err(SourceError::NoSuchBranch(other.to_string())),
             Reference::Tag(tag) if tag.as_str() == "v1.0" => &MAIN[..2],
             Reference::Tag(other) => return Err(SourceError::NoSuchTag(other.to_string())),
+            Reference::Commit(_) | Reference::Other(_) => {
+                let name = revision.reference.to_string();
+                return Err(SourceError::NoSuchRef(name));
+            }
         };
         let head = sha(commits[commits.len() - 1]);
         let Some(asked) = &revision.commit else {
@@ -85,6 +97,43 @@ impl Source for Repository {
         tree: Uuid,
     ) -> Work<'a, Checkout, SourceError> {
         self.world.checkout(remote, reference, sha, tree)
+    }
+
+    async fn locate(&self, remote: &Remote, name: &RefName) -> Result<Located, SourceError> {
+        for reference in Reference::meant_by(name.as_str()) {
+            let revision = Revision {
+                reference: reference.clone(),
+                commit: None,
+            };
+            match self.resolve(remote, &revision).await {
+                Ok(sha) => return Ok(Located { reference, sha }),
+                Err(error @ SourceError::Unreachable(_)) => return Err(error),
+                Err(_) => {}
+            }
+        }
+        let digits = commit_digits(name.as_str());
+        let mut known = MAIN.iter().chain(&DEVELOP).chain(&TOPICS).map(|c| sha(*c));
+        match digits.and_then(|digits| known.find(|sha| sha.as_str().starts_with(&digits))) {
+            Some(sha) => Ok(Located {
+                reference: Reference::Commit(sha.clone()),
+                sha,
+            }),
+            None => Err(SourceError::NoSuchRef(name.to_string())),
+        }
+    }
+
+    async fn commit(&self, remote: &Remote, sha: &Sha) -> Result<CommitDetail, SourceError> {
+        self.world.commit(remote, sha).await
+    }
+
+    async fn merge(&self, _: &Remote, request: &MergeRequest) -> Result<Merge, SourceError> {
+        Ok(match request.into.reference.as_str() {
+            "topic-branch" => Merge::Merged(sha('9')),
+            "conflicting" => Merge::Conflict,
+            "protected" => Merge::NotPermitted("remote: protected branch".into()),
+            "5555555555555555555555555555555555555555" => Merge::Immovable,
+            _ => Merge::UpToDate(request.into.clone()),
+        })
     }
 
     async fn branches(&self, remote: &Remote) -> Result<BTreeMap<Branch, Sha>, SourceError> {

@@ -10,12 +10,13 @@ use longshore::core::action::{
 };
 use longshore::core::app::{App, derived_id};
 use longshore::core::change::Change;
+use longshore::core::commit::{CommitDetail, Signature};
 use longshore::core::container::OutputCursor;
 use longshore::core::deployment::{CommitInfo, Trigger};
 use longshore::core::error::Error;
 use longshore::core::log::Stream;
 use longshore::core::name::{
-    AppName, Branch, EnvironmentName, ImageReference, ProcessName, ProjectPath, Sha,
+    AppName, Branch, EnvironmentName, ImageReference, ProcessName, ProjectPath, RefName, Sha,
 };
 use longshore::core::particulars::{Conditions, Particulars};
 use longshore::core::ports::*;
@@ -82,6 +83,10 @@ pub struct State {
     pub branch_calls: usize,
     /// By how many milliseconds somebody has set the clock of this host forward.
     pub clock_jump: i64,
+    /// What merging comes to; absent, nothing is ever behind.
+    pub merge: Option<Merge>,
+    /// What was to be merged, in order.
+    pub merges: Vec<MergeRequest>,
     pub generation: i64,
     /// What the ingress holds.
     pub table: Option<Table>,
@@ -552,6 +557,49 @@ impl Source for Fake {
             }))
         };
         stream::once(done).boxed()
+    }
+
+    async fn locate(&self, _: &Remote, name: &RefName) -> Result<Located, SourceError> {
+        let state = self.0.state.lock().unwrap();
+        if let Ok(sha) = Sha::parse(name.as_str()) {
+            let reference = Reference::Commit(sha.clone());
+            return Ok(Located { reference, sha });
+        }
+        let missing = || SourceError::NoSuchRef(name.to_string());
+        let reference = Reference::meant_by(name.as_str()).into_iter().next();
+        let reference = reference.ok_or_else(missing)?;
+        let known = match &reference {
+            Reference::Branch(branch) => state.branches.get(branch),
+            Reference::Tag(_) | Reference::Commit(_) | Reference::Other(_) => None,
+        };
+        let sha = known.or(state.head.as_ref()).cloned();
+        let sha = sha.ok_or_else(missing)?;
+        Ok(Located { reference, sha })
+    }
+
+    async fn commit(&self, _: &Remote, sha: &Sha) -> Result<CommitDetail, SourceError> {
+        let somebody = Signature {
+            name: "Ann".into(),
+            email: "ann@example.com".into(),
+            at: Timestamp(0),
+        };
+        Ok(CommitDetail {
+            sha: sha.clone(),
+            tree: sha.clone(),
+            parents: Vec::new(),
+            message: format!("commit {sha}"),
+            author: somebody.clone(),
+            committer: somebody,
+        })
+    }
+
+    async fn merge(&self, _: &Remote, request: &MergeRequest) -> Result<Merge, SourceError> {
+        let come_to = |state: &mut State| {
+            state.merges.push(request.clone());
+            let into = request.into.clone();
+            state.merge.clone().unwrap_or(Merge::UpToDate(into))
+        };
+        Ok(self.0.call("source.merge", come_to).await)
     }
 
     async fn branches(&self, _: &Remote) -> Result<BTreeMap<Branch, Sha>, SourceError> {
@@ -1390,6 +1438,7 @@ pub fn git_app(name: &str) -> App {
             credentials: None,
         },
         branch: Branch::parse("main").unwrap(),
+        auto_merge: true,
         build: BuildSpec {
             context: ".".into(),
             dockerfile: "Dockerfile".into(),

@@ -353,6 +353,7 @@ fn refusal(error: Error, subject: &str) -> Refusal {
         ),
         // What only GitHub's dialect asks for.
         Error::RefNotFound { .. }
+        | Error::RepositoryEmpty { .. }
         | Error::MergeConflict { .. }
         | Error::MergeRefused { .. }
         | Error::ChecksFailed { .. }

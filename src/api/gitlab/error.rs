@@ -251,7 +251,9 @@ impl From<Error> for Refusal {
                 StatusCode::BAD_REQUEST,
                 "Deployment currently deployed to environment",
             ),
-            Error::RefNotFound { .. } => Self::field("ref", "The branch or tag does not exist"),
+            Error::RefNotFound { .. } | Error::RepositoryEmpty { .. } => {
+                Self::field("ref", "The branch or tag does not exist")
+            }
             Error::PreviewsOff { .. } => {
                 Self::field("environment", "is not configured for this project")
             }

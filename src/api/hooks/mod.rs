@@ -92,6 +92,7 @@ fn status(error: &Error) -> StatusCode {
         | Error::ProjectNotFound(_)
         | Error::Recorded
         | Error::RefNotFound { .. }
+        | Error::RepositoryEmpty { .. }
         | Error::MergeConflict { .. }
         | Error::MergeRefused { .. }
         | Error::ChecksFailed { .. }

@@ -150,6 +150,7 @@ impl From<Error> for Refusal {
             | Error::TagNotFound { .. }
             | Error::CommitNotFound { .. }
             | Error::RefNotFound { .. }
+            | Error::RepositoryEmpty { .. }
             | Error::MergeConflict { .. }
             | Error::MergeRefused { .. }
             | Error::ChecksFailed { .. }

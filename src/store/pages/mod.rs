@@ -10,6 +10,7 @@
 //! sorted.
 
 mod few;
+mod narrowed;
 mod places;
 mod references;
 mod serials;
@@ -26,6 +27,7 @@ use crate::core::listing::Order;
 use crate::core::name::EnvironmentName;
 use crate::core::particulars::Narrowed;
 use crate::core::time::Timestamp;
+use narrowed::Left;
 use places::Filter;
 use rusqlite::Connection;
 use std::cmp::Reverse;
@@ -100,6 +102,14 @@ struct Slice {
 }
 
 impl Slice {
+    fn of_list(list: &ListFilter) -> Self {
+        Self {
+            ascending: list.ascending,
+            skip: list.offset,
+            limit: u64::from(list.limit),
+        }
+    }
+
     fn end(self) -> u64 {
         self.skip.saturating_add(self.limit)
     }
@@ -134,12 +144,22 @@ impl Slice {
 
 /// The serials of the deployments on a page, in its order, and how many match in all.
 pub(super) fn page(tx: &Connection, list: &ListFilter) -> Result<(Vec<i64>, u64), StoreError> {
+    if list.narrowed.is_open() {
+        return open_page(tx, list);
+    }
+    match narrowed::simplified(tx, list)? {
+        Left::Open(list) => open_page(tx, &list),
+        Left::Narrowed(list) => {
+            let slice = Slice::of_list(&list);
+            narrowed::page(tx, &list, slice)
+        }
+    }
+}
+
+/// A page of a list that is narrowed to nothing else.
+fn open_page(tx: &Connection, list: &ListFilter) -> Result<(Vec<i64>, u64), StoreError> {
     let filter = Filter::of(tx, list)?;
-    let slice = Slice {
-        ascending: list.ascending,
-        skip: list.offset,
-        limit: u64::from(list.limit),
-    };
+    let slice = Slice::of_list(list);
     let whenever = filter.total(tx)?;
     let span = Span::of(list);
     if span.is_none() && (slice.is_beyond(whenever) || list.order == Order::Serial) {

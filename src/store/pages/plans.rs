@@ -4,6 +4,7 @@
 use super::places::{Condition, In, NAMED, NAMED_IN_APP, total_sql};
 use super::serials::{Column, PRESENT, Range};
 use super::*;
+use crate::core::name::{Sha, TaskName};
 use crate::store::views::{ORIGINS, REFUSALS, STEPS, VIEWS};
 use crate::store::{OpenWith, Store};
 use rusqlite::types::Value;
@@ -187,6 +188,62 @@ fn totals_and_blocks_are_read_without_a_look_at_deployments_and_without_sorting(
             for sql in [NAMED, NAMED_IN_APP, PRESENT, references::NEXT] {
                 let plan = plan(tx, sql);
                 assert!(plan[0].starts_with("SEARCH"), "{sql}: {plan:?}");
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn what_a_list_is_narrowed_to_is_counted_in_an_index_and_read_in_its_order() {
+    let (_dir, store) = store();
+    let name = "main";
+    let lists = [
+        (
+            Narrowed {
+                sha: Sha::parse(&"a".repeat(40)).ok(),
+                ..Narrowed::default()
+            },
+            "deployment_by_sha",
+        ),
+        (
+            Narrowed {
+                reference: Some(name.to_owned()),
+                ..Narrowed::default()
+            },
+            "deployment_by_project_ref",
+        ),
+        (
+            Narrowed {
+                reference: Some(format!("refs/heads/{name}")),
+                ..Narrowed::default()
+            },
+            "deployment_by_project_ref",
+        ),
+        (
+            Narrowed {
+                task: Some(TaskName::parse("migrate").ok()),
+                ..Narrowed::default()
+            },
+            "deployment_task",
+        ),
+    ];
+    store
+        .read(|tx| {
+            for (narrowed, index) in lists {
+                let list = ListFilter {
+                    project: Some(ProjectSerial(1)),
+                    narrowed,
+                    ..ListFilter::new(Reach::All)
+                };
+                for sql in narrowed::queries(tx, &list)? {
+                    let plan = plan(tx, &sql);
+                    let found = plan
+                        .iter()
+                        .any(|line| line.starts_with("SEARCH d USING") && line.contains(index));
+                    let sorts = plan.iter().any(|line| line.contains("TEMP B-TREE"));
+                    assert!(found && !sorts, "{sql}: {plan:?}");
+                }
             }
             Ok(())
         })

@@ -7,9 +7,10 @@ use super::sim::{Fate, Sim};
 use crate::world::Fake;
 use async_trait::async_trait;
 use futures_util::{FutureExt as _, StreamExt as _, stream, stream::BoxStream};
+use longshore::core::commit::CommitDetail;
 use longshore::core::container::OutputCursor;
 use longshore::core::log::Stream;
-use longshore::core::name::{Branch, ImageReference, Sha};
+use longshore::core::name::{Branch, ImageReference, RefName, Sha};
 use longshore::core::ports::*;
 use longshore::core::reference::Reference;
 use longshore::core::release::Image;
@@ -202,6 +203,23 @@ impl Source for Faulty {
             }
         })
         .boxed()
+    }
+
+    async fn locate(&self, remote: &Remote, name: &RefName) -> Result<Located, SourceError> {
+        let (delay, fate) = self.sim.fate("", false, false);
+        tokio::time::sleep(delay).await;
+        match fate {
+            Fate::Lost | Fate::Answerless => Err(SourceError::Unreachable("no route".into())),
+            Fate::Fine | Fate::Refused | Fate::Late(_) => self.inner.locate(remote, name).await,
+        }
+    }
+
+    async fn commit(&self, remote: &Remote, sha: &Sha) -> Result<CommitDetail, SourceError> {
+        self.inner.commit(remote, sha).await
+    }
+
+    async fn merge(&self, remote: &Remote, request: &MergeRequest) -> Result<Merge, SourceError> {
+        self.inner.merge(remote, request).await
     }
 
     async fn branches(&self, remote: &Remote) -> Result<BTreeMap<Branch, Sha>, SourceError> {

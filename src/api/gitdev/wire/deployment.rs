@@ -410,7 +410,7 @@ struct Source {
 impl Source {
     fn of(view: &DeploymentView) -> Self {
         let commit = |reference: Option<&Reference>, commit: &str| Self {
-            branch: reference.map(ToString::to_string),
+            branch: reference.and_then(Reference::found_on),
             commit: Some(commit.to_owned()),
             image: None,
             tag: reference.is_some_and(Reference::is_tag),

@@ -2,6 +2,7 @@
 
 use super::word::{Step, Strategy};
 use crate::core::planned::{Outcome as CoreOutcome, Planned};
+use crate::core::reference::Reference;
 use crate::core::route::Domain;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -65,7 +66,7 @@ impl From<&Planned> for Plan {
         let version = &plan.version;
         Self {
             app: plan.app.to_string(),
-            branch: version.reference.as_ref().map(ToString::to_string),
+            branch: version.reference.as_ref().and_then(Reference::found_on),
             changes: plan.changes.clone(),
             commit_sha: version.commit.as_ref().map(ToString::to_string),
             domains: plan.domains.iter().map(Domain::to_string).collect(),

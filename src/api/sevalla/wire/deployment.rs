@@ -117,11 +117,9 @@ fn repository(view: &DeploymentView, environment: &EnvironmentDetail) -> Option<
 
 fn branch(view: &DeploymentView) -> Option<String> {
     match &view.deployment.request.wanted {
-        Wanted::Commit { reference, .. } => Some(reference.to_string()),
+        Wanted::Commit { reference, .. } => reference.found_on(),
         Wanted::Image(_) => None,
-        Wanted::Release(_) | Wanted::Restart => {
-            view.origin.reference.as_ref().map(ToString::to_string)
-        }
+        Wanted::Release(_) | Wanted::Restart => view.origin.reference.as_ref()?.found_on(),
     }
 }
 
