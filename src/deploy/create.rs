@@ -128,7 +128,7 @@ impl Agent {
         self.configured(place).ok_or_else(|| {
             if place.preview {
                 return Error::Refused(format!(
-                    "app '{}' takes no previews any more; what runs of '{}' goes on until its time is over: put `previews` back into the file and reload, or remove it with `longshore app rm {} -e {}`",
+                    "app '{}' takes no previews any more; what runs of '{}' goes on until its time is over: put `previews` back into the file and reload, or remove it with `longshore app rm {} --environment {}`",
                     place.app_name, place.environment_name, place.app_name, place.environment_name
                 ));
             }
