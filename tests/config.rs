@@ -3,6 +3,7 @@
 use longshore::config::keys::TABLES;
 use longshore::config::{Config, Fault, parse};
 use longshore::core::app::{App, derived_id};
+use longshore::core::command::PayloadPlace;
 use longshore::core::ingress::{AccessLog, ProxyLimits};
 use longshore::core::name::{AppName, EnvironmentName, ProcessName};
 use longshore::core::process::ProcessSpec;
@@ -2104,6 +2105,8 @@ fn every_key_that_is_listed_is_read() {
                 "" => (setting, 1),
                 "app" => (format!("[[app]]\n{setting}"), 2),
                 "docker.registries" => (format!("[[docker.registries]]\n{setting}"), 2),
+                "app.tasks" => (format!("[[app]]\n[app.tasks.seed]\n{setting}"), 3),
+                "app.release" => (format!("[[app]]\n[[app.release]]\n{setting}"), 3),
                 "app.processes" => (format!("[[app]]\n[app.processes.worker]\n{setting}"), 3),
                 "app.processes.health" => (
                     format!("[[app]]\n[app.processes.worker.health]\n{setting}"),
@@ -2384,4 +2387,150 @@ health = { path = "/up" }
             "app \"web\": processes.p8 is one too many: an app may have 8 processes beside itself",
         )],
     );
+}
+
+const COMMANDS: &str = r#"
+[[app]]
+name = "web"
+image = "web:1"
+release = [["./migrate", "--all"], { command = ["./warm"], retry = true }]
+payload = { env = "DEPLOY_PAYLOAD" }
+[app.tasks."deploy:seed"]
+command = ["./seed"]
+[app.tasks.clean]
+command = ["./clean"]
+[app.environments.staging]
+release = []
+payload = { file = "/run/deploy//payload.json" }
+[app.environments.staging.tasks.clean]
+retry = true
+[app.environments.staging.tasks.only]
+command = ["./only"]
+"#;
+
+#[test]
+fn commands_are_what_an_environment_says_over_what_its_app_says() {
+    let config = parse("c", COMMANDS).unwrap();
+    let app = &config.apps[0];
+    let shown = |environment: &str| -> String {
+        let spec = spec(app, environment);
+        let release = spec
+            .release
+            .iter()
+            .map(|one| format!("{one} {}", one.retry));
+        let tasks = spec.tasks.iter();
+        let tasks = tasks.map(|(name, one)| format!("{name}: {one} {}", one.retry));
+        let all: Vec<String> = release.chain(tasks).collect();
+        format!("{}; {:?}", all.join(", "), spec.run.payload)
+    };
+    assert_eq!(
+        shown("production"),
+        "./migrate --all false, ./warm true, clean: ./clean false, deploy:seed: ./seed false; \
+         Some(Env(VariableName(\"DEPLOY_PAYLOAD\")))"
+    );
+    assert_eq!(
+        shown("staging"),
+        "clean: ./clean true, deploy:seed: ./seed false, only: ./only false; \
+         Some(File(\"/run/deploy/payload.json\"))"
+    );
+    let file = PayloadPlace::File("/run/deploy/payload.json".into());
+    assert_eq!(spec(app, "staging").run.payload, Some(file));
+}
+
+#[test]
+fn faults_of_commands_and_of_the_payloads_place_are_named_where_they_stand() {
+    assert_faults(
+        r#"[[app]]
+name = "web"
+image = "web:1"
+release = ["./migrate", [], [1], { retry = true }, { command = ["x"], again = true }]
+payload = { env = "LOG", file = "/x" }
+[app.tasks.deploy]
+command = ["again"]
+[app.tasks."two words"]
+command = ["x"]
+[app.tasks.idle]
+retry = false
+[app.tasks.both]
+command = "./seed"
+"#,
+        &[
+            (
+                4,
+                12,
+                "app \"web\": release[0] must be a list of words, like [\"./migrate\", \"--all\"], not a string",
+            ),
+            (
+                4,
+                25,
+                "app \"web\": release[1] must begin with the program to run",
+            ),
+            (
+                4,
+                30,
+                "app \"web\": release[2][0] must be a string in quotes, not an integer",
+            ),
+            (
+                4,
+                34,
+                "app \"web\": release[3] needs a command, like command = [\"./migrate\"]",
+            ),
+            (4, 71, "app \"web\": release[4].again is not a known key"),
+            (
+                5,
+                11,
+                "app \"web\": payload must have an env or a file, not both",
+            ),
+            (
+                6,
+                12,
+                "app \"web\": tasks.deploy has a name that is what every deployment does",
+            ),
+            (
+                8,
+                12,
+                "app \"web\": tasks.\"two words\" has a name that may hold only letters",
+            ),
+            (
+                10,
+                12,
+                "app \"web\": tasks.idle needs a command, like command = [\"./seed\"]",
+            ),
+            (
+                13,
+                11,
+                "app \"web\": tasks.both.command must be a list of words",
+            ),
+        ],
+    );
+    for (payload, column, fault) in [
+        ("{}", 11, "needs an env or a file"),
+        ("{ env = \"A B\" }", 19, "payload.env must match"),
+        (
+            "{ env = \"LOG\" }",
+            11,
+            "cannot be in LOG, which app \"web\": env.LOG sets to something else",
+        ),
+        (
+            "{ file = \"run/x\" }",
+            20,
+            "payload.file must be an absolute path",
+        ),
+        (
+            "{ file = \"/run/\" }",
+            20,
+            "must be a file, not the directory",
+        ),
+        ("{ file = \"/proc/x\" }", 20, "cannot lie below \"/proc\""),
+        (
+            "{ file = \"/data/x\" }",
+            11,
+            "cannot be inside the mount of app \"web\": volumes[0]",
+        ),
+    ] {
+        let text = format!(
+            "[[app]]\nname = \"web\"\nimage = \"web:1\"\npayload = {payload}\nenv = {{ LOG = \"x\" }}\nvolumes = [\"data:/data\"]\n"
+        );
+        assert_faults(&text, &[(4, column, fault)]);
+    }
 }

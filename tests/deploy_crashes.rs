@@ -7,10 +7,13 @@
 mod world;
 
 use longshore::core::action::Action;
-use longshore::core::deployment::{Phase, Step};
+use longshore::core::deployment::{Phase, Step, Trigger};
+use longshore::core::name::TaskName;
 use longshore::core::ports::{ContainerState, RestartPolicy};
 use std::time::Duration;
-use world::{Behaviour, Bench, Process, git_app, image_app, image_of, sha};
+use world::{
+    Behaviour, Bench, Process, create, git_app, image_app, image_of, sha, with_release, with_task,
+};
 
 /// What happens, and how it must end however often the process did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +24,16 @@ enum Story {
     ExitsAtOnce,
     CancelledInRollout,
     CancelledInBuild,
+    /// Two release commands and a task before the switch.
+    WithCommands,
+    /// The second release command fails.
+    CommandFails,
+    /// A cancel while a release command runs.
+    CancelledInCommand,
 }
+
+const COMMANDS: [&str; 2] = ["./migrate", "./warm"];
+const TASK: &str = "./seed";
 
 fn bench(story: Story) -> Bench {
     match story {
@@ -31,6 +43,15 @@ fn bench(story: Story) -> Bench {
         | Story::ExitsAtOnce
         | Story::CancelledInRollout
         | Story::CancelledInBuild => Bench::new(vec![git_app("web")]),
+        Story::WithCommands | Story::CommandFails | Story::CancelledInCommand => {
+            let app = with_release(git_app("web"), &COMMANDS);
+            let mut app = with_task(app, "deploy:seed", TASK);
+            // Where the cancel is lost, the command ends with this: each look at it until then is a point.
+            for spec in app.environments.values_mut() {
+                spec.deadlines.rollout = Duration::from_secs(20);
+            }
+            Bench::new(vec![app])
+        }
     }
 }
 
@@ -43,9 +64,21 @@ async fn before(story: Story, bench: &Bench) -> Process {
         process.drive().await;
     }
     let mut state = bench.world.state.lock().unwrap();
+    state.begun.clear();
     state.head = Some(sha('2'));
+    let of_the_command = match story {
+        Story::CommandFails => Behaviour::Exits(3),
+        Story::CancelledInCommand => Behaviour::NeverReady,
+        _ => Behaviour::Exits(0),
+    };
+    state.behaviours.insert(COMMANDS[1].into(), of_the_command);
     let behaviour = match story {
-        Story::FirstFromImage | Story::SecondFromGit | Story::CancelledInBuild => Behaviour::Serves,
+        Story::FirstFromImage
+        | Story::SecondFromGit
+        | Story::CancelledInBuild
+        | Story::WithCommands
+        | Story::CommandFails
+        | Story::CancelledInCommand => Behaviour::Serves,
         Story::NeverReady | Story::CancelledInRollout => Behaviour::NeverReady,
         Story::ExitsAtOnce => Behaviour::Exits(1),
     };
@@ -58,7 +91,11 @@ async fn before(story: Story, bench: &Bench) -> Process {
 
 /// The story itself, as far as the process gets.
 async fn tell(story: Story, bench: &Bench, process: &Process) {
-    let Ok(created) = process.deploy("web").await else {
+    let mut asked = create("web", Trigger::Manual);
+    if story == Story::WithCommands {
+        asked.particulars.task = Some(TaskName::parse("deploy:seed").unwrap());
+    }
+    let Ok(created) = process.create(asked).await else {
         return;
     };
     match story {
@@ -85,7 +122,23 @@ async fn tell(story: Story, bench: &Bench, process: &Process) {
                 .ask(Action::CancelDeployment(created.deployment.id.into()))
                 .await;
         }
-        Story::FirstFromImage | Story::SecondFromGit | Story::NeverReady | Story::ExitsAtOnce => {}
+        Story::CancelledInCommand => {
+            process
+                .drive_until(&bench.world, |state| {
+                    let task = state.task(COMMANDS[1]);
+                    task.is_some_and(|made| matches!(made.state, ContainerState::Running { .. }))
+                })
+                .await;
+            let _ = process
+                .ask(Action::CancelDeployment(created.deployment.id.into()))
+                .await;
+        }
+        Story::FirstFromImage
+        | Story::SecondFromGit
+        | Story::NeverReady
+        | Story::ExitsAtOnce
+        | Story::WithCommands
+        | Story::CommandFails => {}
     }
     process.drive().await;
 }
@@ -165,7 +218,10 @@ async fn check(story: Story, bench: &Bench, process: &Process, at: &str) {
         Err(_) => false,
         Ok(Phase::Succeeded { .. }) => {
             assert!(
-                !matches!(story, Story::NeverReady | Story::ExitsAtOnce),
+                !matches!(
+                    story,
+                    Story::NeverReady | Story::ExitsAtOnce | Story::CommandFails
+                ),
                 "{at}"
             );
             true
@@ -174,7 +230,11 @@ async fn check(story: Story, bench: &Bench, process: &Process, at: &str) {
             assert!(
                 matches!(
                     story,
-                    Story::NeverReady | Story::ExitsAtOnce | Story::CancelledInRollout
+                    Story::NeverReady
+                        | Story::ExitsAtOnce
+                        | Story::CancelledInRollout
+                        | Story::CommandFails
+                        | Story::CancelledInCommand
                 ),
                 "{at}: {failure:?}"
             );
@@ -187,7 +247,10 @@ async fn check(story: Story, bench: &Bench, process: &Process, at: &str) {
         }
         Ok(Phase::Cancelled { .. }) => {
             assert!(
-                matches!(story, Story::CancelledInRollout | Story::CancelledInBuild),
+                matches!(
+                    story,
+                    Story::CancelledInRollout | Story::CancelledInBuild | Story::CancelledInCommand
+                ),
                 "{at}"
             );
             false
@@ -202,6 +265,16 @@ async fn check(story: Story, bench: &Bench, process: &Process, at: &str) {
         }
     };
     let state = bench.world.state.lock().unwrap();
+    // Whatever ended, no command was begun twice, none out of its turn, and none is missing in what became live.
+    let all = [COMMANDS[0], COMMANDS[1], TASK];
+    assert!(
+        all.starts_with(&state.begun.iter().map(String::as_str).collect::<Vec<_>>()),
+        "{at}: {:?}",
+        state.begun
+    );
+    if story == Story::WithCommands && second_is_live {
+        assert_eq!(state.begun, all, "{at}");
+    }
     let names: Vec<&String> = state.containers.keys().collect();
     match &live {
         None => assert!(names.is_empty(), "{at}: {names:?}"),
@@ -289,6 +362,21 @@ fn a_cancel_in_the_rollout_leaves_the_old_version_whatever_ends() {
 #[test]
 fn a_cancel_in_the_build_leaves_the_old_version_whatever_ends() {
     enumerate(Story::CancelledInBuild);
+}
+
+#[test]
+fn commands_run_once_and_before_the_switch_whatever_ends() {
+    enumerate(Story::WithCommands);
+}
+
+#[test]
+fn a_command_that_fails_leaves_the_old_version_whatever_ends() {
+    enumerate(Story::CommandFails);
+}
+
+#[test]
+fn a_cancel_while_a_command_runs_leaves_the_old_version_whatever_ends() {
+    enumerate(Story::CancelledInCommand);
 }
 
 #[test]

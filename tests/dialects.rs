@@ -25,6 +25,7 @@ fn play(file: &str) {
         Some(("gitlab", file)) => Dialect::Gitlab {
             strict: file == "strict",
         },
+        Some(("github", _)) => Dialect::Github,
         _ => panic!("{file} is of no dialect"),
     };
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/dialects/{file}.json"));
@@ -55,7 +56,7 @@ macro_rules! play {
         fn every_golden_file_is_played() {
             let mut played = vec![$(concat!($file, ".json")),*];
             let mut there: Vec<String> = Vec::new();
-            for dialect in ["gitdev", "gitlab", "sevalla"] {
+            for dialect in ["github", "gitdev", "gitlab", "sevalla"] {
                 let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialects");
                 for entry in std::fs::read_dir(folder.join(dialect)).unwrap() {
                     let name = entry.unwrap().file_name();
@@ -123,6 +124,24 @@ play! {
     gitlab_limits_before_anything_is_done: "gitlab/limits",
     gitlab_admits_its_own_faults: "gitlab/faults",
     gitlab_has_two_shapes_for_what_is_not_there: "gitlab/routes",
+    github_says_what_is_where_and_who_one_is: "github/about",
+    github_finds_a_token_in_every_form: "github/auth",
+    github_finds_its_places_however_they_are_written: "github/routes",
+    github_begins_urls_as_their_requests_did: "github/urls",
+    github_says_in_every_head_what_clients_read_there: "github/headers",
+    github_does_not_repeat_what_was_seen: "github/conditional",
+    github_counts_what_is_asked_and_says_so: "github/limits",
+    github_executes_where_it_can_and_writes_down_where_it_cannot: "github/create",
+    github_refuses_a_create_that_breaks_a_rule: "github/create_refused",
+    github_merges_and_looks_at_checks_before_it_deploys: "github/gate",
+    github_lists_deployments_by_every_filter_in_pages: "github/list",
+    github_deletes_records_and_nothing_that_runs: "github/delete",
+    github_says_how_a_deployment_walks: "github/walk",
+    github_keeps_statuses_of_deployments: "github/statuses",
+    github_keeps_statuses_of_commits: "github/commit_statuses",
+    github_shows_commits_by_whatever_names_them: "github/commits",
+    github_lists_makes_and_takes_down_environments: "github/environments",
+    github_admits_its_own_faults: "github/faults",
 }
 
 #[test]
@@ -209,6 +228,106 @@ fn an_answer_that_breaks_its_schema_anywhere_is_noticed() {
     for (name, place, value) in forms {
         let examples = schemas.examples().into_iter();
         for (_, example) in examples.filter(|(known, _)| *known == name) {
+            let mut bad = example.clone();
+            let (parent, key) = place.rsplit_once('/').unwrap();
+            bad.pointer_mut(parent).unwrap()[key] = value.clone();
+            assert!(schemas.check(name, &bad).is_err(), "{name}{place}: {value}");
+        }
+    }
+}
+
+#[test]
+fn a_github_answer_that_breaks_its_schema_anywhere_is_noticed() {
+    let schemas = Schemas::github();
+    let mut tried = 0;
+    for (name, example) in schemas.examples() {
+        assert_eq!(schemas.check(name, example), Ok(()), "{name}");
+        for (what, mutated) in schema::mutations(example) {
+            let (place, change) = what.split_once(' ').unwrap();
+            let key = place.rsplit('/').next().unwrap();
+            let may_be_null = match name.trim_end_matches('s') {
+                "deployment" => key == "description",
+                "commit_statu" | "combined" => {
+                    ["description", "target_url", "avatar_url"].contains(&key)
+                }
+                _ => false,
+            };
+            // A payload is an object or a text, and what is in it is nobody's business.
+            let is_payload = key == "payload"
+                && (change == "is \"x\"" || change.starts_with("is {"))
+                || place.contains("/payload/");
+            let is_optional = change == "is absent"
+                && (key == "installed_version" || (name.starts_with("error_") && key == "errors"));
+            // What is wrong with a request may be said of a field, or only said.
+            let is_said = name == "error_422" && place == "/errors/0" && change == "is \"x\"";
+            if (change == "is null" && may_be_null) || is_payload || is_optional || is_said {
+                continue;
+            }
+            assert!(schemas.check(name, &mutated).is_err(), "{name}: {what}");
+            tried += 1;
+        }
+        if let Some(object) = example.as_object() {
+            let mut more = object.clone();
+            more.insert("state_reason".into(), json!(0));
+            assert!(schemas.check(name, &more.into()).is_err(), "{name}: a key");
+        }
+    }
+    assert!(tried > 400, "only {tried} mutations were tried");
+    // Of the right type, and still not what the contract says: its traps.
+    let forms = [
+        ("deployment", "/id", json!(0)),
+        ("deployment", "/id", json!(9_007_199_254_740_992_u64)),
+        ("deployment", "/sha", json!("a84d88e")),
+        ("deployment", "/task", json!("")),
+        (
+            "deployment",
+            "/created_at",
+            json!("2012-07-20T01:19:13.123Z"),
+        ),
+        (
+            "deployment",
+            "/updated_at",
+            json!("2012-07-20T01:19:13+00:00"),
+        ),
+        (
+            "deployment",
+            "/statuses_url",
+            json!("/repos/octocat/example/deployments/1/statuses"),
+        ),
+        (
+            "deployment",
+            "/repository_url",
+            json!("https://deploy.example/api/v3/octocat/example"),
+        ),
+        ("deployment", "/node_id", json!("MDEwOlJlcG9zaXRvcnkx")),
+        ("deployment", "/performed_via_github_app", json!({})),
+        ("deployment", "/state", json!("success")),
+        ("status", "/state", json!("cancelled")),
+        ("status", "/description", Value::Null),
+        ("status", "/log_url", Value::Null),
+        ("status", "/target_url", json!("/log")),
+        ("status", "/description", json!("x".repeat(141))),
+        ("commit_status", "/state", json!("in_progress")),
+        ("commit_status", "/target_url", json!("")),
+        ("combined", "/state", json!("error")),
+        ("combined", "/statuses/0/creator", json!({})),
+        (
+            "repository",
+            "/commits_url",
+            json!("https://deploy.example/repos/octocat/example/commits"),
+        ),
+        ("repository", "/permissions/admin", Value::Null),
+        ("rate_limit", "/rate/limit", json!("unlimited")),
+        ("error_404", "/status", json!(404)),
+        ("error_404", "/message", json!("404 Not Found")),
+        ("error_404", "/errors", json!([])),
+        ("error_401", "/message", json!("401 Unauthorized")),
+        ("error_409", "/message", json!("conflict")),
+        ("error_422", "/errors", json!([{ "field": "ref" }])),
+    ];
+    for (name, place, value) in forms {
+        let all = schemas.examples().into_iter();
+        for (_, example) in all.filter(|(known, _)| *known == name) {
             let mut bad = example.clone();
             let (parent, key) = place.rsplit_once('/').unwrap();
             bad.pointer_mut(parent).unwrap()[key] = value.clone();

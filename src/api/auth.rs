@@ -4,6 +4,8 @@ use super::parameters::Parameters;
 use crate::core::access::{Origin, TOKEN_PARAMETERS};
 use crate::core::secret::Secret;
 use axum::http::{HeaderMap, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use std::net::IpAddr;
 use tokio::net::UnixStream;
 
@@ -49,6 +51,33 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<Secret> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| Secret::new(token))
 }
 
+/// The token of `Authorization` in each form that GitHub takes: `token …`, `Bearer …`, and `Basic …` with the token as
+/// the password, or as the user where there is no password or one that says so.
+pub(super) fn of_any_scheme(headers: &HeaderMap) -> Option<Secret> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, given) = value.trim().split_once(' ')?;
+    let given = given.trim();
+    let is = |name: &str| scheme.eq_ignore_ascii_case(name);
+    let token = if is("token") || is("bearer") {
+        given.to_owned()
+    } else if is("basic") {
+        of_basic(given)?
+    } else {
+        return None;
+    };
+    (!token.is_empty()).then(|| Secret::new(token))
+}
+
+fn of_basic(given: &str) -> Option<String> {
+    let decoded = String::from_utf8(STANDARD.decode(given).ok()?).ok()?;
+    let (user, password) = decoded.split_once(':').unwrap_or((&decoded, ""));
+    let token = match password {
+        "" | "x-oauth-basic" => user,
+        password => password,
+    };
+    Some(token.to_owned())
+}
+
 /// Headers that carry nothing but a token.
 const TOKEN_HEADERS: [&str; 2] = ["private-token", "job-token"];
 
@@ -89,6 +118,36 @@ mod tests {
         }
         for value in ["t0ken", "Basic t0ken", "Bearer ", "Bearer"] {
             assert_eq!(bearer(&headers("authorization", value)), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn every_scheme_of_githubs_carries_a_token() {
+        for value in [
+            "token t0ken",
+            "Token  t0ken ",
+            "Bearer t0ken",
+            "bearer t0ken",
+            "Basic dXNlcjp0MGtlbg==",
+            "basic dDBrZW46eC1vYXV0aC1iYXNpYw==",
+            "Basic dDBrZW46",
+            "Basic dDBrZW4=",
+        ] {
+            let found = of_any_scheme(&headers("authorization", value));
+            assert_eq!(found, Some(Secret::new("t0ken")), "{value}");
+        }
+        for value in [
+            "",
+            "t0ken",
+            "token",
+            "token ",
+            "Digest t0ken",
+            "Basic t0ken",
+            "Basic Og==",
+            "Basic /w==",
+        ] {
+            let found = of_any_scheme(&headers("authorization", value));
+            assert_eq!(found, None, "{value}");
         }
     }
 

@@ -37,6 +37,10 @@ pub(super) struct Requests {
     seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
 }
 
+/// The route of an answer whose dialect finds its places by itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Route(pub(super) &'static str);
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     route: String,
@@ -66,12 +70,16 @@ pub(super) async fn count(
     request: Request,
     next: Next,
 ) -> Response {
-    let matched = request.extensions().get::<MatchedPath>();
-    let route = matched.map_or("none", |path| path.as_str().trim_end_matches('/'));
-    let (route, method) = (route.to_owned(), word(request.method()));
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let method = word(request.method());
     let began = api.agent.monotonic();
     let response = next.run(request).await;
     let took = api.agent.monotonic().saturating_sub(began);
+    let found = response.extensions().get::<Route>();
+    let matched = matched.as_ref().map(MatchedPath::as_str);
+    let route = found.map(|Route(template)| *template).or(matched);
+    let route = route.map_or("none", |path| path.trim_end_matches('/'));
+    let route = route.to_owned();
     let labels = RequestLabels {
         route: route.clone(),
         method,

@@ -8,10 +8,13 @@ mod bounds;
 mod door;
 mod follow;
 mod gitdev;
+mod github;
 mod gitlab;
 mod health;
 mod hook;
 mod hooks;
+mod id;
+mod log;
 mod metrics;
 mod number;
 mod page;
@@ -60,14 +63,13 @@ pub fn routes(api: Api) -> Router {
     let gitdev = gitdev::routes(&api);
     let router = sevalla::serve(Router::new(), &api);
     let router = gitlab::serve(router, &api);
-    router
+    github::serve(router, &api)
         .nest("/v1", gitdev.clone())
         // A nest does not answer for its own path with a slash.
         .route_service("/v1/", gitdev.with_state(api.clone()))
         .nest("/hooks", hooks::routes())
         .route("/healthz", get(health::show))
         .route("/metrics", get(metrics::show))
-        .fallback(unknown)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(api.clone(), metrics::count))
         .layer(Extension(Requests::default()))
@@ -78,15 +80,11 @@ pub fn routes(api: Api) -> Router {
         .with_state(api)
 }
 
-/// What is under no dialect's prefix answers in the shape of the dialect that lives at the root, GitHub's.
-async fn unknown() -> Response {
-    root_error(StatusCode::NOT_FOUND, "Not Found")
-}
-
 async fn method_not_allowed() -> Response {
     root_error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
 }
 
+/// What is of no dialect answers in the shape of the one that lives at the root, GitHub's.
 fn root_error(status: StatusCode, message: &str) -> Response {
     let body = serde_json::json!({ "message": message, "status": status.as_str() });
     (status, Json(body)).into_response()

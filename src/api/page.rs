@@ -55,6 +55,21 @@ impl Page {
         Ok(Self { number, size })
     }
 
+    /// The same, with another usual size, where what is no number is as if it were not given.
+    pub(super) fn lenient(parameters: &Parameters, usual: u32) -> Self {
+        let read = |name| {
+            let number = parameters.integer(name).ok().flatten();
+            number.filter(|number| *number > 0)
+        };
+        let size = read("per_page").map(|size| size.min(i64::from(MAX_SIZE)));
+        Self {
+            number: read("page").map_or(1, i64::unsigned_abs),
+            size: size
+                .and_then(|size| u32::try_from(size).ok())
+                .unwrap_or(usual),
+        }
+    }
+
     /// How many items are wanted.
     pub(super) fn limit(self) -> u32 {
         self.size
@@ -64,6 +79,23 @@ impl Page {
     pub(super) fn offset(self) -> u64 {
         let before = (self.number - 1).saturating_mul(u64::from(self.size));
         before.min(i64::MAX as u64)
+    }
+
+    /// The pages that GitHub leads to, in its order; none where one holds everything. Past the end that is what stands
+    /// before.
+    pub(super) fn leads_to(self, total: u64) -> Vec<(&'static str, u64)> {
+        let last = total.div_ceil(u64::from(self.size)).max(1);
+        let has_before = self.number > 1;
+        let has_next = self.number < last;
+        [
+            ("prev", has_before.then(|| (self.number - 1).min(last))),
+            ("next", has_next.then(|| self.number + 1)),
+            ("last", has_next.then_some(last)),
+            ("first", has_before.then_some(1)),
+        ]
+        .into_iter()
+        .filter_map(|(name, number)| Some((name, number?)))
+        .collect()
     }
 
     /// Its place among all pages of so many items.
@@ -176,6 +208,39 @@ mod tests {
         ))
         .unwrap();
         assert_eq!(far.offset(), i64::MAX as u64);
+    }
+
+    #[test]
+    fn a_lenient_page_takes_any_text_for_what_it_can_mean() {
+        let lenient = |query: &str| {
+            let page = Page::lenient(&Parameters::of_query(query), 30);
+            (page.number, page.size)
+        };
+        assert_eq!(lenient(""), (1, 30));
+        assert_eq!(lenient("page=3&per_page=5"), (3, 5));
+        assert_eq!(lenient("per_page=101"), (1, 100));
+        for text in ["0", "-1", "x", "", "1.5", "99999999999999999999"] {
+            assert_eq!(
+                lenient(&format!("page={text}&per_page={text}")),
+                (1, 30),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn github_leads_to_the_pages_that_there_are() {
+        let leads = |number: u64, total: u64| Page { number, size: 2 }.leads_to(total);
+        assert_eq!(leads(1, 0), []);
+        assert_eq!(leads(1, 2), []);
+        assert_eq!(leads(1, 3), [("next", 2), ("last", 2)]);
+        assert_eq!(
+            leads(2, 9),
+            [("prev", 1), ("next", 3), ("last", 5), ("first", 1)]
+        );
+        assert_eq!(leads(5, 9), [("prev", 4), ("first", 1)]);
+        assert_eq!(leads(9, 3), [("prev", 2), ("first", 1)]);
+        assert_eq!(leads(9, 0), [("prev", 1), ("first", 1)]);
     }
 
     fn told(query: &str, total: u64) -> (Vec<(String, String)>, String) {

@@ -31,6 +31,7 @@ Examples:
   longshore deploy web --environment pr-12 --branch feature/login --preview
   longshore deploy web --commit 3f2a9c1 --env LOG=debug
   longshore deploy proxy --image nginx:1.27
+  longshore deploy web --task deploy:seed
   id=$(longshore deploy web --no-wait)")]
 pub struct DeployArgs {
     /// The app, as the configuration names it
@@ -55,6 +56,12 @@ pub struct DeployArgs {
     /// An environment variable for this deployment only; may be given several times
     #[arg(long = "env", value_name = "NAME=VALUE")]
     variables: Vec<String>,
+    /// Run this task of the app, too, before the release takes over
+    #[arg(long, value_name = "NAME")]
+    task: Option<String>,
+    /// JSON for the containers, which find it where the app's `payload` says
+    #[arg(long, value_name = "JSON")]
+    payload: Option<String>,
     /// Only tell what it would do: steps, downtime, changes of the configuration, the queue; exits 5 if it would be
     /// refused
     #[arg(long, conflicts_with = "no_wait")]
@@ -91,6 +98,7 @@ fn body(args: &DeployArgs) -> Result<serde_json::Value, Error> {
         ("commit_sha", &args.commit),
         ("image", &args.image),
         ("environment", &args.environment),
+        ("task", &args.task),
     ] {
         if let Some(value) = value {
             body[field] = value.as_str().into();
@@ -108,6 +116,10 @@ fn body(args: &DeployArgs) -> Result<serde_json::Value, Error> {
         let name = VariableName::parse(name)
             .map_err(|error| Error::usage(format!("--env: the name '{name}' {error}")))?;
         variables.insert(name.into(), value.into());
+    }
+    if let Some(payload) = &args.payload {
+        body["payload"] = serde_json::from_str(payload)
+            .map_err(|error| Error::usage(format!("--payload is not JSON: {error}")))?;
     }
     if !variables.is_empty() {
         body["env_vars"] = variables.into();

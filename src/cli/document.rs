@@ -110,6 +110,8 @@ pub struct Deployment {
     /// Whether the branch is a tag.
     #[serde(default)]
     pub tag: bool,
+    /// The task that was asked for besides.
+    pub task: Option<String>,
 }
 
 /// What a rollback went back to.

@@ -5,6 +5,7 @@ use super::document::encode;
 use super::exit::{Error, Exit};
 use super::output::{Paint, Side};
 use super::table::clean;
+use crate::core::command as core;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -31,12 +32,36 @@ struct Plan {
     #[serde(default)]
     processes: Vec<String>,
     #[serde(default)]
+    commands: Vec<Command>,
+    #[serde(default)]
     changes: Vec<String>,
     #[serde(default)]
     waits_for: u64,
     #[serde(default)]
     would: String,
     refused: Option<String>,
+}
+
+/// What would be run once.
+#[derive(Debug, Deserialize)]
+struct Command {
+    #[serde(default)]
+    command: Vec<String>,
+    task: Option<String>,
+}
+
+impl Command {
+    fn line(&self) -> String {
+        let shown = core::Command {
+            words: self.command.clone(),
+            retry: false,
+        };
+        let shown = clean(&shown.to_string());
+        match &self.task {
+            None => shown,
+            Some(task) => format!("{shown} (task {})", clean(task)),
+        }
+    }
 }
 
 /// Asks for the plan of a deployment that would be asked for with that body, and shows it.
@@ -76,6 +101,11 @@ fn text(plan: &Plan, paint: Paint) -> String {
     row("commit", plan.commit_sha.as_deref().map(clean));
     row("release", plan.release.map(|number| number.to_string()));
     row("steps", Some(clean(&plan.steps.join(", "))));
+    let mut name = "runs";
+    for command in &plan.commands {
+        row(name, Some(command.line()));
+        name = "";
+    }
     row("processes", Some(clean(&plan.processes.join(", "))));
     let strategy = plan.strategy.as_deref().map(clean);
     row(

@@ -76,6 +76,7 @@ fn block(deployment: &Deployment, now: Option<Timestamp>, paint: Paint) -> Strin
             (None, false) => None,
         },
     );
+    row("task", deployment.task.as_deref().map(clean));
     let live = if deployment.live { ", live" } else { "" };
     row(
         "release",

@@ -80,6 +80,10 @@ pub const PROCESS: Keys = &[&[
     "stop_grace",
     "health",
 ]];
+/// An entry of `release` that is a table, and `[app.tasks.NAME]`.
+pub const COMMAND: Keys = &[&["command", "retry"]];
+/// `payload` of an app.
+pub const PAYLOAD: Keys = &[&["env", "file"]];
 /// `health` of a process.
 pub const PROCESS_HEALTH: Keys = &[&["image", "stays_up"]];
 /// `deadlines` of an app.
@@ -128,6 +132,9 @@ pub const LAYER: &[&str] = &[
     "cpus",
     "logging",
     "processes",
+    "release",
+    "tasks",
+    "payload",
 ];
 
 /// Every table with its keys, by the name a person would look for; `app.environments` is [`APP`]'s second group.
@@ -145,6 +152,9 @@ pub const TABLES: &[(&str, Keys)] = &[
     ("app.previews", PREVIEWS),
     ("app.processes", PROCESS),
     ("app.processes.health", PROCESS_HEALTH),
+    ("app.release", COMMAND),
+    ("app.tasks", COMMAND),
+    ("app.payload", PAYLOAD),
     ("app.deadlines", DEADLINES),
     ("app.logging", LOGGING),
 ];

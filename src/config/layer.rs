@@ -1,13 +1,15 @@
 //! The keys an app says for all its environments and an environment for itself: one layer, each key read and checked
 //! by itself. What keys mean together is judged when the layers lie over each other.
 
+use super::command::TaskLayer;
 use super::health::{self, HealthKeys};
 use super::process::{self, ProcessLayer};
 use super::reader::{At, Reading, Table, Value};
 use super::repository::Remote;
 use super::value::{c_string, duration, memory, millicpus, port, secret, variable_secret};
-use super::{keys, path, publish, repository, volume};
-use crate::core::name::{Branch, ImageReference, ProcessName, VariableName};
+use super::{command, keys, path, publish, repository, volume};
+use crate::core::command::{Command, PayloadPlace};
+use crate::core::name::{Branch, ImageReference, ProcessName, TaskName, VariableName};
 use crate::core::route::Domain;
 use crate::core::secret::SecretSource;
 use crate::core::spec::{GitCredentials, Logging, Mount, Publish, PullPolicy, Strategy};
@@ -49,6 +51,9 @@ pub(super) struct Layer {
     pub millicpus: Reading<u32>,
     pub logging: Reading<Logging>,
     pub processes: BTreeMap<ProcessName, ProcessLayer>,
+    pub release: Reading<Vec<At<Command>>>,
+    pub tasks: BTreeMap<TaskName, TaskLayer>,
+    pub payload: Reading<PayloadPlace>,
 }
 
 /// The keys of `deadlines`.
@@ -91,6 +96,9 @@ impl Layer {
             millicpus: table.read("cpus", millicpus),
             logging: table.read("logging", logging),
             processes: process::read(table),
+            release: table.read("release", command::release),
+            tasks: command::tasks(table),
+            payload: table.read("payload", command::payload),
         }
     }
 
@@ -125,6 +133,9 @@ impl Layer {
             millicpus: self.millicpus.over(&below.millicpus),
             logging: self.logging.over(&below.logging),
             processes: process::over(&self.processes, &below.processes),
+            release: self.release.over(&below.release),
+            tasks: command::over(&self.tasks, &below.tasks),
+            payload: self.payload.over(&below.payload),
         }
     }
 }

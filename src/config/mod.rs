@@ -13,6 +13,7 @@
 
 mod agent;
 mod app;
+mod command;
 mod conflict;
 mod fault;
 mod health;

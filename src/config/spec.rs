@@ -1,6 +1,7 @@
 //! From an environment's keys to its spec: defaults are filled in, and keys that contradict each other, or can have
 //! no effect, are faults.
 
+use super::command;
 use super::fault::{Place, Report};
 use super::health;
 use super::layer::{DeadlineKeys, Layer, default_logging};
@@ -25,6 +26,7 @@ pub(super) fn build(layer: &Layer, place: &Place, report: &Report) -> Option<Spe
     check_mounts(layer, report);
     check_domains(layer, report);
     check_strategy(layer, report);
+    command::check_payload(layer, report);
     let strategy = layer.strategy.value().copied();
     let rollout = RolloutSpec {
         strategy: strategy.unwrap_or_else(|| default_strategy(layer)),
@@ -39,6 +41,8 @@ pub(super) fn build(layer: &Layer, place: &Place, report: &Report) -> Option<Spe
         source: source?,
         run: run(layer),
         processes: process::build(layer, report),
+        release: command::build_release(layer),
+        tasks: command::build(layer, report),
         rollout,
         deadlines: deadlines(layer.deadlines.value()),
         domains: values(&layer.domains),
@@ -230,6 +234,7 @@ fn run(layer: &Layer) -> RunSpec {
             .value()
             .cloned()
             .unwrap_or_else(default_logging),
+        payload: layer.payload.value().cloned(),
     }
 }
 
@@ -237,7 +242,7 @@ pub(super) fn values<T: Clone>(list: &Reading<Vec<At<T>>>) -> Vec<T> {
     listed(list).iter().map(|at| at.value.clone()).collect()
 }
 
-fn listed<T>(list: &Reading<Vec<At<T>>>) -> &[At<T>] {
+pub(super) fn listed<T>(list: &Reading<Vec<At<T>>>) -> &[At<T>] {
     list.value().map_or(&[], Vec::as_slice)
 }
 

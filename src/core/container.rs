@@ -7,6 +7,9 @@ use std::net::Ipv4Addr;
 /// The process every app has.
 pub const WEB: &str = "web";
 
+/// What stands in place of a process where a container runs a command once: no process can have the name.
+pub const ONE_OFF: &str = ":once";
+
 /// A container that was meant to exist. Its name is made once and never reused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainerRow {
@@ -18,7 +21,7 @@ pub struct ContainerRow {
     pub deployment: DeploymentSerial,
     /// The release it runs; none until the deployment committed.
     pub release: Option<ReleaseSerial>,
-    /// Which of the app's processes it is; [`WEB`] for the one that serves.
+    /// Which of the app's processes it is; [`WEB`] for the one that serves, [`ONE_OFF`] for none of them.
     pub process: String,
     /// The engine's name for it.
     pub name: String,
@@ -35,6 +38,8 @@ pub struct ContainerRow {
 pub enum ContainerRole {
     /// Made by a deployment that has not committed.
     Candidate,
+    /// Runs a command to its end for a deployment that has not committed.
+    Task,
     /// Runs the live release.
     Live,
     /// To be removed, or gone; a settlement row says which. Kept, so that it is removed even if it appears later.
@@ -47,6 +52,7 @@ impl ContainerRole {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Candidate => "candidate",
+            Self::Task => "task",
             Self::Live => "live",
             Self::Retired => "retired",
         }
@@ -55,7 +61,7 @@ impl ContainerRole {
     /// Reads the stored word back.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Candidate, Self::Live, Self::Retired]
+        [Self::Candidate, Self::Task, Self::Live, Self::Retired]
             .into_iter()
             .find(|role| role.as_str() == text)
     }

@@ -12,9 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The keys by which what runs differs from what a deployment would make now.
 ///
 /// `content` is the live release, `made_with` the spec of the deployment that made it. What only steers how a
-/// deployment goes (`deadlines`, `strategy`, `drain_timeout`, `pull`, `credentials`,
-/// `auto_merge`, how often and how long readiness is
-/// asked for) leaves nothing in what runs: it holds from the next deployment on and is no drift. Nor are `domains`: they
+/// deployment goes (`deadlines`, `strategy`, `drain_timeout`, `pull`, `credentials`, `auto_merge`, `release`, `tasks`, how
+/// often and how long readiness is asked for) leaves nothing in what runs: it holds from the next deployment on and is no
+/// drift. Nor are `domains`: they
 /// hold at once.
 #[must_use]
 pub fn drift(
@@ -57,6 +57,8 @@ pub fn differences(one: &Spec, other: &Spec) -> BTreeSet<String> {
     keys.source(&one.source, &other.source);
     keys.run(&one.run, &other.run);
     keys.processes(&one.processes, &other.processes);
+    keys.note("release", one.release == other.release);
+    keys.entries("tasks", &one.tasks, &other.tasks);
     keys.note("domains", one.domains == other.domains);
     let (a, b) = (&one.rollout, &other.rollout);
     keys.note("strategy", a.strategy == b.strategy);
@@ -133,6 +135,7 @@ impl Keys {
         self.note("cpus", one.millicpus == other.millicpus);
         self.note("stop_grace", one.stop_grace == other.stop_grace);
         self.note("logging", one.logging == other.logging);
+        self.note("payload", one.payload == other.payload);
     }
 
     fn processes(
@@ -221,8 +224,11 @@ mod tests {
                     driver: "json-file".into(),
                     options: BTreeMap::new(),
                 },
+                payload: None,
             },
             processes: BTreeMap::new(),
+            release: Vec::new(),
+            tasks: BTreeMap::new(),
             rollout: RolloutSpec {
                 strategy: Strategy::Recreate,
                 health: Health {
@@ -266,6 +272,7 @@ mod tests {
             run: spec.run.clone(),
             check: spec.rollout.health.check.clone(),
             processes: spec.processes.clone(),
+            payload: None,
         }
     }
 

@@ -32,6 +32,12 @@ pub enum FailureCode {
     ImageMissing,
     /// The image of the release that is to be live again is gone and cannot be pulled.
     ImageGone,
+    /// A command of `release` ended with another status than 0, or could not be started.
+    ReleaseFailed,
+    /// The task that was asked for did.
+    TaskFailed,
+    /// A command of `release`, or the task, was cut off before it ended by itself, and may not be run again.
+    Interrupted,
     /// The container ended before it was ready.
     ContainerExited,
     /// The container ran and did not get ready in time.
@@ -73,6 +79,9 @@ impl FailureCode {
             Self::PullFailed => "pull_failed",
             Self::ImageMissing => "image_missing",
             Self::ImageGone => "image_gone",
+            Self::ReleaseFailed => "release_failed",
+            Self::TaskFailed => "task_failed",
+            Self::Interrupted => "interrupted",
             Self::ContainerExited => "container_exited",
             Self::NotReady => "not_ready",
             Self::EngineRefused => "engine_refused",

@@ -1,6 +1,7 @@
 //! What a request for a deployment would do.
 
 use super::admission::{Desired, Entry, Standing, Verdict};
+use super::command::{Command, Purpose};
 use super::deployment::{Step, Wanted};
 use super::name::{AppName, EnvironmentName, ProcessName, Sha};
 use super::reference::Reference;
@@ -22,6 +23,8 @@ pub struct Planned {
     pub domains: Vec<Domain>,
     /// What would run beside the container that serves.
     pub processes: Vec<ProcessName>,
+    /// What would be run once before that takes over, in order.
+    pub commands: Vec<(Purpose, Command)>,
     /// How the new container would take over.
     pub strategy: Strategy,
     /// Why that is not the configured one; `None` if it is.
@@ -312,6 +315,7 @@ mod tests {
                 driver: "local".into(),
                 options: BTreeMap::new(),
             },
+            payload: None,
         };
         let mut configured = run.clone();
         let of =

@@ -334,6 +334,17 @@ pub struct ContainerSpec {
     pub stop_grace: Duration,
     /// How often the image's own HEALTHCHECK is run at first, where that is what readiness asks (engine ≥ 25).
     pub health_start_interval: Option<Duration>,
+    /// Files that are in it before it is started.
+    pub files: Vec<FileInside>,
+}
+
+/// A file that is put into a container, readable by the user its program is started as and by nobody else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileInside {
+    /// Its absolute path there. Directories that are missing on the way are made.
+    pub path: String,
+    /// What it holds.
+    pub content: String,
 }
 
 /// A mount with a volume's full name.
@@ -479,7 +490,8 @@ pub trait Engine: Send + Sync {
     async fn remove_network(&self, name: &str) -> Result<(), EngineError>;
     /// Removes a volume of ours with what is in it; fine if it does not exist. In use: refused.
     async fn remove_volume(&self, name: &str) -> Result<(), EngineError>;
-    /// Makes the container; one of ours by that name is kept.
+    /// Makes the container with its files; one of ours by that name is kept, and gets its files again unless it was
+    /// started.
     async fn create(&self, container: &ContainerSpec) -> Result<(), EngineError>;
     /// Starts it; fine if it runs.
     async fn start(&self, name: &str) -> Result<(), EngineError>;

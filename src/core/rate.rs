@@ -106,6 +106,8 @@ impl RatePlan {
 pub struct Allowance {
     /// How many requests a minute.
     pub limit: u32,
+    /// How many at once when it is whole.
+    pub burst: u32,
     /// How many at once now.
     pub remaining: u32,
     /// The Unix second at which it is as many as ever.

@@ -43,6 +43,9 @@ pub struct ReleaseContent {
     /// What runs beside that container.
     #[serde(default)]
     pub processes: BTreeMap<ProcessName, ProcessSpec>,
+    /// What the deployment that made it brought for its containers, as JSON text.
+    #[serde(default)]
+    pub payload: Option<String>,
 }
 
 impl ReleaseContent {

@@ -230,8 +230,11 @@ mod tests {
                     driver: "local".into(),
                     options: BTreeMap::new(),
                 },
+                payload: None,
             },
             processes: BTreeMap::new(),
+            release: Vec::new(),
+            tasks: BTreeMap::new(),
             rollout: RolloutSpec {
                 strategy: Strategy::Recreate,
                 health: Health {

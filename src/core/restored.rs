@@ -139,11 +139,11 @@ fn told_by(ledger: &Ledger, one: &Seen) -> Option<Evidence> {
     let is_at_work = ledger.uncommitted.contains(&labels.serial);
     match (ledger.containers.get(&one.name), one.restart) {
         (None, _) if is_at_work && is_unknown => Some(Evidence::Unknown { container }),
-        (Some(ContainerRole::Candidate), RestartPolicy::UnlessStopped) => {
+        (Some(ContainerRole::Candidate | ContainerRole::Task), RestartPolicy::UnlessStopped) => {
             Some(Evidence::Committed { container })
         }
         (None | Some(ContainerRole::Live | ContainerRole::Retired), _)
-        | (Some(ContainerRole::Candidate), RestartPolicy::No) => None,
+        | (Some(ContainerRole::Candidate | ContainerRole::Task), RestartPolicy::No) => None,
     }
 }
 

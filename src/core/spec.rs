@@ -1,7 +1,8 @@
 //! What an environment's configuration says after the app's keys and the environment's own were laid over
 //! each other. A deployment keeps the spec it started with, so a reload in the middle changes nothing.
 
-use super::name::{Branch, ImageReference, ProcessName, VariableName};
+use super::command::{Command, PayloadPlace};
+use super::name::{Branch, ImageReference, ProcessName, TaskName, VariableName};
 use super::process::ProcessSpec;
 use super::route::Domain;
 use super::secret::{SecretRef, SecretSource};
@@ -21,6 +22,13 @@ pub struct Spec {
     /// What runs beside the container that serves, from the same release.
     #[serde(default)]
     pub processes: BTreeMap<ProcessName, ProcessSpec>,
+    /// What is run to its end from the new image at every deployment that makes a release, in this order, before the
+    /// release takes over.
+    #[serde(default)]
+    pub release: Vec<Command>,
+    /// What can be asked for besides with a deployment; run after `release`.
+    #[serde(default)]
+    pub tasks: BTreeMap<TaskName, Command>,
     /// How a new release takes over.
     pub rollout: RolloutSpec,
     /// How long each step may take.
@@ -140,6 +148,9 @@ pub struct RunSpec {
     pub stop_grace: Duration,
     /// What the engine does with the container's output.
     pub logging: Logging,
+    /// Where its programs find the payload of the deployment that made the release.
+    #[serde(default)]
+    pub payload: Option<PayloadPlace>,
 }
 
 /// A container port published on the host.

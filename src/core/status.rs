@@ -113,6 +113,8 @@ fn of_failure(failure: &Failure) -> (StatusState, String) {
         | FailureCode::PullFailed
         | FailureCode::ImageMissing
         | FailureCode::ImageGone
+        | FailureCode::ReleaseFailed
+        | FailureCode::TaskFailed
         | FailureCode::ContainerExited
         | FailureCode::NotReady
         | FailureCode::DeadlineExceeded
@@ -121,7 +123,8 @@ fn of_failure(failure: &Failure) -> (StatusState, String) {
         | FailureCode::EnvironmentStopped
         | FailureCode::EnvironmentSuspended
         | FailureCode::EngineRefused => StatusState::Failure,
-        FailureCode::EngineUnavailable
+        FailureCode::Interrupted
+        | FailureCode::EngineUnavailable
         | FailureCode::AddressesExhausted
         | FailureCode::CrashLoop
         | FailureCode::Restored

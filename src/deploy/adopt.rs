@@ -207,6 +207,8 @@ impl Agent {
                 run,
                 check,
                 processes,
+                // What its deployment brought is lost with the rest of it.
+                payload: None,
             },
             image,
             spec,

@@ -17,11 +17,7 @@ impl Agent {
         origin: &Origin,
         token: Option<&Secret>,
     ) -> (Allowance, Result<Caller, TurnedAway>) {
-        let caller = match (origin, token) {
-            (_, Some(token)) => self.token_caller(token),
-            (Origin::Local(user), None) => self.local_caller(user).map_err(TurnedAway::Failed),
-            (Origin::Remote(_), None) => Err(TurnedAway::NoToken),
-        };
+        let caller = self.caller(origin, token);
         let (allowance, exceeded) = match (&caller, origin) {
             (Ok(caller), _) => self.limits.take(caller.principal.serial, caller.plan),
             (Err(_), Origin::Remote(address)) => self.limits.take_of_stranger(*address),
@@ -30,6 +26,48 @@ impl Agent {
         match exceeded {
             Some(exceeded) => (allowance, Err(TurnedAway::TooMany(exceeded))),
             None => (allowance, caller),
+        }
+    }
+
+    /// Takes in a request for which nothing is counted. One with a token that does not hold is counted all the same: it
+    /// may be a guess.
+    pub fn let_look(
+        &self,
+        origin: &Origin,
+        token: Option<&Secret>,
+    ) -> (Allowance, Result<Caller, TurnedAway>) {
+        let caller = self.caller(origin, token);
+        match caller {
+            Ok(caller) => (self.allowance(origin, Some(&caller)), Ok(caller)),
+            Err(TurnedAway::NoToken) => (self.allowance(origin, None), Err(TurnedAway::NoToken)),
+            Err(_) => self.let_in(origin, token),
+        }
+    }
+
+    /// Whose request it is.
+    fn caller(&self, origin: &Origin, token: Option<&Secret>) -> Result<Caller, TurnedAway> {
+        match (origin, token) {
+            (_, Some(token)) => self.token_caller(token),
+            (Origin::Local(user), None) => self.local_caller(user).map_err(TurnedAway::Failed),
+            (Origin::Remote(_), None) => Err(TurnedAway::NoToken),
+        }
+    }
+
+    /// What somebody may still ask.
+    fn allowance(&self, origin: &Origin, caller: Option<&Caller>) -> Allowance {
+        match (caller, origin) {
+            (Some(caller), _) => self.limits.look(caller.principal.serial, caller.plan),
+            (None, Origin::Remote(address)) => self.limits.look_of_stranger(*address),
+            (None, Origin::Local(_)) => self.limits.unlimited(),
+        }
+    }
+
+    /// Takes back that a request was counted, and says what its caller, or who comes from there, may still ask.
+    pub fn uncount(&self, origin: &Origin, caller: Option<&Caller>) -> Allowance {
+        match (caller, origin) {
+            (Some(caller), _) => self.limits.put_back(caller.principal.serial, caller.plan),
+            (None, Origin::Remote(address)) => self.limits.put_back_of_stranger(*address),
+            (None, Origin::Local(_)) => self.limits.unlimited(),
         }
     }
 

@@ -1,11 +1,13 @@
 //! What the engine is asked to make for a release: the environment's network, and a container for each process.
 
 use crate::core::address::engine_half;
+use crate::core::command::{Command, NO_PAYLOAD, PayloadPlace};
 use crate::core::container::{ContainerRow, WEB};
-use crate::core::ports::{ContainerSpec, EngineMount, Labels, Network};
+use crate::core::ports::{ContainerSpec, EngineMount, FileInside, Labels, Network};
 use crate::core::process::alias;
 use crate::core::release::ReleaseContent;
-use crate::core::spec::{Check, Mount, MountSource};
+use crate::core::secret::Secret;
+use crate::core::spec::{Check, Mount, MountSource, RunSpec};
 use crate::store::{ContainerEnv, Place, StoreError};
 use std::time::Duration;
 
@@ -46,6 +48,40 @@ pub(super) fn container_spec(
             what: format!("is of process '{}', which its release has not", row.process),
         });
     };
+    let health_start_interval = matches!(check, Check::Image).then_some(HEALTH_START_INTERVAL);
+    Ok(ContainerSpec {
+        alias: alias(place.app_name.as_str(), &row.process),
+        publish: run.publish.clone(),
+        health_start_interval,
+        ..bare(place, content, &run, env, row, labels)
+    })
+}
+
+/// What it is asked to make for a command that is run to its end: as the app's container is, but that nobody reaches it
+/// from outside or by the app's name.
+pub(super) fn one_off_spec(
+    place: &Place,
+    content: &ReleaseContent,
+    command: &Command,
+    env: ContainerEnv,
+    row: &ContainerRow,
+    labels: Labels,
+) -> ContainerSpec {
+    let run = RunSpec {
+        command: command.words.clone(),
+        ..content.run.clone()
+    };
+    bare(place, content, &run, env, row, labels)
+}
+
+fn bare(
+    place: &Place,
+    content: &ReleaseContent,
+    run: &RunSpec,
+    env: ContainerEnv,
+    row: &ContainerRow,
+    labels: Labels,
+) -> ContainerSpec {
     let mount = |mount: &Mount| EngineMount {
         source: match &mount.source {
             MountSource::Volume(name) => MountSource::Volume(format!("{}-{name}", place.slug())),
@@ -55,24 +91,40 @@ pub(super) fn container_spec(
         target: mount.target.clone(),
         read_only: mount.read_only,
     };
-    Ok(ContainerSpec {
+    let mut variables = env.variables;
+    let mut files = Vec::new();
+    let payload = content.payload.as_deref().unwrap_or(NO_PAYLOAD);
+    match &run.payload {
+        None => {}
+        Some(PayloadPlace::Env(name)) => {
+            variables.retain(|(own, _)| own != name);
+            variables.push((name.clone(), Secret::new(payload)));
+        }
+        Some(PayloadPlace::File(path)) => files.push(FileInside {
+            path: path.clone(),
+            content: payload.to_owned(),
+        }),
+    }
+    ContainerSpec {
         name: row.name.clone(),
         image: content.image.id.clone(),
         command: run.command.clone(),
         entrypoint: run.entrypoint.clone(),
-        env: env.variables,
+        env: variables,
         labels,
         network: place.slug(),
         address: row.address,
-        alias: alias(place.app_name.as_str(), &row.process),
-        publish: run.publish.clone(),
+        // A name of its own: the app's belongs to what serves.
+        alias: row.name.clone(),
+        publish: Vec::new(),
         mounts: run.volumes.iter().map(mount).collect(),
         memory: run.memory,
         millicpus: run.millicpus,
         logging: run.logging.clone(),
         stop_grace: run.stop_grace,
-        health_start_interval: matches!(check, Check::Image).then_some(HEALTH_START_INTERVAL),
-    })
+        health_start_interval: None,
+        files,
+    }
 }
 
 /// What a process is called in front of its name where containers are spoken of: nothing for the one that serves.

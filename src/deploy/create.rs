@@ -5,6 +5,7 @@ use super::answered::Kind;
 use super::dispatch::internal;
 use super::gate::Gate;
 use super::previews::named;
+use super::tasks::payload_fits;
 use crate::core::access::{Caller, Reach};
 use crate::core::action::{AppRef, CreateDeployment, Reply, Target};
 use crate::core::admission::DeniedReason;
@@ -19,14 +20,6 @@ use crate::store::{
     Created, NewDeployment, NewPreview, NoTarget, Place, PlaceError, SecretError, StoreError,
 };
 use uuid::Uuid;
-
-/// What a request for a deployment means.
-pub(super) struct Meant {
-    /// The environment's configuration.
-    pub(super) spec: Spec,
-    /// What is to become live.
-    pub(super) wanted: Wanted,
-}
 
 impl Agent {
     pub(super) async fn create(
@@ -51,6 +44,7 @@ impl Agent {
         }
         let spec = self.spec_of(&place)?;
         self.known_task(&spec, particulars.task.as_ref())?;
+        payload_fits(&spec, particulars.payload.as_deref())?;
         let wanted = self
             .resolve(&place, &spec.source, create.target.clone())
             .await?;
@@ -116,15 +110,8 @@ impl Agent {
         spec.is_some_and(|spec| matches!(spec.source, SourceSpec::Image(_)))
     }
 
-    /// What a request means there, found out against the configuration and the real remote.
-    pub(super) async fn meant(&self, place: &Place, target: Target) -> Result<Meant, Error> {
-        let spec = self.spec_of(place)?;
-        let wanted = self.resolve(place, &spec.source, target).await?;
-        Ok(Meant { spec, wanted })
-    }
-
     /// What the configuration says of an environment that is to be deployed.
-    fn spec_of(&self, place: &Place) -> Result<Spec, Error> {
+    pub(super) fn spec_of(&self, place: &Place) -> Result<Spec, Error> {
         self.configured(place).ok_or_else(|| {
             if place.preview {
                 return Error::Refused(format!(
@@ -233,7 +220,8 @@ impl Agent {
         }
     }
 
-    async fn resolve(
+    /// What a request means there, found out against the configuration and the real remote.
+    pub(super) async fn resolve(
         &self,
         place: &Place,
         source: &SourceSpec,

@@ -6,11 +6,12 @@ use crate::core::ports::Clock;
 use crate::core::rate::{Allowance, Exceeded, Rate, RatePlan, UNLIMITED};
 use crate::core::time::Timestamp;
 use governor::clock::Clock as GovernorClock;
-use governor::middleware::StateInformationMiddleware;
+use governor::middleware::{NoOpMiddleware, StateInformationMiddleware};
 use governor::nanos::Nanos;
-use governor::state::{InMemoryState, NotKeyed};
+use governor::state::{InMemoryState, NotKeyed, StateStore};
 use governor::{Quota, RateLimiter};
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,9 +44,36 @@ impl GovernorClock for Monotonic {
 type Buckets<K> = Mutex<HashMap<K, Bucket>>;
 
 struct Bucket {
-    limiter: RateLimiter<NotKeyed, InMemoryState, Monotonic, StateInformationMiddleware>,
+    limiter: RateLimiter<NotKeyed, Level, Monotonic, StateInformationMiddleware>,
+    level: Level,
     /// When it is full again, on the monotonic clock: from then on it is like a new one.
     full_at: Duration,
+}
+
+/// How full a bucket is. The limiter only ever takes; who holds this beside it can also put something back.
+#[derive(Clone, Default)]
+struct Level(Arc<InMemoryState>);
+
+impl StateStore for Level {
+    type Key = NotKeyed;
+
+    fn measure_and_replace<T, F, E>(&self, key: &NotKeyed, f: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        self.0.measure_and_replace(key, f)
+    }
+}
+
+impl Level {
+    /// Puts one request back that takes this long to come back by itself. One that was full stays so.
+    fn put_back(&self, one: Duration) {
+        let earlier = |full_at: Option<Nanos>| {
+            let full_at = full_at.unwrap_or_default().saturating_sub(Nanos::from(one));
+            Ok::<_, Infallible>(((), full_at))
+        };
+        let Ok(()) = self.measure_and_replace(&NotKeyed::NonKey, earlier);
+    }
 }
 
 impl Limits {
@@ -71,10 +99,33 @@ impl Limits {
         self.take_from(&self.addresses, network(address), STRANGERS)
     }
 
+    /// What a token may still ask, of which nothing is taken.
+    pub(super) fn look(&self, token: PrincipalSerial, plan: RatePlan) -> Allowance {
+        self.look_into(&self.tokens, token, plan)
+    }
+
+    /// The same of nobody we know.
+    pub(super) fn look_of_stranger(&self, address: IpAddr) -> Allowance {
+        self.look_into(&self.addresses, network(address), STRANGERS)
+    }
+
+    /// Takes back that a request of a token's was counted.
+    pub(super) fn put_back(&self, token: PrincipalSerial, plan: RatePlan) -> Allowance {
+        self.put_back_into(&self.tokens, token, plan);
+        self.look(token, plan)
+    }
+
+    /// The same of nobody we know.
+    pub(super) fn put_back_of_stranger(&self, address: IpAddr) -> Allowance {
+        self.put_back_into(&self.addresses, network(address), STRANGERS);
+        self.look_of_stranger(address)
+    }
+
     /// What is said where nothing is counted.
     pub(super) fn unlimited(&self) -> Allowance {
         Allowance {
             limit: UNLIMITED,
+            burst: UNLIMITED,
             remaining: UNLIMITED,
             full_at: self.clock.0.now().0.div_euclid(1000),
         }
@@ -94,24 +145,23 @@ impl Limits {
         if buckets.len() >= MAX_BUCKETS && !buckets.contains_key(&key) {
             forget(&mut buckets, monotonic);
         }
-        let bucket = buckets.entry(key).or_insert_with(|| Bucket {
-            limiter: RateLimiter::direct_with_clock(quota(rate), self.clock.clone())
-                .with_middleware(),
-            full_at: monotonic,
+        let bucket = buckets.entry(key).or_insert_with(|| {
+            let level = Level::default();
+            let limiter: RateLimiter<_, _, _, NoOpMiddleware<Nanos>> =
+                RateLimiter::new(quota(rate), level.clone(), self.clock.clone());
+            Bucket {
+                limiter: limiter.with_middleware(),
+                level,
+                full_at: monotonic,
+            }
         });
         let (remaining, wait) = match bucket.limiter.check() {
             Ok(state) => (state.remaining_burst_capacity(), None),
             Err(until) => (0, Some(until.wait_time_from(monotonic.into()))),
         };
-        // Counted in whole requests, so at most one request's time too late.
-        let missing = rate.burst.get().saturating_sub(remaining);
-        let until_full = interval(rate) * missing;
+        let until_full = until_full(rate, remaining);
         bucket.full_at = monotonic + until_full;
-        let allowance = Allowance {
-            limit: rate.per_minute.get(),
-            remaining,
-            full_at: second_after(now, until_full),
-        };
+        let allowance = allowance(rate, remaining, now);
         let exceeded = wait.map(|wait| Exceeded {
             plan,
             limit: rate.per_minute.get(),
@@ -119,6 +169,47 @@ impl Limits {
         });
         (allowance, exceeded)
     }
+
+    /// Only taking tells how much there is: so one is taken and put back.
+    fn look_into<K: Copy + Eq + Hash>(
+        &self,
+        buckets: &Buckets<K>,
+        key: K,
+        plan: RatePlan,
+    ) -> Allowance {
+        let (taken, exceeded) = self.take_from(buckets, key, plan);
+        let (Some(rate), None) = (plan.rate(), exceeded) else {
+            return taken;
+        };
+        self.put_back_into(buckets, key, plan);
+        let remaining = taken.remaining.saturating_add(1).min(rate.burst.get());
+        allowance(rate, remaining, self.clock.0.now())
+    }
+
+    fn put_back_into<K: Copy + Eq + Hash>(&self, buckets: &Buckets<K>, key: K, plan: RatePlan) {
+        let Some(rate) = plan.rate() else {
+            return;
+        };
+        let mut buckets = buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = buckets.get_mut(&key) {
+            bucket.level.put_back(interval(rate));
+            bucket.full_at = bucket.full_at.saturating_sub(interval(rate));
+        }
+    }
+}
+
+fn allowance(rate: Rate, remaining: u32, now: Timestamp) -> Allowance {
+    Allowance {
+        limit: rate.per_minute.get(),
+        burst: rate.burst.get(),
+        remaining,
+        full_at: second_after(now, until_full(rate, remaining)),
+    }
+}
+
+/// Counted in whole requests, so at most one request's time too late.
+fn until_full(rate: Rate, remaining: u32) -> Duration {
+    interval(rate) * rate.burst.get().saturating_sub(remaining)
 }
 
 fn quota(rate: Rate) -> Quota {
@@ -228,6 +319,35 @@ mod tests {
         assert_eq!(allowance.full_at, 1031);
         clock.0.store(30_000, Ordering::Relaxed);
         assert!(limits.take(ANN, plan).1.is_none());
+    }
+
+    #[test]
+    fn a_request_that_is_put_back_was_never_counted() {
+        let (clock, limits) = limits();
+        let full = limits.look(ANN, RatePlan::Starter);
+        assert_eq!((full.limit, full.burst, full.remaining), (100, 20, 20));
+        for _ in 0..3 {
+            limits.take(ANN, RatePlan::Starter);
+        }
+        let kept = limits.put_back(ANN, RatePlan::Starter);
+        assert_eq!((kept.remaining, kept.full_at), (18, 1002));
+        assert_eq!(limits.look(ANN, RatePlan::Starter), kept);
+        // What came back by itself meanwhile does not come back twice.
+        clock.0.store(60_000, Ordering::Relaxed);
+        limits.put_back(ANN, RatePlan::Starter);
+        for left in (0..20).rev() {
+            let (allowance, exceeded) = limits.take(ANN, RatePlan::Starter);
+            assert_eq!((allowance.remaining, exceeded), (left, None));
+        }
+        assert!(limits.take(ANN, RatePlan::Starter).1.is_some());
+        assert_eq!(limits.look(ANN, RatePlan::Starter).remaining, 0);
+        assert_eq!(limits.put_back(ANN, RatePlan::Starter).remaining, 1);
+        assert!(limits.take(ANN, RatePlan::Starter).1.is_none());
+        let stranger: IpAddr = "192.0.2.1".parse().unwrap();
+        limits.take_of_stranger(stranger);
+        assert_eq!(limits.look_of_stranger(stranger).remaining, 19);
+        assert_eq!(limits.put_back_of_stranger(stranger).remaining, 20);
+        assert_eq!(limits.look(ANN, RatePlan::Enterprise).remaining, UNLIMITED);
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod interrupt;
 mod journal;
 mod limits;
 mod measure;
+mod one_off;
 mod patience;
 mod permits;
 mod plan;

@@ -1,11 +1,12 @@
 //! What a request for a deployment would do: everything up to the writing down.
 
 use super::Agent;
-use super::create::Meant;
 use super::dispatch::internal;
+use super::tasks::payload_fits;
 use crate::core::access::Caller;
 use crate::core::action::{CreateDeployment, Reply};
 use crate::core::admission::admit;
+use crate::core::command::commands_of;
 use crate::core::deployment::Wanted;
 use crate::core::drift::drift;
 use crate::core::error::Error;
@@ -39,7 +40,11 @@ impl Agent {
             }
         })?;
         let trigger = create.trigger;
-        let Meant { spec, wanted } = self.meant(&place, create.target).await?;
+        let task = create.particulars.task;
+        let spec = self.spec_of(&place)?;
+        self.known_task(&spec, task.as_ref())?;
+        payload_fits(&spec, create.particulars.payload.as_deref())?;
+        let wanted = self.resolve(&place, &spec.source, create.target).await?;
         let standing = self.store.standing(place.environment).map_err(internal)?;
         let verdict = admit(&standing, trigger, &wanted);
         let live = self.store.live(place.environment).map_err(internal)?;
@@ -60,6 +65,10 @@ impl Agent {
         Ok(Reply::Plan(Box::new(Planned {
             steps: wanted.steps().to_vec(),
             domains: spec.domains.clone(),
+            commands: commands_of(&spec, &wanted, task.as_ref())
+                .into_iter()
+                .map(|(purpose, command)| (purpose, command.clone()))
+                .collect(),
             processes: processes.into_keys().collect(),
             strategy: takes_over.strategy(),
             instead: takes_over.instead(),

@@ -42,6 +42,7 @@ impl Walk<'_> {
         let live = agent.store.live(self.deployment.environment)?;
         self.announce(takes_over, live.as_ref());
         self.announce_workers(takes_over, &content, live.as_ref());
+        self.run_commands(interrupt, &content, &variables).await?;
         let candidates = self.create(interrupt, &content, &variables).await?;
         match (takes_over, &live) {
             (TakesOver::Recreate(_), Some(live)) => self.make_room(interrupt, live).await?,
@@ -58,20 +59,28 @@ impl Walk<'_> {
     }
 
     async fn new_content(&self, interrupt: &Interrupt) -> Result<ReleaseContent, Stop> {
-        let (image, sha) = match &self.deployment.request.wanted {
-            Wanted::Image(reference) => (self.pulled(interrupt, reference).await?, None),
+        let brought = self.deployment.request.payload.clone();
+        let (image, sha, payload) = match &self.deployment.request.wanted {
+            Wanted::Image(reference) => (self.pulled(interrupt, reference).await?, None, brought),
             Wanted::Commit { sha, .. } => {
                 let built = self.agent.store.result_image(self.deployment.serial)?;
                 (
                     built.ok_or_else(|| failures::internal("the build left no image"))?,
                     Some(sha.clone()),
+                    brought,
                 )
             }
             Wanted::Restart => {
                 let live = self.agent.store.live(self.deployment.environment)?;
                 let live = live.ok_or_else(|| failures::internal("nothing is live"))?;
                 self.keep_image(interrupt, &live.release.content).await?;
-                (live.release.content.image, live.release.content.sha)
+                let ReleaseContent {
+                    image,
+                    sha,
+                    payload,
+                    ..
+                } = live.release.content;
+                (image, sha, brought.or(payload))
             }
             Wanted::Release(_) => {
                 return Err(failures::internal("a release has no new content").into());
@@ -83,6 +92,7 @@ impl Walk<'_> {
             run: self.spec.run.clone(),
             check: self.spec.rollout.health.check.clone(),
             processes: self.spec.processes.clone(),
+            payload,
         })
     }
 

@@ -8,7 +8,7 @@ use super::patience::Backoff;
 use super::runtime::Unread;
 use super::uphold::NotYet;
 use crate::core::admission::Desired;
-use crate::core::container::{ContainerRow, WEB};
+use crate::core::container::{ContainerRow, ONE_OFF, WEB};
 use crate::core::deployment::Phase;
 use crate::core::id::{ContainerSerial, DeploymentSerial};
 use crate::core::operation::{Settlement, Undo};
@@ -23,6 +23,8 @@ use std::time::Duration;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// The longest one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// The longest grace of a command that is ended before its end: whoever cancels wants it gone in seconds.
+const ONE_OFF_GRACE: Duration = Duration::from_secs(5);
 /// The grace of a container whose deployment never kept a spec.
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
@@ -213,6 +215,10 @@ impl Agent {
     /// was told.
     fn grace_of(&self, row: &ContainerRow) -> Result<Duration, StoreError> {
         let spec = self.store.spec(row.deployment)?;
+        if row.process == ONE_OFF {
+            let own = spec.map_or(DEFAULT_GRACE, |spec| spec.run.stop_grace);
+            return Ok(own.min(ONE_OFF_GRACE));
+        }
         Ok(spec.map_or(DEFAULT_GRACE, |spec| {
             let own = spec.processes.iter();
             let mut own = own.filter(|(name, _)| name.as_str() == row.process);

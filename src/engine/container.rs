@@ -1,8 +1,8 @@
 //! A container as the engine is asked to make it.
 
 use super::connection::{Docker, HEAVY, UNARY};
-use super::{labels, network, observe};
-use crate::core::ports::{ContainerSpec, EngineError, EngineMount};
+use super::{files, labels, network, observe};
+use crate::core::ports::{ContainerSpec, ContainerState, EngineError, EngineMount};
 use crate::core::spec::{MountSource, Protocol, Publish};
 use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountType,
@@ -13,8 +13,22 @@ use std::collections::HashMap;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Makes the container; one of ours by that name and of that deployment is kept.
+/// Makes the container; one of ours by that name and of that deployment is kept. Its files are put into it, also after a
+/// try that was cut off between the two, but not once it was started: they are its own then.
 pub async fn create(docker: &Docker, container: &ContainerSpec) -> Result<(), EngineError> {
+    make(docker, container).await?;
+    if container.files.is_empty() {
+        return Ok(());
+    }
+    match observe::inspect(docker, &container.name).await? {
+        Some(observed) if observed.state == ContainerState::Created => {
+            files::put(docker, &container.name, &container.files).await
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+async fn make(docker: &Docker, container: &ContainerSpec) -> Result<(), EngineError> {
     if let Some(found) = observe::look(docker, &container.name).await? {
         return must_be_the_same(docker, container, &found);
     }

@@ -7,6 +7,7 @@ mod connection;
 mod container;
 mod events;
 mod failure;
+mod files;
 mod image;
 mod labels;
 mod lifecycle;

@@ -42,7 +42,8 @@ pub struct NewDeployment {
     pub head: Option<Sha>,
     /// Recognises a repetition.
     pub key: Option<RequestKey>,
-    /// Whether one of the same commit or image that has not ended yet is taken for this one.
+    /// Whether one of the same commit or image, of which the same was said, and that has not ended yet is taken for this
+    /// one.
     pub unless_unfinished: bool,
     /// What the request says besides; its task and payload are in the request.
     pub particulars: Particulars,
@@ -450,6 +451,14 @@ impl Store {
     }
 }
 
+/// What kind of reference it is, where `tag` does not say it.
+fn ref_kind(reference: &Reference) -> Option<&'static str> {
+    match reference {
+        Reference::Branch(_) | Reference::Tag(_) => None,
+        Reference::Commit(_) | Reference::Other(_) => Some(reference.kind()),
+    }
+}
+
 /// The deployment with the environment it is for, and whether that was made now: its preview, if it is for one.
 fn at_home<'a>(
     store: &Store,
@@ -471,34 +480,49 @@ fn at_home<'a>(
     }))
 }
 
-/// What kind of reference it is, where `tag` does not say it.
-fn ref_kind(reference: &Reference) -> Option<&'static str> {
-    match reference {
-        Reference::Branch(_) | Reference::Tag(_) => None,
-        Reference::Commit(_) | Reference::Other(_) => Some(reference.kind()),
-    }
-}
-
 /// One of the same commit or image that waits or runs in the environment.
 fn same_unfinished(
     tx: &Transaction<'_>,
     new: &NewDeployment,
 ) -> Result<Option<DeploymentSerial>, StoreError> {
+    let besides = &new.particulars;
     let (reference, (tag, kind), sha) = match &new.request.wanted {
         Wanted::Commit { reference, sha, .. } => {
             let kind = (reference.is_tag(), ref_kind(reference));
             (reference.as_str(), kind, Some(sha.as_str()))
         }
-        Wanted::Image(image) => (image.as_str(), (false, None), None),
+        // What runs has no commit; the caller may have said which one it is of.
+        Wanted::Image(image) => {
+            let shown = besides.sha.as_ref().map(Sha::as_str);
+            (image.as_str(), (false, None), shown)
+        }
         Wanted::Release(_) | Wanted::Restart => return Ok(None),
     };
     let found = tx
         .prepare_cached(
             "SELECT d.serial FROM operation o JOIN deployment d ON d.serial = o.deployment
              WHERE o.environment = ?1 AND o.done_at IS NULL AND d.ended_at IS NULL AND d.wanted IN ('commit', 'image')
-               AND d.ref = ?2 AND d.tag = ?3 AND d.sha IS ?4 AND d.ref_kind IS ?5 ORDER BY d.serial DESC LIMIT 1",
+               AND d.ref = ?2 AND d.tag = ?3 AND d.sha IS ?4 AND d.ref_kind IS ?5 AND d.written IS ?6 AND d.task IS ?7
+               AND d.payload IS ?8 AND d.description IS ?9 AND d.transient = ?10
+               AND d.production = coalesce(?11, d.production)
+             ORDER BY d.serial DESC LIMIT 1",
         )?
-        .query_row(params![new.environment.0, reference, tag, sha, kind], |row| row.get(0))
+        .query_row(
+            params![
+                new.environment.0,
+                reference,
+                tag,
+                sha,
+                kind,
+                besides.written,
+                new.request.task.as_ref().map(TaskName::as_str),
+                new.request.payload,
+                besides.description,
+                besides.transient,
+                besides.production
+            ],
+            |row| row.get(0),
+        )
         .optional()?;
     Ok(found.map(DeploymentSerial))
 }
@@ -518,7 +542,7 @@ pub(super) fn end_in(
     }
     let candidates = serials(
         tx,
-        "SELECT serial FROM container WHERE deployment = ?1 AND role = 'candidate'",
+        "SELECT serial FROM container WHERE deployment = ?1 AND role IN ('candidate', 'task')",
         ended.serial,
     )?;
     let displaced = serials(

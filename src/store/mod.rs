@@ -17,6 +17,7 @@ mod keys;
 mod ledger;
 mod logs;
 mod networks;
+mod one_offs;
 mod operations;
 mod pages;
 mod phases;

@@ -7,14 +7,14 @@ use super::releases::{insert_release, mark_left, release_in};
 use super::routes::grow;
 use super::rows::{CONTAINER, container, inconsistent, json};
 use super::{Store, StoreError};
-use crate::core::container::{ContainerRow, OutputCursor, WEB};
+use crate::core::container::{ContainerRole, ContainerRow, OutputCursor, WEB};
 use crate::core::deployment::{Deployment, Wanted};
 use crate::core::id::{ContainerSerial, DeploymentSerial, EnvironmentSerial, ReleaseSerial};
 use crate::core::operation::{Undo, scaffolding};
 use crate::core::release::{Release, ReleaseContent};
 use crate::core::secret::Secret;
 use crate::core::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use std::iter::once;
 
 /// What an environment serves.
@@ -62,24 +62,8 @@ impl Store {
     ) -> Result<ContainerRow, StoreError> {
         self.write_sparing("intend_candidate", |tx| {
             still(tx, deployment)?;
-            let address = next_address(tx, deployment.environment)?;
-            let attempt: i64 = tx.query_row(
-                "SELECT count(*) + 1 FROM container WHERE deployment = ?1",
-                [deployment.serial.0],
-                |row| row.get(0),
-            )?;
-            let name = format!("{slug}-{}-{attempt}", deployment.serial);
-            tx.execute(
-                "INSERT INTO container (environment, deployment, process, name, address, role, created_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, 'candidate', ?6)",
-                params![deployment.environment.0, deployment.serial.0, process, name, address.to_string(), now.0],
-            )?;
-            let serial = ContainerSerial(tx.last_insert_rowid());
-            if !hidden.is_empty() {
-                let sealed = self.seal.seal(&hidden_place(serial), json("container", &hidden)?.as_bytes())?;
-                tx.execute("UPDATE container SET hidden = ?2 WHERE serial = ?1", params![serial.0, sealed])?;
-            }
-            container_in(tx, serial)
+            let role = ContainerRole::Candidate;
+            insert_container(self, tx, deployment, (slug, process, role), hidden, now)
         })
     }
 
@@ -413,6 +397,50 @@ impl Store {
 
 pub(super) fn hidden_place(serial: ContainerSerial) -> String {
     format!("container {serial} hidden")
+}
+
+/// The row of a container that is about to be made for a deployment, with a name that was never used and an address that no
+/// row names.
+pub(super) fn insert_container(
+    store: &Store,
+    tx: &Transaction<'_>,
+    deployment: &Deployment,
+    (slug, process, role): (&str, &str, ContainerRole),
+    hidden: &[Secret],
+    now: Timestamp,
+) -> Result<ContainerRow, StoreError> {
+    let address = next_address(tx, deployment.environment)?;
+    let attempt: i64 = tx.query_row(
+        "SELECT count(*) + 1 FROM container WHERE deployment = ?1",
+        [deployment.serial.0],
+        |row| row.get(0),
+    )?;
+    let name = format!("{slug}-{}-{attempt}", deployment.serial);
+    tx.execute(
+        "INSERT INTO container (environment, deployment, process, name, address, role, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            deployment.environment.0,
+            deployment.serial.0,
+            process,
+            name,
+            address.to_string(),
+            role.as_str(),
+            now.0
+        ],
+    )?;
+    let serial = ContainerSerial(tx.last_insert_rowid());
+    if !hidden.is_empty() {
+        let sealed = store.seal.seal(
+            &hidden_place(serial),
+            json("container", &hidden)?.as_bytes(),
+        )?;
+        tx.execute(
+            "UPDATE container SET hidden = ?2 WHERE serial = ?1",
+            params![serial.0, sealed],
+        )?;
+    }
+    container_in(tx, serial)
 }
 
 fn container_in(tx: &Connection, serial: ContainerSerial) -> Result<ContainerRow, StoreError> {

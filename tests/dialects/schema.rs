@@ -35,6 +35,53 @@ impl Schemas {
         Self::new(include_str!("gitlab.schema.json"))
     }
 
+    /// GitHub's.
+    pub fn github() -> Self {
+        Self::new(include_str!("github.schema.json"))
+    }
+
+    /// The schema of an answer in GitHub's dialect; everything of it that has a body has one.
+    pub fn of_githubs_answer(method: &str, path: &str, status: u16) -> Option<String> {
+        let path = path.split('?').next().unwrap();
+        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        let parts = parts.strip_prefix(&["api", "v3"]).unwrap_or(&parts);
+        if parts.first() == Some(&"v1") {
+            return None;
+        }
+        let below = match parts {
+            ["repos", _, _, below @ ..] => Some(below),
+            _ => None,
+        };
+        let name = match (method, below, status) {
+            (_, _, 400..) => return Some(format!("error_{status}")),
+            ("GET", None, 200) => match parts {
+                [] => "root",
+                ["user"] => "current_user",
+                [one] => one,
+                _ => panic!("{path} answers {status}, which is not documented"),
+            },
+            ("GET", Some([]), 200) => "repository",
+            ("GET", Some(["deployments"]), 200) => "deployments",
+            ("POST", Some(["deployments"]), 201) | ("GET", Some(["deployments", _]), 200) => {
+                "deployment"
+            }
+            ("POST", Some(["deployments"]), 202) => "merged",
+            ("GET", Some(["deployments", _, "statuses"]), 200) => "statuses",
+            ("POST", Some(["deployments", _, "statuses"]), 201)
+            | ("GET", Some(["deployments", _, "statuses", _]), 200) => "status",
+            ("POST", Some(["statuses", _]), 201) => "commit_status",
+            ("GET", Some(["commits", _, .., "statuses"] | ["statuses", ..]), 200) => {
+                "commit_statuses"
+            }
+            ("GET", Some(["commits", _, .., "status"]), 200) => "combined",
+            ("GET", Some(["commits", ..]), 200) => "commit",
+            ("GET", Some(["environments"]), 200) => "environments",
+            ("GET" | "PUT", Some(["environments", _]), 200) => "environment",
+            _ => panic!("{method} {path} answers {status}, which is not documented"),
+        };
+        Some(name.to_owned())
+    }
+
     /// The schema of an answer in GitLab's dialect; everything below its prefix has one.
     pub fn of_gitlabs_answer(method: &str, path: &str, status: u16) -> Option<String> {
         let path = path.split('?').next().unwrap().trim_end_matches('/');

@@ -8,6 +8,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use longshore::api::{Api, Peer, Proxies, routes};
 use longshore::core::access::Reach;
 use longshore::core::action::{Action, AppRef, Reply};
@@ -166,6 +168,7 @@ pub enum Dialect {
     Gitlab {
         strict: bool,
     },
+    Github,
 }
 
 impl Dialect {
@@ -174,6 +177,7 @@ impl Dialect {
             Self::Gitdev => Schemas::gitdev(),
             Self::Sevalla => Schemas::sevalla(),
             Self::Gitlab { .. } => Schemas::gitlab(),
+            Self::Github => Schemas::github(),
         }
     }
 
@@ -182,7 +186,7 @@ impl Dialect {
         match self {
             Self::Gitdev => Vec::new(),
             Self::Sevalla => vec![closed_app()],
-            Self::Gitlab { .. } => vec![ledger_app()],
+            Self::Gitlab { .. } | Self::Github => vec![ledger_app()],
         }
     }
 
@@ -191,6 +195,7 @@ impl Dialect {
             Self::Gitdev => Schemas::of_answer(method, path, status),
             Self::Sevalla => Schemas::of_sevallas_answer(method, path, status),
             Self::Gitlab { .. } => Schemas::of_gitlabs_answer(method, path, status),
+            Self::Github => Schemas::of_githubs_answer(method, path, status),
         }
     }
 
@@ -200,6 +205,10 @@ impl Dialect {
             Self::Gitdev => (&["/v1"], "x-ratelimit"),
             Self::Sevalla => (&["/v3", "/applications", "/api-keys"], "x-ratelimit"),
             Self::Gitlab { .. } => (&["/api/v4"], "ratelimit"),
+            Self::Github => (
+                &["/repos", "/api/v3", "/user", "/rate_limit", "/meta"],
+                "x-ratelimit",
+            ),
         };
         let is_there = prefixes.iter().any(|prefix| path.starts_with(prefix));
         is_there.then_some(headers)
@@ -207,7 +216,7 @@ impl Dialect {
 
     fn is_strict(self) -> bool {
         match self {
-            Self::Gitdev | Self::Sevalla => false,
+            Self::Gitdev | Self::Sevalla | Self::Github => false,
             Self::Gitlab { strict } => strict,
         }
     }
@@ -617,6 +626,10 @@ impl Stage {
             }
             None => Peer::Remote(elsewhere),
         };
+        if let Some(both) = request["basic"].as_str() {
+            let both = STANDARD.encode(self.bound.fill(both));
+            built = built.header("authorization", format!("Basic {both}"));
+        }
         let body = match (&request["body"], &request["text"], &request["bytes"]) {
             (Value::Null, Value::String(text), _) => self.bound.fill(text),
             (Value::Null, _, Value::Number(bytes)) => {

@@ -25,6 +25,7 @@ async fn a_first_deployment_interrupts_nothing_and_the_next_one_does() {
             "app": "web", "environment": "production", "steps": ["checkout", "build", "rollout"], "strategy": "recreate",
             "downtime": false, "why": "", "branch": "main", "commit_sha": head, "image": null, "release": null,
             "changes": [], "waits_for": 0, "would": "deploy", "refused": null, "domains": [], "instead": null, "processes": [],
+            "commands": [],
         })
     );
     assert_eq!(

@@ -185,6 +185,7 @@ impl World {
             },
             stop_grace: Duration::from_secs(1),
             health_start_interval: None,
+            files: Vec::new(),
         }
     }
 

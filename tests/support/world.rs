@@ -10,6 +10,7 @@ use longshore::core::action::{
 };
 use longshore::core::app::{App, derived_id};
 use longshore::core::change::Change;
+use longshore::core::command::Command;
 use longshore::core::commit::{CommitDetail, Signature};
 use longshore::core::container::OutputCursor;
 use longshore::core::deployment::{CommitInfo, Trigger};
@@ -17,6 +18,7 @@ use longshore::core::error::Error;
 use longshore::core::log::Stream;
 use longshore::core::name::{
     AppName, Branch, EnvironmentName, ImageReference, ProcessName, ProjectPath, RefName, Sha,
+    TaskName,
 };
 use longshore::core::particulars::{Conditions, Particulars};
 use longshore::core::ports::*;
@@ -70,6 +72,13 @@ pub struct State {
     pub volumes: BTreeSet<String>,
     pub trees: BTreeSet<Uuid>,
     pub behaviours: BTreeMap<String, Behaviour>,
+    /// The commands that were run once, as often as they were begun, each as a line.
+    pub begun: Vec<String>,
+    /// How many starts the engine will take, and carry out only when it is looked at the second time after that.
+    pub starts_lag: u32,
+    /// The engine refuses to start commands.
+    pub refuses_tasks: bool,
+    lagging: Option<(String, u32)>,
     /// Images without a tag, and the deployments they say they were built for.
     pub untagged: BTreeMap<String, Option<Uuid>>,
     pub build_cache: u64,
@@ -77,16 +86,16 @@ pub struct State {
     pub head: Option<Sha>,
     /// The branches the remote lists.
     pub branches: BTreeMap<Branch, Sha>,
+    /// What merging comes to; absent, nothing is ever behind.
+    pub merge: Option<Merge>,
+    /// What was to be merged, in order.
+    pub merges: Vec<MergeRequest>,
     /// The remote does not list them.
     pub remote_is_gone: bool,
     /// How often it was asked to.
     pub branch_calls: usize,
     /// By how many milliseconds somebody has set the clock of this host forward.
     pub clock_jump: i64,
-    /// What merging comes to; absent, nothing is ever behind.
-    pub merge: Option<Merge>,
-    /// What was to be merged, in order.
-    pub merges: Vec<MergeRequest>,
     pub generation: i64,
     /// What the ingress holds.
     pub table: Option<Table>,
@@ -236,6 +245,56 @@ impl State {
 }
 
 impl State {
+    /// The program of a container begins; one that has ended begins anew, as with any engine.
+    fn begin(&mut self, name: &str) -> Result<(), EngineError> {
+        let made = self.containers.get(name);
+        let made = made.ok_or_else(|| EngineError::NotFound(format!("no container {name}")))?;
+        let (spec, state) = (made.spec.clone(), made.state.clone());
+        let is_task = spec.labels.role == "task";
+        if is_task && matches!(state, ContainerState::Running { .. }) {
+            return Ok(());
+        }
+        let behaviour = if is_task {
+            let command = spec.command.join(" ");
+            self.begun.push(command.clone());
+            let own = self.behaviours.get(&command).copied();
+            own.unwrap_or(Behaviour::Exits(0))
+        } else {
+            behaviour_of(self, &spec.image, &spec.labels.role)
+        };
+        let begun = match behaviour {
+            Behaviour::Serves | Behaviour::NeverReady => ContainerState::Running { health: None },
+            Behaviour::Exits(code) => ContainerState::Exited {
+                code,
+                out_of_memory: false,
+                error: None,
+            },
+        };
+        if let Some(made) = self.containers.get_mut(name) {
+            made.state = begun;
+            made.printed.push(format!("{} begins", spec.image));
+        }
+        Ok(())
+    }
+
+    /// The container that runs a command, if there is one.
+    pub fn task(&self, command: &str) -> Option<&Made> {
+        let mut all = self.containers.values();
+        all.find(|made| made.spec.labels.role == "task" && made.spec.command.join(" ") == command)
+    }
+
+    /// The running command ends with that status.
+    pub fn end_task(&mut self, command: &str, code: i64) {
+        let name = self.task(command).unwrap().spec.name.clone();
+        let made = self.containers.get_mut(&name).unwrap();
+        made.printed.push(format!("{command} ends"));
+        made.state = ContainerState::Exited {
+            code,
+            out_of_memory: false,
+            error: None,
+        };
+    }
+
     /// What a container printed after a line, and when. The engine notes the time when somebody looks.
     fn printed(&mut self, name: &str, after: Option<&OutputCursor>) -> Vec<OutputLine> {
         let now = wall(self.began.unwrap_or_else(begin).elapsed());
@@ -967,27 +1026,16 @@ impl Engine for Fake {
                 if state.refuses_starts_of.contains(name) {
                     return Err(EngineError::Refused("the device is gone".into()));
                 }
-                let made = state
-                    .containers
-                    .get(name)
-                    .map(|made| (made.spec.image.clone(), made.spec.labels.role.clone()));
-                let (image, role) =
-                    made.ok_or_else(|| EngineError::NotFound(format!("no container {name}")))?;
-                let begun = match behaviour_of(state, &image, &role) {
-                    Behaviour::Serves | Behaviour::NeverReady => {
-                        ContainerState::Running { health: None }
-                    }
-                    Behaviour::Exits(code) => ContainerState::Exited {
-                        code,
-                        out_of_memory: false,
-                        error: None,
-                    },
-                };
-                if let Some(made) = state.containers.get_mut(name) {
-                    made.state = begun;
-                    made.printed.push(format!("{image} begins"));
+                let is_task = |made: &Made| made.spec.labels.role == "task";
+                if state.refuses_tasks && state.containers.get(name).is_some_and(is_task) {
+                    return Err(EngineError::Refused("the device is gone".into()));
                 }
-                Ok(())
+                if state.starts_lag > 0 {
+                    state.starts_lag -= 1;
+                    state.lagging = Some((name.to_owned(), 2));
+                    return Err(EngineError::Unavailable("no answer in time".into()));
+                }
+                state.begin(name)
             })
             .await
     }
@@ -1038,6 +1086,11 @@ impl Engine for Fake {
     async fn inspect(&self, name: &str) -> Result<Option<Observed>, EngineError> {
         self.0
             .engine("inspect", |state| {
+                match state.lagging.take() {
+                    Some((late, 0)) => state.begin(&late)?,
+                    Some((late, looks)) => state.lagging = Some((late, looks - 1)),
+                    None => {}
+                }
                 Ok(state.containers.get(name).map(|made| Observed {
                     name: name.to_owned(),
                     state: made.state.clone(),
@@ -1479,6 +1532,31 @@ pub fn with_workers(mut app: App, names: &[&str]) -> App {
     app
 }
 
+/// The app with these commands of `release`.
+pub fn with_release(mut app: App, commands: &[&str]) -> App {
+    for spec in app.environments.values_mut() {
+        spec.release = commands.iter().map(|command| once(command)).collect();
+    }
+    app
+}
+
+/// A command that is not run again.
+pub fn once(command: &str) -> Command {
+    Command {
+        words: command.split(' ').map(str::to_owned).collect(),
+        retry: false,
+    }
+}
+
+/// The app with a task of that name.
+pub fn with_task(mut app: App, name: &str, command: &str) -> App {
+    for spec in app.environments.values_mut() {
+        spec.tasks
+            .insert(TaskName::parse(name).unwrap(), once(command));
+    }
+    app
+}
+
 /// The app is rolled out by that strategy, and has a domain: its name before `.example`.
 pub fn routed(mut app: App, strategy: Strategy) -> App {
     let domain = Domain::parse(&format!("{}.example", app.name)).unwrap();
@@ -1521,8 +1599,11 @@ fn spec(source: SourceSpec) -> Spec {
                 driver: "json-file".into(),
                 options: BTreeMap::new(),
             },
+            payload: None,
         },
         processes: BTreeMap::new(),
+        release: Vec::new(),
+        tasks: BTreeMap::new(),
         rollout: RolloutSpec {
             strategy: Strategy::Recreate,
             health: Health {

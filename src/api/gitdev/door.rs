@@ -2,16 +2,16 @@
 
 use super::error::Refusal;
 use crate::api::auth;
-use crate::api::door::{Door, X_RATELIMIT};
+use crate::api::door::{Door, Entry, X_RATELIMIT, tell};
 use crate::core::access::TurnedAway;
 use axum::response::IntoResponse as _;
 
 pub(super) const DOOR: Door = Door {
     token: |request| auth::bearer(request.headers()),
+    entry: |_| Entry::Known,
     refuse: |turned_away| refusal(turned_away).into_response(),
-    limits: X_RATELIMIT,
     // A Unix second.
-    reset: |allowance, _| allowance.full_at,
+    tell: |allowance, _, headers| tell(X_RATELIMIT, allowance, allowance.full_at, headers),
 };
 
 fn refusal(turned_away: TurnedAway) -> Refusal {

@@ -11,7 +11,6 @@ mod events;
 mod follow;
 mod gc;
 mod hooks;
-mod id;
 mod key;
 mod operations;
 mod parse;
@@ -28,6 +27,7 @@ mod words;
 
 use super::Api;
 use super::door::pass;
+use super::id;
 use axum::Router;
 use axum::extract::Query;
 use axum::http::{Method, Uri};

@@ -7,9 +7,10 @@ use crate::api::number::within;
 use crate::core::action::{
     AppRef, CreateDeployment, Environments, ListDeployments, ListEvents, Target,
 };
+use crate::core::command::DEPLOY;
 use crate::core::deployment::Trigger;
 use crate::core::event::After;
-use crate::core::name::{AppName, Branch, EnvironmentName, ImageReference, VariableName};
+use crate::core::name::{AppName, Branch, EnvironmentName, ImageReference, TaskName, VariableName};
 use crate::core::particulars::{Conditions, Particulars};
 use crate::core::secret::Secret;
 use axum::body::Body;
@@ -21,6 +22,8 @@ use uuid::Uuid;
 /// The contract's limits on `env_vars`.
 const MAX_VARIABLES: usize = 100;
 const MAX_VALUE: usize = 32 * 1024;
+/// The most a payload may hold: what tells a script what to do, and not the files for it.
+const MAX_PAYLOAD: usize = 256 * 1024;
 /// The contract's limits on a page, and its size unless asked for.
 const MAX_LIMIT: u64 = 100;
 const DEFAULT_LIMIT: u64 = 20;
@@ -190,6 +193,12 @@ fn wanted(
         .transpose()?;
     let environment = environment(body)?;
     let from_config = flag(body, "from_config")?;
+    let particulars = Particulars {
+        task: task(body)?,
+        payload: payload(body)?,
+        transient: flag(body, "preview")?,
+        ..Particulars::default()
+    };
     let target = match (image, branch, commit, from_config) {
         (Some(_), Some(_), _, _) => {
             return Err(Refusal::field("image", "and branch exclude each other"));
@@ -211,12 +220,29 @@ fn wanted(
         trigger: Trigger::Manual,
         key: None,
         unless_unfinished: false,
-        particulars: Particulars {
-            transient: flag(body, "preview")?,
-            ..Particulars::default()
-        },
+        particulars,
         conditions: Conditions::default(),
     })
+}
+
+/// The task that is asked for besides; GitHub's `deploy` is none.
+fn task(body: &Object) -> Result<Option<TaskName>, Refusal> {
+    let named = text(body, "task")?.filter(|name| name != DEPLOY);
+    named
+        .map(|name| TaskName::parse(&name).map_err(|fault| Refusal::field("task", fault)))
+        .transpose()
+}
+
+/// Anything, for the containers.
+fn payload(body: &Object) -> Result<Option<String>, Refusal> {
+    let Some(value) = body.get("payload").filter(|value| !value.is_null()) else {
+        return Ok(None);
+    };
+    let text = value.to_string();
+    if text.len() > MAX_PAYLOAD {
+        return Err(Refusal::field("payload", "is longer than 256 KiB"));
+    }
+    Ok(Some(text))
 }
 
 pub(super) fn list(params: &HashMap<String, String>) -> Result<ListDeployments, Refusal> {

@@ -3,7 +3,7 @@
 
 use super::error::Refusal;
 use crate::api::auth;
-use crate::api::door::Door;
+use crate::api::door::{Door, Entry, tell};
 use crate::api::parameters::{Parameters, Unread};
 use crate::core::access::TurnedAway;
 use crate::core::secret::Secret;
@@ -13,15 +13,17 @@ use axum::response::IntoResponse as _;
 
 pub(super) const DOOR: Door = Door {
     token,
+    entry: |_| Entry::Known,
     refuse: |turned_away| refusal(turned_away).into_response(),
-    limits: [
-        HeaderName::from_static("ratelimit-limit"),
-        HeaderName::from_static("ratelimit-remaining"),
-        HeaderName::from_static("ratelimit-reset"),
-    ],
     // A Unix second.
-    reset: |allowance, _| allowance.full_at,
+    tell: |allowance, _, headers| tell(RATELIMIT, allowance, allowance.full_at, headers),
 };
+
+const RATELIMIT: [HeaderName; 3] = [
+    HeaderName::from_static("ratelimit-limit"),
+    HeaderName::from_static("ratelimit-remaining"),
+    HeaderName::from_static("ratelimit-reset"),
+];
 
 fn token(request: &Request) -> Option<Secret> {
     let headers = request.headers();

@@ -2,18 +2,18 @@
 
 use super::error::Refusal;
 use crate::api::auth;
-use crate::api::door::{Door, X_RATELIMIT};
+use crate::api::door::{Door, Entry, X_RATELIMIT, tell};
 use crate::core::access::TurnedAway;
 use axum::response::IntoResponse as _;
 
 pub(super) const DOOR: Door = Door {
     token: |request| auth::bearer(request.headers()),
+    entry: |_| Entry::Known,
     refuse: |turned_away| refusal(turned_away).into_response(),
-    limits: X_RATELIMIT,
     // The seconds that are left.
-    reset: |allowance, now| {
+    tell: |allowance, now, headers| {
         let left = allowance.full_at.saturating_sub(now.0.div_euclid(1000));
-        left.max(0)
+        tell(X_RATELIMIT, allowance, left.max(0), headers);
     },
 };
 

@@ -12,6 +12,9 @@ pub(super) const TABLE: &[Explanation] = &[
     PULL_FAILED,
     IMAGE_MISSING,
     IMAGE_GONE,
+    RELEASE_FAILED,
+    TASK_FAILED,
+    INTERRUPTED,
     CONTAINER_EXITED,
     NOT_READY,
     ENGINE_REFUSED,
@@ -37,6 +40,9 @@ pub(super) fn of(code: FailureCode) -> &'static Explanation {
         FailureCode::PullFailed => &PULL_FAILED,
         FailureCode::ImageMissing => &IMAGE_MISSING,
         FailureCode::ImageGone => &IMAGE_GONE,
+        FailureCode::ReleaseFailed => &RELEASE_FAILED,
+        FailureCode::TaskFailed => &TASK_FAILED,
+        FailureCode::Interrupted => &INTERRUPTED,
         FailureCode::ContainerExited => &CONTAINER_EXITED,
         FailureCode::NotReady => &NOT_READY,
         FailureCode::EngineRefused => &ENGINE_REFUSED,
@@ -132,6 +138,33 @@ const IMAGE_GONE: Explanation = failure(
     &[
         "Deploy that release's commit anew: `longshore deploy APP --commit SHA`.",
         "Keep more of them: raise `retention.keep_releases`.",
+    ],
+);
+const RELEASE_FAILED: Explanation = failure(
+    "release_failed",
+    "a command of `release` failed",
+    "The app's `release` commands run from the new image before it takes over; one ended with another status than 0 or could not be started. What was live still serves; what the commands did already is not undone.",
+    &[
+        "Read what it printed: `longshore logs ID`.",
+        "Mend the cause and deploy again: all commands of `release` run again, from the first.",
+    ],
+);
+const TASK_FAILED: Explanation = failure(
+    "task_failed",
+    "the task that was asked for failed",
+    "A task under `[app.tasks]` runs from the deployment's image before that takes over; it ended with another status than 0 or could not be started. What was live still serves; what it did already is not undone.",
+    &[
+        "Read what it printed: `longshore logs ID`.",
+        "Mend the cause and ask for it again: `longshore deploy APP --task NAME`.",
+    ],
+);
+const INTERRUPTED: Explanation = failure(
+    "interrupted",
+    "a command of `release`, or the task, was cut off and not run again",
+    "Docker or the host went down while it ran, or somebody ended or removed its container. How far it came is not known, and a command is run again by itself only where the configuration says `retry = true`.",
+    &[
+        "Look how far it came: `longshore logs ID`, and into what it changes.",
+        "If it can be run again, deploy again; if it always can, write `{ command = […], retry = true }`.",
     ],
 );
 const CONTAINER_EXITED: Explanation = failure(

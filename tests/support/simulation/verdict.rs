@@ -95,6 +95,8 @@ fn ended_well(
             matches!(behaviour, Behaviour::Exits(_))
                 || because(&[Reason::Touched, Reason::EngineKilled])
         }
+        // No app of the simulation has commands.
+        FailureCode::ReleaseFailed | FailureCode::TaskFailed | FailureCode::Interrupted => false,
         FailureCode::EngineRefused => because(&[Reason::Refused, Reason::Touched]),
         FailureCode::BuildFailed | FailureCode::PullFailed => because(&[Reason::Refused]),
         FailureCode::CheckoutFailed => because(&[Reason::Source]),

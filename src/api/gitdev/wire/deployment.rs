@@ -111,6 +111,9 @@ pub(in crate::api::gitdev) struct Deployment {
     superseded: bool,
     /// Whether what `branch` names is a tag.
     tag: bool,
+    /// The task that was asked for besides.
+    #[schema(required)]
+    task: Option<String>,
     trigger: Trigger,
 }
 
@@ -223,6 +226,7 @@ impl Deployment {
             steps: steps.collect(),
             superseded: matches!(deployment.phase, Phase::Superseded { .. }),
             tag: source.tag,
+            task: view.noted.task.as_ref().map(ToString::to_string),
             trigger: deployment.request.trigger.into(),
         }
     }
@@ -264,6 +268,7 @@ impl Deployment {
             steps: Vec::new(),
             superseded: false,
             tag: recorded.tag,
+            task: view.noted.task.as_ref().map(ToString::to_string),
             trigger: Trigger::Manual,
         }
     }

@@ -1,6 +1,7 @@
 //! Plans in answers.
 
 use super::word::{Step, Strategy};
+use crate::core::command::{Command as CoreCommand, Purpose};
 use crate::core::planned::{Outcome as CoreOutcome, Planned};
 use crate::core::reference::Reference;
 use crate::core::route::Domain;
@@ -15,6 +16,8 @@ pub(in crate::api::gitdev) struct Plan {
     branch: Option<String>,
     /// The keys of the configuration by which what is live differs from what it would make.
     changes: Vec<String>,
+    /// What would be run once before the release takes over, in order.
+    commands: Vec<Command>,
     #[schema(required)]
     commit_sha: Option<String>,
     /// Where its requests come from.
@@ -44,6 +47,28 @@ pub(in crate::api::gitdev) struct Plan {
     would: Outcome,
 }
 
+/// A command that is run once.
+#[derive(Serialize, ToSchema)]
+struct Command {
+    /// The program and its arguments.
+    command: Vec<String>,
+    /// The task it is; none for a command of `release`.
+    #[schema(required)]
+    task: Option<String>,
+}
+
+impl Command {
+    fn new((purpose, command): &(Purpose, CoreCommand)) -> Self {
+        Self {
+            command: command.words.clone(),
+            task: match purpose {
+                Purpose::Release(_) => None,
+                Purpose::Task(name) => Some(name.to_string()),
+            },
+        }
+    }
+}
+
 /// What would come of it.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -68,6 +93,7 @@ impl From<&Planned> for Plan {
             app: plan.app.to_string(),
             branch: version.reference.as_ref().and_then(Reference::found_on),
             changes: plan.changes.clone(),
+            commands: plan.commands.iter().map(Command::new).collect(),
             commit_sha: version.commit.as_ref().map(ToString::to_string),
             domains: plan.domains.iter().map(Domain::to_string).collect(),
             downtime: plan.interruption.is_downtime(),

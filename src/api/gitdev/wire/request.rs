@@ -29,6 +29,11 @@ pub(in crate::api::gitdev) struct NewDeployment {
     from_config: Option<bool>,
     /// Makes the environment a preview, if it is none of the configuration's and not there.
     preview: Option<bool>,
+    /// A task of the app that is run before the release takes over, after its release commands.
+    #[schema(min_length = 1, max_length = 100)]
+    task: Option<String>,
+    /// Anything; it reaches the containers where the app's `payload` says.
+    payload: Option<serde_json::Value>,
 }
 
 /// A deployment that might be made, or a release that might be live again.
@@ -54,6 +59,10 @@ pub(in crate::api::gitdev) struct PlanRequest {
     /// The number of the release to go back to, instead of all of these.
     #[schema(minimum = 1)]
     release: Option<i64>,
+    /// A task of the app.
+    #[schema(min_length = 1, max_length = 100)]
+    task: Option<String>,
+    payload: Option<serde_json::Value>,
 }
 
 /// Which environment a change is about.

@@ -1,4 +1,4 @@
-//! Ids as git.dev writes them: a prefix and the UUID in base 36.
+//! Ids as git.dev, and so our own API, writes them: a prefix and the UUID in base 36.
 
 use uuid::Uuid;
 
