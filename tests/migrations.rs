@@ -3,14 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use longshore::core::access::Reach;
-use longshore::core::action::{DeploymentRef, StateFilter};
+use longshore::core::action::{DeploymentRef, Listed, StateFilter};
 use longshore::core::admission::Desired;
 use longshore::core::change::ChangePhase;
+use longshore::core::commit_status::CommitState;
 use longshore::core::deployment::Phase;
 use longshore::core::id::{DeploymentSerial, EnvironmentSerial, OperationSerial, ProjectSerial};
 use longshore::core::listing::Order;
+use longshore::core::name::{Sha, TaskName};
+use longshore::core::particulars::Narrowed;
 use longshore::core::recorded::ReportedState;
 use longshore::core::route::{Absence, Target};
+use longshore::core::status::StatusState;
 use longshore::core::time::Timestamp;
 use longshore::store::{ListFilter, OpenWith, Store};
 use rusqlite::Connection;
@@ -388,4 +392,88 @@ fn before_schema_4_nothing_was_routed() {
             assert_eq!(settlement.unrouted, None);
         }
     }
+}
+
+#[test]
+fn what_schema_6_wrote_is_shown_with_the_statuses_it_would_have_had() {
+    let dir = begin_from(6);
+    let store = open(dir.path());
+    let (all, _) = store.list(&everything()).unwrap();
+    let mut seen = Vec::new();
+    for listed in &all {
+        let (statuses, _) = store.statuses(listed.serial(), 10, 0).unwrap();
+        let states: Vec<StatusState> = statuses.iter().map(|status| status.state).collect();
+        let (expected, noted, at) = match listed {
+            Listed::Executed(view) => {
+                let expected = match view.deployment.phase {
+                    Phase::Queued => vec![],
+                    Phase::Running(_) | Phase::Committed(_) => vec![StatusState::InProgress],
+                    Phase::Succeeded { .. } => vec![StatusState::Success],
+                    Phase::Failed { .. } => vec![StatusState::Failure],
+                    Phase::Cancelled { .. } => vec![StatusState::Error],
+                    Phase::Superseded { .. } => vec![StatusState::Inactive],
+                };
+                assert_eq!(
+                    view.noted.production,
+                    view.environment.as_str() == "production"
+                );
+                (expected, &view.noted, view.updated_at)
+            }
+            Listed::Recorded(view) => {
+                let expected = match view.recorded.state {
+                    ReportedState::Created => vec![],
+                    ReportedState::Running => vec![StatusState::InProgress],
+                    ReportedState::Success => vec![StatusState::Success],
+                    ReportedState::Failed => vec![StatusState::Failure],
+                    ReportedState::Canceled => vec![StatusState::Error],
+                };
+                (expected, &view.noted, view.recorded.updated_at)
+            }
+        };
+        assert_eq!(states, expected, "{listed:?}");
+        assert_eq!(noted.status_at, (!states.is_empty()).then_some(at));
+        assert!(noted.task.is_none() && noted.payload.is_none() && !noted.transient);
+        seen.extend(states);
+    }
+    for state in [
+        StatusState::Success,
+        StatusState::InProgress,
+        StatusState::Error,
+    ] {
+        assert!(seen.contains(&state), "no deployment has {state:?}");
+    }
+}
+
+#[test]
+fn what_schema_7_wrote_can_still_be_read() {
+    let dir = begin_from(7);
+    let store = open(dir.path());
+    let sha = Sha::parse(&"1".repeat(40)).unwrap();
+    let newest = store
+        .newest_commit_statuses(ProjectSerial(1), &sha)
+        .unwrap();
+    let [check] = newest.as_slice() else {
+        panic!("{newest:?}");
+    };
+    assert_eq!(
+        (check.context.as_str(), check.state),
+        ("CI/Build", CommitState::Success)
+    );
+    let seeded = ListFilter {
+        narrowed: Narrowed {
+            task: Some(TaskName::parse("seed").ok()),
+            ..Narrowed::default()
+        },
+        ..everything()
+    };
+    let (found, total) = store.list(&seeded).unwrap();
+    let [Listed::Executed(view)] = found.as_slice() else {
+        panic!("{found:?}");
+    };
+    assert_eq!(total, 1);
+    assert_eq!(view.noted.description.as_deref(), Some("by hand"));
+    assert_eq!(
+        view.deployment.request.payload.as_deref(),
+        Some(r#"{"user":"ann"}"#)
+    );
 }
