@@ -68,7 +68,8 @@ pub struct ProjectView {
     pub branch: Option<Branch>,
     /// Whether the configuration names an app of it that can be deployed here, and not only recorded.
     pub has_source: bool,
-    /// The environments that the configuration names, and previews that there are, with what is deployed there.
+    /// The environments that can be deployed to: those that the configuration names, and the previews that are there; and what
+    /// is deployed there.
     pub bound: BTreeMap<EnvironmentName, Bound>,
     /// The app of it that takes previews, by its id.
     pub previews: Option<Uuid>,

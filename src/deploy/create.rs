@@ -38,8 +38,8 @@ impl Agent {
         let name = create.environment.as_ref();
         let (place, preview) =
             self.place_to_deploy(caller, &create.app, name, particulars.transient)?;
-        let runs_again = matches!(create.target, Target::Release(_) | Target::Restart);
-        if preview.is_some() && runs_again {
+        let is_again = matches!(create.target, Target::Release(_) | Target::Restart);
+        if preview.is_some() && is_again {
             return Err(nothing_live());
         }
         let spec = self.spec_of(&place)?;
@@ -115,7 +115,7 @@ impl Agent {
         self.configured(place).ok_or_else(|| {
             if place.preview {
                 return Error::Refused(format!(
-                    "app '{}' takes no previews any more; what runs of '{}' goes on until its time is over: put `previews` back into the file and reload, or remove it with `longshore app rm {} -e {}`",
+                    "app '{}' takes no previews any more; what runs of '{}' goes on until its time is over: put `previews` back into the file and reload, or remove it with `longshore app rm {} --environment {}`",
                     place.app_name, place.environment_name, place.app_name, place.environment_name
                 ));
             }

@@ -54,6 +54,12 @@ impl Agent {
         }
         let place = self.store.preview_to_be(app, name).map_err(internal)?;
         let place = place.ok_or(missing)?;
+        // The transaction that makes it decides; known before, nothing is merged for a deployment that is not taken in.
+        let there = self.store.previews().map_err(internal)?.into_iter();
+        let there = there.filter(|one| one.place.app == place.app).count();
+        if u32::try_from(there).is_ok_and(|there| there >= previews.max) {
+            return Err(no_preview(configured, name, NoPreview::TooMany, previews));
+        }
         let new = NewPreview {
             name: name.clone(),
             previews: previews.clone(),

@@ -9,6 +9,7 @@ use crate::core::error::Error;
 use crate::core::project::{Bound, ListProjects, ProjectRef, ProjectView};
 use crate::core::spec::{GitSource, SourceSpec};
 use crate::store::KnownPath;
+use std::collections::BTreeMap;
 
 impl Agent {
     /// A project that the caller can see.
@@ -64,9 +65,22 @@ impl Agent {
                 let runs_image = matches!(spec.source, SourceSpec::Image(_));
                 (name, Bound { app, runs_image })
             });
+        let mut bound: BTreeMap<_, _> = bound.collect();
+        for preview in self.store.previews().map_err(internal)? {
+            let place = preview.place;
+            let app = apps.iter().find(|app| app.id == place.app_id);
+            let spec = app.and_then(|app| app.spec_of(&place.environment_name, true));
+            let is_seen = caller.reach.includes(place.app, place.environment);
+            if let (Some(spec), true) = (spec, is_seen) {
+                let runs_image = matches!(spec.source, SourceSpec::Image(_));
+                let app = place.app_id;
+                let its = Bound { app, runs_image };
+                bound.entry(place.environment_name).or_insert(its);
+            }
+        }
         let git = apps.iter().find_map(|app| git(app));
         Ok(ProjectView {
-            bound: bound.collect(),
+            bound,
             previews: apps
                 .iter()
                 .find(|app| app.previews.is_some() && only.is_none())

@@ -43,13 +43,22 @@ pub struct StepRow {
     pub strikes: u32,
 }
 
-/// Asked at every commit: it looks at each environment once, however long the queues are.
-const UNFINISHED: &str = "SELECT environment, head FROM (
-        SELECT e.serial AS environment, (SELECT min(o.serial) FROM operation o WHERE o.environment = e.serial AND o.done_at IS NULL) AS head
-        FROM environment e) work
-    WHERE head IS NOT NULL
-       OR EXISTS (SELECT 1 FROM settlement s WHERE s.environment = work.environment AND s.settled_at IS NULL)
-    ORDER BY head";
+/// Asked at every commit: it steps from one environment with work to the next, however long the queues are and however many
+/// environments were removed.
+const UNFINISHED: &str = "WITH RECURSIVE
+    queued (environment) AS (
+        SELECT min(environment) FROM operation WHERE done_at IS NULL
+        UNION ALL
+        SELECT (SELECT min(o.environment) FROM operation o WHERE o.done_at IS NULL AND o.environment > queued.environment)
+        FROM queued WHERE environment IS NOT NULL),
+    undone (environment) AS (
+        SELECT min(environment) FROM settlement WHERE settled_at IS NULL
+        UNION ALL
+        SELECT (SELECT min(s.environment) FROM settlement s WHERE s.settled_at IS NULL AND s.environment > undone.environment)
+        FROM undone WHERE environment IS NOT NULL)
+    SELECT environment, (SELECT min(o.serial) FROM operation o WHERE o.environment = work.environment AND o.done_at IS NULL) AS head
+    FROM (SELECT environment FROM queued UNION SELECT environment FROM undone) work
+    WHERE environment IS NOT NULL ORDER BY head";
 
 impl Store {
     /// Every environment with work, in the order of the queues' heads.

@@ -5,6 +5,7 @@ use super::word::{ApplicationStatus, GitType, Source, git};
 use crate::core::action::EnvironmentDetail;
 use crate::core::admission::Desired;
 use crate::core::name::ProjectPath;
+use crate::core::preview::label;
 use crate::core::spec::{BuildSpec, SourceSpec};
 use serde::Serialize;
 use uuid::Uuid;
@@ -37,7 +38,7 @@ impl From<&EnvironmentDetail> for ListedApplication {
             name: name(environment),
             source: source(environment).into(),
             status: environment.last.as_ref().map(ApplicationStatus::from),
-            kind: APP,
+            kind: kind(environment),
             updated_at: environment.updated_at.into(),
         }
     }
@@ -81,8 +82,8 @@ pub(in crate::api::sevalla) struct Application {
     updated_at: Time,
 }
 
-/// There are no previews.
 const APP: &str = "app";
+const PREVIEW: &str = "previewApp";
 
 impl From<&EnvironmentDetail> for Application {
     fn from(environment: &EnvironmentDetail) -> Self {
@@ -124,7 +125,7 @@ impl From<&EnvironmentDetail> for Application {
             repo_url: url,
             source: source.into(),
             status: environment.last.as_ref().map(ApplicationStatus::from),
-            kind: APP,
+            kind: kind(environment),
             updated_at: environment.updated_at.into(),
         }
     }
@@ -146,11 +147,26 @@ fn dockerfile(build: &BuildSpec) -> String {
 fn name(environment: &EnvironmentDetail) -> String {
     let mut name = match environment.is_default {
         true => environment.app.to_string(),
-        false => format!("{}-{}", environment.app, environment.name),
+        false => {
+            let app = environment.app.as_str();
+            // A preview's name may be anything; this one is a part of hosts' names in the vendor's world.
+            let environment = match environment.preview {
+                true => label(environment.name.as_str(), MAX_NAME - app.len() - 1),
+                false => environment.name.to_string(),
+            };
+            format!("{app}-{environment}")
+        }
     };
-    // Names are ASCII.
+    // Names of apps and configured environments are ASCII, and so are labels.
     name.truncate(MAX_NAME);
     name
+}
+
+fn kind(environment: &EnvironmentDetail) -> &'static str {
+    match environment.preview {
+        true => PREVIEW,
+        false => APP,
+    }
 }
 
 /// The name for people.
