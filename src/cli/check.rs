@@ -14,7 +14,8 @@ use std::path::PathBuf;
 #[command(after_long_help = "\
 All faults are listed, each with its place. Nothing is asked of the daemon, Docker or git.
 
-With --json: {\"file\", \"ok\": true, \"apps\", \"environments\", \"notes\": [...]} or {\"file\", \"ok\": false, \"faults\": [...]}
+With --json: {\"file\", \"ok\": true, \"apps\", \"environments\", \"notes\": [...]}
+or {\"file\", \"ok\": false, \"faults\": [...]}
 
 Example:
   longshore check config.toml && longshore reload")]

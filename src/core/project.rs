@@ -71,8 +71,8 @@ pub struct ProjectView {
     /// The environments that can be deployed to: those that the configuration names, and the previews that are there; and what
     /// is deployed there.
     pub bound: BTreeMap<EnvironmentName, Bound>,
-    /// The app of it that takes previews, by its id.
-    pub previews: Option<Uuid>,
+    /// What a preview of it would belong to, if an app of it takes previews.
+    pub previews: Option<Bound>,
 }
 
 /// What an environment of a project belongs to.

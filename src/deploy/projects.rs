@@ -51,15 +51,7 @@ impl Agent {
             let all = app.environments.iter();
             all.map(|(name, spec)| (name.clone(), app.id, spec))
         });
-        let previews = self.store.previews().map_err(internal)?;
-        let previews = previews.into_iter().filter_map(|preview| {
-            let app = apps.iter().find(|app| app.id == preview.place.app_id)?;
-            let spec = &app.previews.as_ref()?.spec;
-            Some((preview.place.environment_name, app.id, spec))
-        });
-        // What the configuration names goes before a preview that came to be called so.
-        let bound = previews
-            .chain(named)
+        let bound = named
             .filter(|(name, ..)| only.as_ref().is_none_or(|only| only == name))
             .map(|(name, app, spec)| {
                 let runs_image = matches!(spec.source, SourceSpec::Image(_));
@@ -81,10 +73,12 @@ impl Agent {
         let git = apps.iter().find_map(|app| git(app));
         Ok(ProjectView {
             bound,
-            previews: apps
-                .iter()
-                .find(|app| app.previews.is_some() && only.is_none())
-                .map(|app| app.id),
+            previews: apps.iter().find_map(|app| {
+                let previews = app.previews.as_ref().filter(|_| only.is_none())?;
+                let runs_image = matches!(previews.spec.source, SourceSpec::Image(_));
+                let app = app.id;
+                Some(Bound { app, runs_image })
+            }),
             has_source: apps.iter().any(|app| !app.environments.is_empty()),
             repository: git.map(|git| git.repository.url.clone()),
             branch: git.map(|git| git.branch.clone()),

@@ -103,7 +103,10 @@ impl Wanted {
         let known: Vec<&str> = project.bound.keys().map(EnvironmentName::as_str).collect();
         let known = known.join(", ");
         match (self.particulars.transient, project.previews) {
-            (true, Some(app)) => self.preview(app),
+            (true, Some(bound)) => {
+                let name = self.environment.clone();
+                self.execute(name, bound)
+            }
             (true, None) => Err(Refusal::from(Error::PreviewsOff {
                 project: project.path.to_string(),
                 environment: self.environment.to_string(),
@@ -136,12 +139,6 @@ impl Wanted {
                 Ok(self.create((bound.app, environment), Target::Named(name)))
             }
         }
-    }
-
-    /// An environment that is made for it.
-    fn preview(self, app: Uuid) -> Result<Action, Refusal> {
-        let (name, environment) = (self.ref_name()?, self.environment.clone());
-        Ok(self.create((app, environment), Target::Named(name)))
     }
 
     /// Each is a deployment of its own, as at GitHub: no request says that it repeats another.
