@@ -124,6 +124,7 @@ impl History {
             content: ReleaseContent {
                 image: image(0),
                 sha: None,
+                payload: None,
                 run: spec.run.clone(),
                 check: spec.rollout.health.check.clone(),
                 processes: spec.processes.clone(),

@@ -66,7 +66,10 @@ async fn a_preview_is_made_with_its_first_deployment_and_is_shown_everywhere_as_
     assert!(apps[0].environments[0].drift.is_empty());
     let which = ProjectRef::Path(ProjectPath::parse("acme/web").unwrap());
     match process.ask(Action::GetProject(which)).await.unwrap() {
-        Reply::Project(project) => assert_eq!(project.previews, Some(bench.apps[0].id)),
+        Reply::Project(project) => assert_eq!(
+            project.previews.map(|bound| bound.app),
+            Some(bench.apps[0].id)
+        ),
         other => panic!("{other:?}"),
     }
     laws::hold(&bench, &process, "with a preview");
