@@ -27,9 +27,10 @@ const BRANCH: &str = "feature/login";
 const DOMAINS: &str = "{environment}.preview.localhost";
 const LIMIT: Duration = Duration::from_secs(120);
 
-fn free_address() -> String {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().to_string()
+fn free_addresses<const MANY: usize>() -> [String; MANY] {
+    // All are held until each has its own: the host may give a free one out again at once.
+    let held = [(); MANY].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    held.map(|listener| listener.local_addr().unwrap().to_string())
 }
 
 fn commit(world: &World, branch: &str, page: &str) {
@@ -40,6 +41,7 @@ fn commit(world: &World, branch: &str, page: &str) {
 
 /// A daemon with an ingress at the address, and an app with everything that no preview inherits.
 async fn world() -> (World, String) {
+    let [published, ingress] = free_addresses();
     let mut world = World::new().await;
     for secret in ["named", "unnamed"] {
         std::fs::write(world.path(secret), secret).unwrap();
@@ -49,13 +51,12 @@ async fn world() -> (World, String) {
         "domains = [\"web.localhost\"]\npublish = [\"{}:8080\"]\nvolumes = [\"data:/data\"]\nenv_file = [\"{}\"]\n\
          secrets = {{ NAMED = \"file:{}\", UNNAMED = \"file:{}\" }}\n\
          previews = {{ domain = \"{DOMAINS}\", secrets = [\"NAMED\"], max = 1 }}\n[limits]\npreview_check = \"5s\"",
-        free_address(),
+        published,
         world.path("files.env").display(),
         world.path("named").display(),
         world.path("unnamed").display(),
     );
     world.configure(&world.web(&keys));
-    let ingress = free_address();
     let config = world.path("config.toml");
     let text = std::fs::read_to_string(&config).unwrap();
     let listens = text.replace(

@@ -39,14 +39,7 @@ impl Agent {
             let hidden = self
                 .store
                 .hide_deployment(deployment.serial, stopped, by, now);
-            match hidden.map_err(internal)? {
-                Hidden::Done => Ok(Reply::Gone),
-                Hidden::Already => Err(Error::DeploymentNotFound),
-                Hidden::Unfinished(phase) => Err(Error::InProgress(Box::new(phase))),
-                Hidden::Reported => Err(Error::ReportedRunning),
-                Hidden::Live => Err(Error::Live),
-                Hidden::Active => Err(Error::Active),
-            }
+            gone(hidden.map_err(internal)?, Error::Live)
         };
         match hide(false) {
             Err(Error::Live) if how == Deletion::Force => {
@@ -62,14 +55,7 @@ impl Agent {
         let serial = self.seen(caller, which)?;
         let (by, now) = (caller.principal.serial, self.ports.clock.now());
         let hidden = self.store.hide_record(serial, by, now);
-        match hidden.map_err(internal)? {
-            Hidden::Done => Ok(Reply::Gone),
-            Hidden::Already => Err(Error::DeploymentNotFound),
-            Hidden::Unfinished(phase) => Err(Error::InProgress(Box::new(phase))),
-            Hidden::Reported => Err(Error::ReportedRunning),
-            Hidden::Live => Err(Error::Live),
-            Hidden::Active => Err(Error::Active),
-        }
+        gone(hidden.map_err(internal)?, Error::Live)
     }
 
     async fn stop_and_wait(
@@ -125,5 +111,17 @@ impl Agent {
                 () = &mut give_up => return Err(later()),
             }
         }
+    }
+}
+
+/// The answer to a deletion; `live` is said of what its environment runs.
+pub(super) fn gone(hidden: Hidden, live: Error) -> Result<Reply, Error> {
+    match hidden {
+        Hidden::Done => Ok(Reply::Gone),
+        Hidden::Already => Err(Error::DeploymentNotFound),
+        Hidden::Unfinished(phase) => Err(Error::InProgress(Box::new(phase))),
+        Hidden::Reported => Err(Error::ReportedRunning),
+        Hidden::Live => Err(live),
+        Hidden::Active => Err(Error::Active),
     }
 }

@@ -119,13 +119,7 @@ impl Agent {
     ) -> Result<Reply, Error> {
         let found = self.standing_place(caller, which)?;
         if found.reported_only {
-            let now = self.ports.clock.now();
-            let dropped = self.store.drop_reported(found.environment, false, now);
-            return match dropped.map_err(internal)? {
-                Dropped::Done => Ok(Reply::Gone),
-                Dropped::NotStopped => Err(Error::NotStopped),
-                Dropped::Missing => Err(Error::EnvironmentIdNotFound(which)),
-            };
+            return self.drop_reported(&found, false);
         }
         match found.standing {
             Standing::Stopped => {
@@ -144,19 +138,28 @@ impl Agent {
     ) -> Result<Reply, Error> {
         let found = self.standing_place(caller, which)?;
         if found.reported_only {
-            let now = self.ports.clock.now();
-            let dropped = self.store.drop_reported(found.environment, true, now);
-            return match dropped.map_err(internal)? {
-                Dropped::Done => Ok(Reply::Gone),
-                Dropped::NotStopped => Err(Error::NotStopped),
-                Dropped::Missing => Err(Error::EnvironmentIdNotFound(which)),
-            };
+            return self.drop_reported(&found, true);
         }
         if !found.preview && caller.scope < Scope::Admin {
             return Err(Error::Forbidden(Scope::Admin));
         }
         self.change_one(caller, &found, Change::Remove { volumes: false })?;
         Ok(Reply::Gone)
+    }
+
+    /// Removes one of which nothing runs here.
+    fn drop_reported(&self, found: &StandingPlace, whatever: bool) -> Result<Reply, Error> {
+        let environment = found.environment;
+        let now = self.ports.clock.now();
+        let dropped = self.store.drop_reported(environment, whatever, now);
+        match dropped.map_err(internal)? {
+            Dropped::Done => Ok(Reply::Gone),
+            Dropped::NotStopped => Err(Error::NotStopped),
+            Dropped::Missing => {
+                let which = EnvironmentRef::Serial(environment);
+                Err(Error::EnvironmentIdNotFound(which))
+            }
+        }
     }
 
     fn change_one(

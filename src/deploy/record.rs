@@ -1,13 +1,14 @@
 //! Deployments that somebody else executes: nothing starts here, and nothing moves; what was told is written down.
 
 use super::Agent;
+use super::delete::gone;
 use super::dispatch::internal;
 use crate::core::access::{Caller, Scope};
 use crate::core::action::{DeploymentRef, Reply};
 use crate::core::error::Error;
 use crate::core::name::Sha;
 use crate::core::recorded::{Record, Recorded, ReportedState};
-use crate::store::{Hidden, StoreError, Wrote};
+use crate::store::{StoreError, Wrote};
 
 impl Agent {
     /// Writes one down.
@@ -62,18 +63,8 @@ impl Agent {
         recorded: &Recorded,
     ) -> Result<Reply, Error> {
         let (by, now) = (caller.principal.serial, self.ports.clock.now());
-        match self
-            .store
-            .hide_recorded(recorded.serial, by, now)
-            .map_err(internal)?
-        {
-            Hidden::Done => Ok(Reply::Gone),
-            Hidden::Already => Err(Error::DeploymentNotFound),
-            Hidden::Unfinished(phase) => Err(Error::InProgress(Box::new(phase))),
-            Hidden::Reported => Err(Error::ReportedRunning),
-            Hidden::Live => Err(Error::NewestSuccess),
-            Hidden::Active => Err(Error::Active),
-        }
+        let hidden = self.store.hide_recorded(recorded.serial, by, now);
+        gone(hidden.map_err(internal)?, Error::NewestSuccess)
     }
 
     /// A recorded deployment that the caller can see.

@@ -502,7 +502,7 @@ fn same_unfinished(
         .prepare_cached(
             "SELECT d.serial FROM operation o JOIN deployment d ON d.serial = o.deployment
              WHERE o.environment = ?1 AND o.done_at IS NULL AND d.ended_at IS NULL AND d.wanted IN ('commit', 'image')
-               AND d.ref = ?2 AND d.tag = ?3 AND d.sha IS ?4 AND d.ref_kind IS ?5 AND d.written IS ?6 AND d.task IS ?7
+               AND d.ref = ?2 AND d.tag = ?3 AND d.sha IS ?4 AND d.ref_kind IS ?5 AND d.written IS nullif(?6, d.ref) AND d.task IS ?7
                AND d.payload IS ?8 AND d.description IS ?9 AND d.transient = ?10
                AND d.production = coalesce(?11, d.production)
              ORDER BY d.serial DESC LIMIT 1",

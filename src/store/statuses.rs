@@ -149,16 +149,7 @@ pub(super) fn own_status(
         log_url: None,
         by: None,
     };
-    insert(tx, deployment, state, &written, now)?;
-    match state {
-        StatusState::Success => make_inactive(tx, deployment, None, now),
-        StatusState::Error
-        | StatusState::Failure
-        | StatusState::Inactive
-        | StatusState::InProgress
-        | StatusState::Queued
-        | StatusState::Pending => Ok(()),
-    }
+    insert_with_its_rule(tx, deployment, state, &written, now)
 }
 
 /// What is written when somebody reported of a deployment that they execute, in another dialect's words.
@@ -179,9 +170,20 @@ pub(super) fn report_status(
         log_url: Some(""),
         by: Some(by),
     };
-    insert(tx, deployment, state, &written, now)?;
+    insert_with_its_rule(tx, deployment, state, &written, now)
+}
+
+/// A success makes older ones inactive.
+fn insert_with_its_rule(
+    tx: &Transaction<'_>,
+    deployment: DeploymentSerial,
+    state: StatusState,
+    written: &Written<'_>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    insert(tx, deployment, state, written, now)?;
     match state {
-        StatusState::Success => make_inactive(tx, deployment, Some(by), now),
+        StatusState::Success => make_inactive(tx, deployment, written.by, now),
         StatusState::Error
         | StatusState::Failure
         | StatusState::Inactive
