@@ -50,3 +50,4 @@ pub mod secret;
 pub mod spec;
 pub mod status;
 pub mod time;
+pub mod view;
