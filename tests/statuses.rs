@@ -9,9 +9,10 @@ mod world;
 use longshore::core::access::{Caller, Reach, Scope};
 use longshore::core::action::{
     Action, CreateDeployment, Deletion, DeploymentRef, DeploymentView, ListDeployments, Listed,
-    Reply,
+    Reply, Target,
 };
 use longshore::core::app::App;
+use longshore::core::change::Change;
 use longshore::core::commit_status::{
     Combined, CommitState, Contexts, ListCommitStatuses, MAX_STATUSES, PostCommitStatus,
 };
@@ -20,6 +21,7 @@ use longshore::core::error::Error;
 use longshore::core::id::{DeploymentSerial, ProjectSerial};
 use longshore::core::name::{EnvironmentName, ProjectPath, RefName, Reported, Sha};
 use longshore::core::particulars::{Conditions, Narrowed, Particulars};
+use longshore::core::ports::Merge;
 use longshore::core::project::ProjectRef;
 use longshore::core::recorded::{Record, ReportedState};
 use longshore::core::spec::Strategy;
@@ -588,4 +590,56 @@ async fn statuses_are_for_those_who_see_the_deployment_and_written_by_those_who_
         asked(&reader, say()).await,
         Some(Error::Forbidden(Scope::Write))
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_success_makes_inactive_only_what_the_one_who_posts_it_reaches() {
+    let app = with_environments(git_app("web"), &["staging", "qa"]);
+    let bench = bench(vec![app]);
+    let process = bench.start();
+    let theirs = deployed(&process, to("qa")).await;
+    let own = deployed(&process, to("staging")).await;
+    let limited = Caller {
+        reach: Reach::Environment(own.deployment.app, own.deployment.environment),
+        ..process.caller.clone()
+    };
+    let renamed = || PostStatus {
+        environment: EnvironmentName::any("qa").ok(),
+        ..status(own.deployment.id, Success)
+    };
+    let asked = process
+        .agent
+        .dispatch(&limited, Action::PostStatus(renamed()));
+    asked.await.unwrap();
+    assert_eq!(states(&process, &theirs).await[0], Success);
+    post(&process, renamed()).await.unwrap();
+    assert_eq!(states(&process, &theirs).await[0], Inactive);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_merged_for_what_would_not_be_taken_in() {
+    let bench = bench(vec![git_app("web")]);
+    let process = bench.start();
+    deployed(&process, create("web", Trigger::Manual)).await;
+    process.change("web", Change::Suspend, false).await.unwrap();
+    process.drive().await;
+    bench.world.state.lock().unwrap().merge = Some(Merge::Merged(sha('9')));
+    let behind = || CreateDeployment {
+        target: Target::Named(RefName::parse("topic").unwrap()),
+        conditions: Conditions {
+            auto_merge: true,
+            contexts: Contexts::Skip,
+        },
+        ..create("web", Trigger::Manual)
+    };
+    let refused = process.ask(Action::CreateDeployment(behind())).await;
+    assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
+    assert!(bench.world.state.lock().unwrap().merges.is_empty());
+    process
+        .change("web", Change::Activate, false)
+        .await
+        .unwrap();
+    process.drive().await;
+    let merged = process.ask(Action::CreateDeployment(behind())).await;
+    assert!(matches!(merged, Ok(Reply::Merged { .. })), "{merged:?}");
 }

@@ -16,6 +16,7 @@ use longshore::core::error::Error;
 use longshore::core::failure::{Failure, FailureCode};
 use longshore::core::name::{TaskName, VariableName};
 use longshore::core::ports::{ContainerSpec, ContainerState, EngineEvent, FileInside};
+use longshore::core::secret::{SecretRef, SecretSource};
 use longshore::core::spec::{Mount, MountSource, Strategy};
 use std::time::Duration;
 use world::{
@@ -653,5 +654,44 @@ async fn a_payload_that_does_not_fit_into_a_variable_is_refused() {
             .create(bringing(&format!("{longest} ")))
             .await
             .is_ok()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_command_was_given_stays_hidden_when_a_later_process_reads_what_it_prints() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("password");
+    std::fs::write(&file, "hunter22hunter22").unwrap();
+    let mut app = app(Strategy::Swap);
+    for spec in app.environments.values_mut() {
+        let name = VariableName::parse("PASSWORD").unwrap();
+        let source = SecretSource::Host(SecretRef::File(file.clone()));
+        spec.run.secrets.insert(name, source);
+    }
+    let bench = bench_of(app);
+    let process = bench.start();
+    served(&bench, &process).await;
+    let made = until_runs(&bench, &process, MIGRATE).await;
+    drop(process);
+    std::fs::write(&file, "another-password").unwrap();
+    let process = bench.start();
+    bench.world.change(|state| {
+        let mut all = state.containers.values_mut();
+        let task = all.find(|made| made.spec.command.join(" ") == MIGRATE);
+        let line = "cannot log in with hunter22hunter22".to_owned();
+        task.unwrap().printed.push(line);
+        state.end_task(MIGRATE, 4);
+    });
+    process.drive().await;
+    let log = process.log(made.deployment.id);
+    let failure = failure(&process.view(made.deployment.id).await);
+    assert!(
+        log.contains("cannot log in with") && !log.contains("hunter22"),
+        "{log}"
+    );
+    let said = format!("{} {:?}", failure.message, failure.output);
+    assert!(
+        said.contains("cannot log in with") && !said.contains("hunter22"),
+        "{said}"
     );
 }

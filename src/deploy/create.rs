@@ -8,7 +8,7 @@ use super::previews::named;
 use super::tasks::payload_fits;
 use crate::core::access::{Caller, Reach};
 use crate::core::action::{AppRef, CreateDeployment, Reply, Target};
-use crate::core::admission::DeniedReason;
+use crate::core::admission::{DeniedReason, Verdict, admit};
 use crate::core::deployment::{Request, Wanted};
 use crate::core::error::Error;
 use crate::core::name::{EnvironmentName, ProjectPath, RefName, Sha};
@@ -48,6 +48,17 @@ impl Agent {
         let wanted = self
             .resolve(&place, &spec.source, create.target.clone())
             .await?;
+        if conditions.auto_merge {
+            // Nothing is pushed for what would not be taken in.
+            self.store.room().map_err(not_taken_in)?;
+            if preview.is_none() {
+                let standing = self.store.standing(place.environment).map_err(internal)?;
+                match admit(&standing, create.trigger, &wanted) {
+                    Verdict::Denied(reason) => return Err(denied(&place, reason)),
+                    Verdict::Accepted { .. } | Verdict::Ignored(_) => {}
+                }
+            }
+        }
         let gate = self.gate(caller, (&place, &spec), wanted, (particulars, conditions));
         let wanted = match Box::pin(gate).await? {
             Gate::Open(wanted) => wanted,

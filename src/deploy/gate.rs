@@ -137,7 +137,7 @@ impl Agent {
             })),
             Merge::UpToDate(_) => Ok(Gate::Open(wanted)),
             Merge::Merged(head) => {
-                self.note_push(&git.repository.url, reference, &head)?;
+                self.note_push(&git.repository.url, reference, (sha, &head))?;
                 Ok(Gate::Merged {
                     from,
                     into: written,
@@ -165,8 +165,14 @@ impl Agent {
         Some(git(app)?.branch.clone())
     }
 
-    /// What we pushed is news to nobody here: the environments that follow the branch have seen it.
-    fn note_push(&self, url: &str, reference: &Reference, head: &Sha) -> Result<(), Error> {
+    /// What we pushed is news to nobody here: the environments that follow the branch, and have seen what it was made of,
+    /// have seen it. Where something was pushed before that is still to be looked at, this is looked at with it.
+    fn note_push(
+        &self,
+        url: &str,
+        reference: &Reference,
+        (before, head): (&Sha, &Sha),
+    ) -> Result<(), Error> {
         let settings = self.settings();
         let all = settings.apps.iter().flat_map(|app| {
             let all = app.environments.iter();
@@ -180,7 +186,9 @@ impl Agent {
         };
         let following = all.filter(|(_, _, source)| follows(source));
         let following: Vec<_> = following.map(|(app, name, _)| (app, name)).collect();
-        self.store.note_push(&following, head).map_err(internal)
+        self.store
+            .note_push(&following, (before, head))
+            .map_err(internal)
     }
 }
 

@@ -37,7 +37,11 @@ impl Agent {
             return Err(missing);
         };
         let Some(previews) = &configured.previews else {
-            return Err(previews_off(&settings.apps, configured, name));
+            let seen: Vec<&App> = match caller.reach {
+                Reach::All => settings.apps.iter().collect(),
+                Reach::App(_) | Reach::Environment(..) => vec![configured],
+            };
+            return Err(previews_off(&seen, configured, name));
         };
         let of_another = settings.apps.iter().find(|other| {
             other.id != configured.id
@@ -220,7 +224,8 @@ pub(super) fn named<'a>(apps: &'a [App], app: &AppRef) -> Option<&'a App> {
     })
 }
 
-fn previews_off(apps: &[App], app: &App, name: &EnvironmentName) -> Error {
+/// Of the apps that the caller sees, the environments are named.
+fn previews_off(apps: &[&App], app: &App, name: &EnvironmentName) -> Error {
     let of_it = apps.iter().filter(|other| other.project == app.project);
     let known: BTreeSet<&str> = of_it
         .flat_map(|app| app.environments.keys().map(EnvironmentName::as_str))

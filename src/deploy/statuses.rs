@@ -43,7 +43,8 @@ impl Agent {
     /// Writes one down.
     pub(super) fn post_status(&self, caller: &Caller, post: &PostStatus) -> Result<Reply, Error> {
         let deployment = self.seen(caller, post.deployment)?;
-        let (by, now) = (caller.principal.serial, self.ports.clock.now());
+        let by = (caller.principal.serial, caller.reach);
+        let now = self.ports.clock.now();
         let posted = self.store.post_status(deployment, post, by, now);
         match posted.map_err(internal)? {
             Posted::Kept(view) => Ok(Reply::Status(view)),

@@ -117,7 +117,12 @@ impl Walk<'_> {
                     number,
                     ..
                 }) => self.intend(given, purpose, number + 1)?,
-                Some(unfinished) => unfinished,
+                Some(unfinished) => {
+                    // It prints what it was given, which may be known to nobody else by now.
+                    let given = agent.store.hidden_values(unfinished.container.serial)?;
+                    self.journal.hide(&given);
+                    unfinished
+                }
                 None => self.intend(given, purpose, 1)?,
             };
             match attempt.stage {

@@ -49,7 +49,8 @@ UPDATE deployment SET status = CASE phase
     WHEN 'queued' THEN NULL WHEN 'recorded_created' THEN NULL
     ELSE 'in_progress' END;
 UPDATE deployment SET status = 'inactive' WHERE status = 'success' AND production = 0 AND serial <
-    (SELECT max(n.serial) FROM deployment n WHERE n.environment = deployment.environment AND n.phase = deployment.phase);
+    (SELECT max(n.serial) FROM deployment n WHERE n.environment = deployment.environment AND n.phase = deployment.phase
+     AND n.hidden_at IS NULL);
 INSERT INTO deployment_status (deployment, state, description, environment, environment_url, log_url, principal, at)
     SELECT d.serial, d.status, '', e.name, '', iif(d.wanted = 'recorded', '', NULL), iif(d.wanted = 'recorded', d.principal, NULL), d.updated_at
     FROM deployment d JOIN environment e ON e.serial = d.environment WHERE d.status IS NOT NULL ORDER BY d.updated_at, d.serial;

@@ -89,14 +89,14 @@ impl Store {
     pub fn note_push(
         &self,
         environments: &[(Uuid, &EnvironmentName)],
-        head: &Sha,
+        (before, head): (&Sha, &Sha),
     ) -> Result<(), StoreError> {
         self.write_sparing("note_push", |tx| {
             for (app, name) in environments {
                 tx.execute(
                     "UPDATE environment SET seen_head = ?3 WHERE name = ?2 AND removed_at IS NULL
-                       AND app = (SELECT serial FROM app WHERE uuid = ?1)",
-                    params![app.to_string(), name.as_str(), head.as_str()],
+                       AND app = (SELECT serial FROM app WHERE uuid = ?1) AND coalesce(seen_head, ?4) = ?4",
+                    params![app.to_string(), name.as_str(), head.as_str(), before.as_str()],
                 )?;
             }
             Ok(())

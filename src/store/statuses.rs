@@ -4,6 +4,7 @@ use super::phases::status_word;
 use super::recorded::bring_back;
 use super::rows::{PRINCIPAL, inconsistent, principal, uuid};
 use super::{Store, StoreError};
+use crate::core::access::Reach;
 use crate::core::id::{DeploymentSerial, EnvironmentSerial, PrincipalSerial, StatusSerial};
 use crate::core::name::{EnvironmentName, InvalidName};
 use crate::core::recorded::ReportedState;
@@ -76,7 +77,7 @@ impl Store {
         &self,
         deployment: DeploymentSerial,
         post: &PostStatus,
-        by: PrincipalSerial,
+        (by, reach): (PrincipalSerial, Reach),
         now: Timestamp,
     ) -> Result<Posted, StoreError> {
         self.write_sparing("post_status", |tx| {
@@ -90,7 +91,7 @@ impl Store {
                 return Ok(Posted::Missing);
             }
             let known: i64 = tx
-                .prepare_cached("SELECT count(*) FROM deployment_status WHERE deployment = ?1")?
+                .prepare_cached("SELECT count(*) FROM deployment_status WHERE deployment = ?1 AND principal IS NOT NULL")?
                 .query_row([deployment.0], |row| row.get(0))?;
             if u64::try_from(known).unwrap_or(0) >= MAX_STATUSES {
                 return Ok(Posted::Full);
@@ -113,7 +114,7 @@ impl Store {
                 now,
             )?;
             if post.state == StatusState::Success && post.auto_inactive {
-                make_inactive(tx, deployment, Some(by), now)?;
+                make_inactive(tx, deployment, (Some(by), reach), now)?;
             }
             if let Some(state) = post.state.reports() {
                 report(tx, deployment, state, now)?;
@@ -183,7 +184,7 @@ fn insert_with_its_rule(
 ) -> Result<(), StoreError> {
     insert(tx, deployment, state, written, now)?;
     match state {
-        StatusState::Success => make_inactive(tx, deployment, written.by, now),
+        StatusState::Success => make_inactive(tx, deployment, (written.by, Reach::All), now),
         StatusState::Error
         | StatusState::Failure
         | StatusState::Inactive
@@ -244,13 +245,18 @@ fn show_as(
 }
 
 /// GitHub's rule: a success makes those before it inactive that are of the same repository and environment, are a success
-/// themselves, and are neither transient nor production.
+/// themselves, and are neither transient nor production; of those that the one who says so reaches.
 fn make_inactive(
     tx: &Transaction<'_>,
     deployment: DeploymentSerial,
-    by: Option<PrincipalSerial>,
+    (by, reach): (Option<PrincipalSerial>, Reach),
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    let (app, environment) = match reach {
+        Reach::All => (None, None),
+        Reach::App(app) => (Some(app.0), None),
+        Reach::Environment(app, environment) => (Some(app.0), Some(environment.0)),
+    };
     let older: Vec<(i64, Option<String>)> = tx
         .prepare_cached(
             "SELECT d.serial, (SELECT s.log_url FROM deployment_status s WHERE s.deployment = d.serial ORDER BY s.serial DESC LIMIT 1)
@@ -259,9 +265,12 @@ fn make_inactive(
              CROSS JOIN deployment d INDEXED BY deployment_active JOIN environment e ON e.serial = d.environment
              WHERE d.hidden_at IS NULL AND d.status = 'success' AND d.transient = 0 AND d.production = 0
                AND d.project = new.project AND d.serial < ?1 AND lower(coalesce(d.shown_environment, e.name)) = new.place
+               AND d.app = coalesce(?2, d.app) AND d.environment = coalesce(?3, d.environment)
              ORDER BY d.serial",
         )?
-        .query_map([deployment.0], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .query_map(params![deployment.0, app, environment], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
         .collect::<Result<_, _>>()?;
     for (serial, log_url) in older {
         let written = Written {

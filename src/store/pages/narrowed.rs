@@ -4,10 +4,10 @@
 
 use super::places::{Filter, Places, serials};
 use super::{ListFilter, Slice, StoreError, count, json_array};
-use crate::core::name::TaskName;
+use crate::core::name::{EnvironmentName, TaskName};
 use crate::core::particulars::Narrowed;
 use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, params, params_from_iter};
 
 /// What is left of a narrowed list.
 pub(super) enum Left {
@@ -36,11 +36,20 @@ pub(super) fn simplified(tx: &Connection, list: &ListFilter) -> Result<Left, Sto
         && !is_there(SHOWN)?
     {
         let names: Vec<String> = tx
-            .prepare_cached("SELECT DISTINCT name FROM environment WHERE name = ?1 COLLATE NOCASE")?
-            .query_map([name.as_str()], |row| row.get(0))?
+            .prepare_cached(
+                "SELECT DISTINCT e.name FROM environment e JOIN app a ON a.serial = e.app
+                 WHERE e.name = ?1 COLLATE NOCASE AND a.project = coalesce(?2, a.project)",
+            )?
+            .query_map(params![name.as_str(), project], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
-        if names.is_empty() || matches!(names.as_slice(), [only] if only == name.as_str()) {
-            list.environment = list.narrowed.shown_environment.take();
+        let only = match names.as_slice() {
+            [] => Some(name.clone()),
+            [only] => EnvironmentName::any(only).ok(),
+            _ => None,
+        };
+        if only.is_some() {
+            list.environment = only;
+            list.narrowed.shown_environment = None;
         }
     }
     Ok(match list.narrowed.is_open() {
