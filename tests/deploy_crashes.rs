@@ -321,7 +321,7 @@ async fn check(story: Story, bench: &Bench, process: &Process, at: &str) {
 /// often where commands make many more of them.
 fn enumerate(story: Story) {
     let (every, step) = match story {
-        Story::WithCommands | Story::CommandFails | Story::CancelledInCommand => (5, 6),
+        Story::WithCommands | Story::CommandFails | Story::CancelledInCommand => (7, 9),
         Story::FirstFromImage
         | Story::SecondFromGit
         | Story::NeverReady
