@@ -67,3 +67,16 @@ pub(super) fn with_request_id(mut response: Response, id: Option<RequestId>) -> 
         (Some(_), None) | (None, _) => response,
     }
 }
+
+/// How long a text of an error is, in characters: ours, with something of the request in it.
+const MAX_TEXT: usize = 1000;
+
+/// As much of an error's text as is shown: whoever sends a long value does not get all of it back.
+pub(super) fn shown(text: impl Into<String>) -> String {
+    let mut text = text.into();
+    if let Some((end, _)) = text.char_indices().nth(MAX_TEXT) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}

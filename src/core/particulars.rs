@@ -2,7 +2,7 @@
 //! carried and shown; only the task and the payload are read by what runs.
 
 use super::commit_status::Contexts;
-use super::name::{EnvironmentName, TaskName};
+use super::name::{EnvironmentName, Sha, TaskName};
 use super::time::Timestamp;
 
 /// What a request says besides.
@@ -11,7 +11,7 @@ pub struct Particulars {
     /// What is to be deployed, as the caller wrote it, if that is not what it is shown with anyway.
     pub written: Option<String>,
     /// The commit it is shown with, where what is deployed has none: of an app that runs an image.
-    pub sha: Option<super::name::Sha>,
+    pub sha: Option<Sha>,
     /// The task whose command is run before the switch; `None` is GitHub's `deploy`: none.
     pub task: Option<TaskName>,
     /// Anything, as JSON text.
@@ -40,7 +40,7 @@ pub struct Noted {
     /// What was to be deployed, as the caller wrote it.
     pub written: Option<String>,
     /// The commit it is shown with, where what is deployed has none.
-    pub sha: Option<super::name::Sha>,
+    pub sha: Option<Sha>,
     /// The task; `None`: `deploy`.
     pub task: Option<TaskName>,
     /// Anything, as JSON text.
@@ -61,7 +61,7 @@ pub struct Noted {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Narrowed {
     /// Only those of this commit.
-    pub sha: Option<super::name::Sha>,
+    pub sha: Option<Sha>,
     /// Only those of this reference: its short name, `refs/heads/…`, or as the caller wrote it.
     pub reference: Option<String>,
     /// Only those with this task; `Some(None)`: with none.

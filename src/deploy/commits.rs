@@ -36,7 +36,6 @@ impl Agent {
     /// The commit that a name means in a project's repository. Where there is none, only a full id is a commit.
     pub(super) async fn find_commit(
         &self,
-        _caller: &Caller,
         project: &ProjectView,
         name: &RefName,
     ) -> Result<Sha, Error> {

@@ -5,7 +5,7 @@ use super::answered::Kind;
 use super::dispatch::internal;
 use super::gate::Gate;
 use super::previews::named;
-use super::tasks::payload_fits;
+use super::tasks::{known_task, payload_fits};
 use crate::core::access::{Caller, Reach};
 use crate::core::action::{AppRef, CreateDeployment, Reply, Target};
 use crate::core::admission::{DeniedReason, Verdict, admit};
@@ -43,7 +43,7 @@ impl Agent {
             return Err(nothing_live());
         }
         let spec = self.spec_of(&place)?;
-        self.known_task(&spec, particulars.task.as_ref())?;
+        known_task(&spec, particulars.task.as_ref())?;
         payload_fits(&spec, particulars.payload.as_deref())?;
         let wanted = self
             .resolve(&place, &spec.source, create.target.clone())

@@ -9,6 +9,7 @@ use crate::core::access::Caller;
 use crate::core::commit_status::Contexts;
 use crate::core::deployment::Wanted;
 use crate::core::error::Error;
+use crate::core::id::ProjectSerial;
 use crate::core::name::{Branch, Sha};
 use crate::core::particulars::{Conditions, Particulars};
 use crate::core::ports::{Located, Merge, MergeRequest};
@@ -64,7 +65,7 @@ impl Agent {
     /// Whether the checks of a commit are well that are asked for.
     pub(super) fn checks(
         &self,
-        project: crate::core::id::ProjectSerial,
+        project: ProjectSerial,
         sha: &Sha,
         contexts: &Contexts,
         reference: String,

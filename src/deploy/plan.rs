@@ -2,7 +2,7 @@
 
 use super::Agent;
 use super::dispatch::internal;
-use super::tasks::payload_fits;
+use super::tasks::{known_task, payload_fits};
 use crate::core::access::Caller;
 use crate::core::action::{CreateDeployment, Reply};
 use crate::core::admission::admit;
@@ -42,7 +42,7 @@ impl Agent {
         let trigger = create.trigger;
         let task = create.particulars.task;
         let spec = self.spec_of(&place)?;
-        self.known_task(&spec, task.as_ref())?;
+        known_task(&spec, task.as_ref())?;
         payload_fits(&spec, create.particulars.payload.as_deref())?;
         let wanted = self.resolve(&place, &spec.source, create.target).await?;
         let standing = self.store.standing(place.environment).map_err(internal)?;

@@ -6,7 +6,7 @@ use crate::core::access::Caller;
 use crate::core::action::{DeploymentRef, Reply};
 use crate::core::commit_status::{Combined, CommitState, ListCommitStatuses, PostCommitStatus};
 use crate::core::error::Error;
-use crate::core::id::{DeploymentSerial, StatusSerial};
+use crate::core::id::{DeploymentSerial, ProjectSerial, StatusSerial};
 use crate::core::name::{RefName, Sha};
 use crate::core::project::{ProjectRef, ProjectView};
 use crate::core::status::PostStatus;
@@ -72,15 +72,12 @@ impl Agent {
         caller: &Caller,
         post: PostCommitStatus,
     ) -> Result<Reply, Error> {
-        let project = self.project_of(caller, &post.project)?;
         let name = RefName::parse(post.sha.as_str());
         let name = name.map_err(|error| Error::Internal(error.0))?;
-        let sha = self.commit_called(caller, &project, &name).await?;
+        let (project, sha) = self.commit_called(caller, &post.project, &name).await?;
         let post = PostCommitStatus { sha, ..post };
         let (by, now) = (caller.principal.serial, self.ports.clock.now());
-        let posted = self
-            .store
-            .post_commit_status(project.serial, &post, by, now);
+        let posted = self.store.post_commit_status(project, &post, by, now);
         let posted = posted.map_err(internal)?;
         let posted = posted.ok_or(Error::TooManyStatuses)?;
         Ok(Reply::CommitStatus(Box::new(posted)))
@@ -92,11 +89,11 @@ impl Agent {
         caller: &Caller,
         list: ListCommitStatuses,
     ) -> Result<Reply, Error> {
-        let project = self.project_of(caller, &list.project)?;
-        let sha = self.commit_called(caller, &project, &list.name).await?;
+        let named = self.commit_called(caller, &list.project, &list.name);
+        let (project, sha) = named.await?;
         let found = self
             .store
-            .commit_statuses(project.serial, &sha, list.limit, list.offset);
+            .commit_statuses(project, &sha, list.limit, list.offset);
         let (items, total) = found.map_err(internal)?;
         Ok(Reply::CommitStatuses { items, total })
     }
@@ -107,9 +104,9 @@ impl Agent {
         caller: &Caller,
         list: ListCommitStatuses,
     ) -> Result<Reply, Error> {
-        let project = self.project_of(caller, &list.project)?;
-        let sha = self.commit_called(caller, &project, &list.name).await?;
-        let newest = self.store.newest_commit_statuses(project.serial, &sha);
+        let named = self.commit_called(caller, &list.project, &list.name);
+        let (project, sha) = named.await?;
+        let newest = self.store.newest_commit_statuses(project, &sha);
         let newest = newest.map_err(internal)?;
         let skip = usize::try_from(list.offset).unwrap_or(usize::MAX);
         let limit = usize::try_from(list.limit).unwrap_or(usize::MAX);
@@ -121,23 +118,25 @@ impl Agent {
         })))
     }
 
-    /// The commit that a name means. One that was deployed here, or of which something was said, is known without asking the
+    /// The project, and the commit that a name means in it. One that was deployed here, or of which something was said, is known without asking the
     /// remote: where that is down, its checks can still be read.
     async fn commit_called(
         &self,
         caller: &Caller,
-        project: &ProjectView,
+        which: &ProjectRef,
         name: &RefName,
-    ) -> Result<Sha, Error> {
+    ) -> Result<(ProjectSerial, Sha), Error> {
+        let project = self.project_of(caller, which)?;
         if let Ok(sha) = Sha::parse(&name.as_str().to_ascii_lowercase())
             && self
                 .store
                 .knows_commit(project.serial, &sha)
                 .map_err(internal)?
         {
-            return Ok(sha);
+            return Ok((project.serial, sha));
         }
-        self.find_commit(caller, project, name).await
+        let sha = self.find_commit(&project, name).await?;
+        Ok((project.serial, sha))
     }
 
     /// A project the caller can see.

@@ -1,7 +1,6 @@
 //! The commands of a deployment: those of `release`, and the task that was asked for. They run in order, each to its end,
 //! from the image that is to become live and before anything of it is made or anything that serves is stopped.
 
-use super::Agent;
 use super::containers::one_off_spec;
 use super::interrupt::{Interrupt, Stop};
 use super::one_off::OneOff;
@@ -20,6 +19,7 @@ use crate::core::ports::ContainerSpec;
 use crate::core::release::ReleaseContent;
 use crate::core::secret::Secret;
 use crate::core::spec::Spec;
+use crate::store::ContainerEnv;
 use std::collections::BTreeMap;
 
 /// How often a command that may be run again is tried: what cuts it off more often is no accident.
@@ -32,23 +32,17 @@ struct Given<'a> {
     variables: &'a BTreeMap<VariableName, Secret>,
 }
 
-impl Agent {
-    /// Whether there is such a task.
-    ///
-    /// # Errors
-    /// [`Error::UnknownTask`] names those there are.
-    #[expect(
-        clippy::unused_self,
-        reason = "it is asked like everything else that may refuse a request"
-    )]
-    pub(super) fn known_task(&self, spec: &Spec, task: Option<&TaskName>) -> Result<(), Error> {
-        match (unknown(spec, task), task) {
-            (Some(known), Some(task)) => Err(Error::UnknownTask {
-                task: task.to_string(),
-                known,
-            }),
-            (Some(_) | None, _) => Ok(()),
-        }
+/// Whether there is such a task.
+///
+/// # Errors
+/// [`Error::UnknownTask`] names those there are.
+pub(super) fn known_task(spec: &Spec, task: Option<&TaskName>) -> Result<(), Error> {
+    match (unknown(spec, task), task) {
+        (Some(known), Some(task)) => Err(Error::UnknownTask {
+            task: task.to_string(),
+            known,
+        }),
+        (Some(_) | None, _) => Ok(()),
     }
 }
 
@@ -156,16 +150,24 @@ impl Walk<'_> {
         }
     }
 
-    fn intend(&self, given: Given<'_>, purpose: &Purpose, number: u32) -> Result<Attempt, Stop> {
-        let store = &self.agent.store;
+    /// What a command is given, hidden from here on.
+    fn command_env(&self, given: Given<'_>) -> Result<ContainerEnv, Stop> {
         let run = &given.content.run;
-        let env = store
+        let env = self
+            .agent
+            .store
             .container_env(self.place, run, given.variables)
             .map_err(unreadable)?;
         self.journal.hide(&env.hidden);
+        Ok(env)
+    }
+
+    fn intend(&self, given: Given<'_>, purpose: &Purpose, number: u32) -> Result<Attempt, Stop> {
+        let env = self.command_env(given)?;
         let now = self.agent.ports.clock.now();
         let slug = self.place.slug();
         let what = (purpose, number);
+        let store = &self.agent.store;
         Ok(store.intend_attempt(&self.deployment, &slug, what, &env.hidden, now)?)
     }
 
@@ -175,14 +177,9 @@ impl Walk<'_> {
         command: &Command,
         row: &ContainerRow,
     ) -> Result<ContainerSpec, Stop> {
-        let store = &self.agent.store;
-        let run = &given.content.run;
-        let env = store
-            .container_env(self.place, run, given.variables)
-            .map_err(unreadable)?;
+        let env = self.command_env(given)?;
         // They may have changed since the attempt was written down.
-        self.journal.hide(&env.hidden);
-        store.hide_too(row.serial, &env.hidden)?;
+        self.agent.store.hide_too(row.serial, &env.hidden)?;
         let labels = self.labels("task")?;
         Ok(one_off_spec(
             self.place,

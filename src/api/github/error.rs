@@ -3,7 +3,7 @@
 
 use super::wire::problem::Problem;
 use super::wire::word;
-use crate::api::answer::{self, Said};
+use crate::api::answer::{self, Said, shown};
 use crate::core::access::{Caller, Scope};
 use crate::core::action::Reply;
 use crate::core::admission::IgnoredReason;
@@ -44,18 +44,6 @@ impl Resource {
             Self::Status => "Status",
         }
     }
-}
-
-/// A text, in characters: ours, with something of the request in it.
-const MAX_TEXT: usize = 1000;
-
-pub(super) fn shown(text: impl Into<String>) -> String {
-    let mut text = text.into();
-    if let Some((end, _)) = text.char_indices().nth(MAX_TEXT) {
-        text.truncate(end);
-        text.push('…');
-    }
-    text
 }
 
 impl Refusal {

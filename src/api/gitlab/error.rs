@@ -2,7 +2,7 @@
 //! refused once it was understood.
 
 use super::wire::problem::Problem;
-use crate::api::answer::{self, Said};
+use crate::api::answer::{self, Said, shown};
 use crate::core::access::{Caller, Scope};
 use crate::core::action::Reply;
 use crate::core::admission::IgnoredReason;
@@ -18,18 +18,6 @@ pub(super) struct Refusal {
     status: StatusCode,
     body: Problem,
     header: Option<Said>,
-}
-
-/// A text, in characters: ours, with something of the request in it.
-const MAX_TEXT: usize = 1000;
-
-fn shown(text: impl Into<String>) -> String {
-    let mut text = text.into();
-    if let Some((end, _)) = text.char_indices().nth(MAX_TEXT) {
-        text.truncate(end);
-        text.push('…');
-    }
-    text
 }
 
 impl Refusal {
