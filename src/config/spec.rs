@@ -43,6 +43,7 @@ pub(super) fn build(layer: &Layer, place: &Place, report: &Report) -> Option<Spe
         processes: process::build(layer, report),
         release: command::build_release(layer),
         tasks: command::build(layer, report),
+        job: None,
         rollout,
         deadlines: deadlines(layer.deadlines.value()),
         domains: values(&layer.domains),
