@@ -49,6 +49,7 @@ pub mod route;
 pub mod run;
 pub mod runtime;
 pub mod secret;
+pub mod service;
 pub mod spec;
 pub mod status;
 pub mod time;

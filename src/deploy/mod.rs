@@ -46,6 +46,7 @@ mod rollout;
 mod routes;
 mod runtime;
 mod secrets;
+mod services;
 mod settle;
 mod statuses;
 mod tasks;

@@ -37,6 +37,7 @@ mod runtime;
 mod schema;
 mod seal;
 mod secrets;
+mod services;
 mod standing;
 mod statuses;
 mod tokens;
@@ -65,6 +66,7 @@ pub use rollouts::{Committing, Live};
 pub use running::Running;
 pub use runtime::{Piece, Printing};
 pub use secrets::{ContainerEnv, SecretError};
+pub use services::ServiceRow;
 pub use statuses::Posted;
 pub use tokens::{NewToken, Token, TokenMade};
 
