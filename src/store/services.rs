@@ -264,7 +264,26 @@ fn job_of(tx: &Connection, deployment: DeploymentSerial) -> Result<Option<JobSpe
 }
 
 impl Store {
-    fn run_of_deployment(&self, _: &Connection, _: DeploymentSerial) -> Result<Option<crate::core::action::RunView>, StoreError> { Ok(None) }
-    fn run_of_change(&self, _: &Connection, _: OperationSerial) -> Result<Option<crate::core::action::RunView>, StoreError> { Ok(None) }
-    fn runs_by_themselves(&self, _: &Connection, _: &StandingPlace, _: u32) -> Result<Vec<crate::core::action::RunView>, StoreError> { Ok(Vec::new()) }
+    fn run_of_deployment(
+        &self,
+        _: &Connection,
+        _: DeploymentSerial,
+    ) -> Result<Option<crate::core::action::RunView>, StoreError> {
+        Ok(None)
+    }
+    fn run_of_change(
+        &self,
+        _: &Connection,
+        _: OperationSerial,
+    ) -> Result<Option<crate::core::action::RunView>, StoreError> {
+        Ok(None)
+    }
+    fn runs_by_themselves(
+        &self,
+        _: &Connection,
+        _: &StandingPlace,
+        _: u32,
+    ) -> Result<Vec<crate::core::action::RunView>, StoreError> {
+        Ok(Vec::new())
+    }
 }

@@ -82,10 +82,7 @@ fn entry(row: &Row<'_>) -> Result<Option<Entry>, StoreError> {
 
 /// Whether something is at work or waiting in an environment: what has failed or succeeded and is only being cleared up is
 /// neither, what was cancelled is, until it is.
-pub(super) fn is_busy(
-    tx: &Connection,
-    environment: EnvironmentSerial,
-) -> Result<bool, StoreError> {
+pub(super) fn is_busy(tx: &Connection, environment: EnvironmentSerial) -> Result<bool, StoreError> {
     let found = tx
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM operation o LEFT JOIN deployment d ON d.serial = o.deployment
