@@ -25,25 +25,25 @@ impl From<Unfit> for Refusal {
         match unfit {
             Unfit::LongUri => Self::new(
                 StatusCode::URI_TOO_LONG,
-                format!("The path with its query is longer than {MAX_URI} bytes"),
+                format!("the path with its query is longer than {MAX_URI} bytes"),
             ),
             Unfit::LargeHead => Self::new(
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
                 format!(
-                    "The headers are more than {MAX_HEADER_LINES} lines or {MAX_HEADERS} bytes"
+                    "the headers are more than {MAX_HEADER_LINES} lines or {MAX_HEADERS} bytes"
                 ),
             ),
             Unfit::TwoLengths => {
-                Self::bad("A request has either Content-Length or Transfer-Encoding")
+                Self::bad("a request has either Content-Length or Transfer-Encoding")
             }
             Unfit::LargeBody(max) => Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
-                format!("The body is larger than {max} bytes"),
+                format!("the body is larger than {max} bytes"),
             ),
             Unfit::LateBody => {
-                Self::new(StatusCode::REQUEST_TIMEOUT, "The body did not come in time")
+                Self::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time")
             }
-            Unfit::BrokenBody => Self::bad("The body broke off, or is not what its headers say"),
+            Unfit::BrokenBody => Self::bad("the body broke off, or is not what its headers say"),
         }
     }
 }
