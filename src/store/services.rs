@@ -4,9 +4,10 @@
 use super::environments::{NEWEST, StandingPlace};
 use super::pages::{ListFilter, page};
 use super::rows::{from_json, inconsistent};
+use super::runs;
 use super::{Store, StoreError};
 use crate::core::access::Reach;
-use crate::core::action::{ChangeView, DeploymentView, EnvironmentRef, Listed};
+use crate::core::action::{ChangeView, DeploymentView, EnvironmentRef, Listed, RunView};
 use crate::core::id::{AppSerial, DeploymentSerial, EnvironmentSerial, OperationSerial};
 use crate::core::job::JobSpec;
 use crate::core::name::EnvironmentName;
@@ -134,7 +135,7 @@ impl Store {
         Ok(Some(Asked {
             operation: OperationSerial(operation),
             view: self.view_in(tx, DeploymentSerial(serial))?,
-            run: self.run_of_deployment(tx, DeploymentSerial(serial))?,
+            run: run_of_deployment(tx, DeploymentSerial(serial))?,
             settled,
         }))
     }
@@ -157,7 +158,7 @@ impl Store {
         Ok(Some(Asked {
             operation,
             settled: view.done_at.is_some(),
-            run: self.run_of_change(tx, operation)?,
+            run: run_of_change(tx, operation)?,
             view,
         }))
     }
@@ -192,13 +193,13 @@ impl Store {
                     Listed::Recorded(_) => continue,
                 };
                 let serial = view.deployment.serial;
-                let run = self.run_of_deployment(tx, serial)?.map(Box::new);
+                let run = run_of_deployment(tx, serial)?.map(Box::new);
                 past.push(Past {
                     what: PastKind::Deployment(view, run),
                     job: job_of(tx, serial)?,
                 });
             }
-            for view in self.runs_by_themselves(tx, &place, limit)? {
+            for view in other_runs(tx, &place, limit)? {
                 let job = job_of(tx, view.run.deployment)?;
                 let what = PastKind::Run(Box::new(view));
                 past.push(Past { what, job });
@@ -263,27 +264,41 @@ fn job_of(tx: &Connection, deployment: DeploymentSerial) -> Result<Option<JobSpe
     read.transpose()
 }
 
-impl Store {
-    fn run_of_deployment(
-        &self,
-        _: &Connection,
-        _: DeploymentSerial,
-    ) -> Result<Option<crate::core::action::RunView>, StoreError> {
-        Ok(None)
+/// The run that belongs to a deployment.
+fn run_of_deployment(
+    tx: &Connection,
+    deployment: DeploymentSerial,
+) -> Result<Option<RunView>, StoreError> {
+    let condition = "r.deployment = ?1 AND r.cause = 'deployment'";
+    Ok(runs::views(tx, condition, (deployment.0, 1, 0))?.pop())
+}
+
+/// The run that belongs to a change.
+fn run_of_change(tx: &Connection, change: OperationSerial) -> Result<Option<RunView>, StoreError> {
+    Ok(runs::views(tx, "r.operation = ?1", (change.0, 1, 0))?.pop())
+}
+
+/// The newest runs that belong to no deployment, of an environment and of those that had its name before.
+fn other_runs(
+    tx: &Connection,
+    place: &StandingPlace,
+    limit: u32,
+) -> Result<Vec<RunView>, StoreError> {
+    let environments: Vec<i64> = tx
+        .prepare_cached(
+            "SELECT serial FROM environment WHERE app = ?1 AND name = ?2 AND runs ORDER BY serial DESC",
+        )?
+        .query_map(params![place.app.0, place.environment_name.as_str()], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut found = Vec::new();
+    for environment in environments {
+        let condition = "r.environment = ?1 AND r.cause <> 'deployment'";
+        found.extend(runs::views(tx, condition, (environment, limit.into(), 0))?);
+        // What ran before in one that was removed is older.
+        if found.len() >= most {
+            break;
+        }
     }
-    fn run_of_change(
-        &self,
-        _: &Connection,
-        _: OperationSerial,
-    ) -> Result<Option<crate::core::action::RunView>, StoreError> {
-        Ok(None)
-    }
-    fn runs_by_themselves(
-        &self,
-        _: &Connection,
-        _: &StandingPlace,
-        _: u32,
-    ) -> Result<Vec<crate::core::action::RunView>, StoreError> {
-        Ok(Vec::new())
-    }
+    Ok(found)
 }
