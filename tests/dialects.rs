@@ -150,6 +150,12 @@ play! {
     qovery_answers_in_its_own_shape_at_every_path_of_its: "qovery/routes",
     qovery_limits_before_anything_is_done: "qovery/limits",
     qovery_admits_its_own_faults: "qovery/faults",
+    qovery_says_how_a_job_walks: "qovery/walk",
+    qovery_forces_an_event_that_a_job_has_and_no_other: "qovery/events",
+    qovery_stops_a_job_once: "qovery/stop",
+    qovery_uninstalls_a_job_and_knows_it_by_the_same_id_ever_after: "qovery/uninstall",
+    qovery_keeps_a_history_in_both_versions: "qovery/history",
+    qovery_deploys_and_cancels_the_services_of_an_environment_together: "qovery/environments",
 }
 
 #[test]

@@ -7,7 +7,6 @@ use super::id::OperationSerial;
 use super::job::JobSpec;
 use super::name::EnvironmentName;
 use super::release::ReleaseContent;
-use super::time::Timestamp;
 
 /// Which environments to list: of each app and name the one that [`ServiceView`] stands for. One that was removed is
 /// listed as long as the configuration names it: it can be deployed again.
@@ -121,15 +120,4 @@ pub enum PastKind {
     Deployment(Box<DeploymentView>, Option<Box<RunView>>),
     /// A run that belongs to no deployment.
     Run(Box<RunView>),
-}
-
-impl Past {
-    /// When it was asked for, or was due.
-    #[must_use]
-    pub fn created_at(&self) -> Timestamp {
-        match &self.what {
-            PastKind::Deployment(view, _) => view.deployment.created_at,
-            PastKind::Run(view) => view.run.created_at,
-        }
-    }
 }

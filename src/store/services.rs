@@ -16,6 +16,7 @@ use crate::core::service::{Asked, LiveVersion, Past, PastKind};
 use crate::core::spec::Spec;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params};
+use std::cmp::Reverse;
 
 /// An environment, what is live and what was asked for.
 #[derive(Clone, Debug)]
@@ -194,19 +195,19 @@ impl Store {
                 };
                 let serial = view.deployment.serial;
                 let run = run_of_deployment(tx, serial)?.map(Box::new);
-                past.push(Past {
-                    what: PastKind::Deployment(view, run),
-                    job: job_of(tx, serial)?,
-                });
+                let job = job_of(tx, serial)?;
+                let what = PastKind::Deployment(view, run);
+                past.push((first_event(tx, "deployment", serial.0)?, Past { what, job }));
             }
             for view in other_runs(tx, &place, limit)? {
+                let serial = view.run.serial.0;
                 let job = job_of(tx, view.run.deployment)?;
                 let what = PastKind::Run(Box::new(view));
-                past.push(Past { what, job });
+                past.push((first_event(tx, "run", serial)?, Past { what, job }));
             }
-            past.sort_by_key(|past| std::cmp::Reverse(past.created_at()));
+            past.sort_by_key(|(event, _)| Reverse(*event));
             past.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-            Ok(Some(past))
+            Ok(Some(past.into_iter().map(|(_, past)| past).collect()))
         })
     }
 }
@@ -253,6 +254,15 @@ fn live(
     let content: ReleaseContent = from_json("release", environment.0, &content)?;
     let spec = spec.map(|text| from_json("deployment", environment.0, &text));
     Ok(Some((LiveVersion { release, content }, spec.transpose()?)))
+}
+
+/// When something was asked for, by the order of everything that happened: clocks can be set back.
+fn first_event(tx: &Connection, column: &'static str, serial: i64) -> Result<i64, StoreError> {
+    let sql = format!("SELECT coalesce(min(serial), 0) FROM status_event WHERE {column} = ?1");
+    let found = tx
+        .prepare_cached(&sql)?
+        .query_row([serial], |row| row.get(0))?;
+    Ok(found)
 }
 
 /// What a job was for a deployment; `None` before that began.

@@ -5,6 +5,7 @@ use super::error::Refusal;
 use super::parse::Version;
 use super::state::Standing;
 use super::target::target;
+use super::wire::word::State;
 use crate::api::Api;
 use crate::core::access::{Caller, Scope};
 use crate::core::action::{
@@ -81,9 +82,10 @@ fn must_rest(service: &ServiceView) -> Result<(), Refusal> {
 /// What is stopped is not stopped again.
 pub(super) async fn stop(api: &Api, caller: &Caller, service: &ServiceView) -> Result<(), Refusal> {
     must_rest(service)?;
-    match service.environment.desired {
-        Desired::Running => {}
-        Desired::Stopped | Desired::Suspended | Desired::Removed => {
+    match (service.environment.desired, Standing::of(service).state) {
+        // What did not stop in the way that was asked for is stopped once more.
+        (Desired::Running, _) | (Desired::Stopped, State::StopError) => {}
+        (Desired::Stopped | Desired::Suspended | Desired::Removed, _) => {
             return Err(Refusal::conflict("the job is already stopped"));
         }
     }
