@@ -184,8 +184,8 @@ async fn check(bench: &Bench, process: Process, at: &str) -> Process {
     {
         let state = bench.world.state.lock().unwrap();
         let names: Vec<&String> = state.containers.keys().collect();
-        assert_eq!(names, [&live.container.name], "{at}");
-        let only = &state.containers[&live.container.name];
+        assert_eq!(names, [&live.containers[0].name], "{at}");
+        let only = &state.containers[&live.containers[0].name];
         assert!(
             matches!(only.state, ContainerState::Running { .. }),
             "{at}: {:?}",
@@ -193,7 +193,7 @@ async fn check(bench: &Bench, process: Process, at: &str) -> Process {
         );
         assert_eq!(only.restart, RestartPolicy::UnlessStopped, "{at}");
         assert_eq!(only.spec.image, live.release.content.image.id, "{at}");
-        assert_eq!(only.spec.address, live.container.address, "{at}");
+        assert_eq!(only.spec.address, live.containers[0].address, "{at}");
         let candidates = state.tags.keys().find(|tag| tag.contains("candidate"));
         assert_eq!(candidates, None, "{at}");
         assert!(state.trees.is_empty(), "{at}");
@@ -304,7 +304,7 @@ async fn what_runs_is_adopted_without_being_touched_and_everything_goes_on_above
     deploy(&bench, &process, '4').await;
     let next = process.store.live(WEB).unwrap().unwrap();
     assert_eq!(next.deployment, DeploymentSerial(5));
-    assert_ne!(next.container.address, before.spec.address);
+    assert_ne!(next.containers[0].address, before.spec.address);
     check(&bench, process, "deployed after it was adopted").await;
 }
 
@@ -450,12 +450,12 @@ async fn containers_of_no_environment_are_listed_and_left_alone_and_their_addres
         };
         assert_eq!(unknown.container, "gone-production-00000000-9-1");
         process.drive().await;
-        let last = live(&process).container.address;
+        let last = live(&process).containers[0].address;
         for digit in ['4', '5', '6', '7', '8', '9', 'a', 'b'] {
             // The world itself fails the test where two containers have one address.
             deploy(&bench, &process, digit).await;
         }
-        assert_ne!(live(&process).container.address, last);
+        assert_ne!(live(&process).containers[0].address, last);
         assert!(live(&process).deployment > DeploymentSerial(9));
         let stranger = made(&bench, "gone-production-00000000-9-1");
         assert!(matches!(stranger.state, ContainerState::Running { .. }));
@@ -541,6 +541,7 @@ async fn change(process: &Process, app: &str, change: Change) {
         environments: Environments::All,
         change,
         now: false,
+        idle: false,
         key: None,
     };
     process.ask(Action::Change(change)).await.unwrap();

@@ -321,6 +321,7 @@ fn of_an_app_that_was_removed_nothing_stays() {
             environments: Environments::All,
             change: Change::Remove { volumes: false },
             now: true,
+            idle: false,
             key: None,
         });
         let kept = |collected: &Collection| -> Vec<(String, Verdict)> {

@@ -281,10 +281,10 @@ async fn check(story: Story, bench: &Bench, process: &Process, at: &str) {
         Some(live) => {
             assert_eq!(
                 names,
-                [&live.container.name],
+                [&live.containers[0].name],
                 "{at}: exactly the live container exists"
             );
-            let made = &state.containers[&live.container.name];
+            let made = &state.containers[&live.containers[0].name];
             assert!(
                 matches!(made.state, ContainerState::Running { .. }),
                 "{at}: {:?}",
@@ -292,7 +292,7 @@ async fn check(story: Story, bench: &Bench, process: &Process, at: &str) {
             );
             assert_eq!(made.restart, RestartPolicy::UnlessStopped, "{at}");
             assert_eq!(made.spec.image, live.release.content.image.id, "{at}");
-            assert_eq!(made.spec.address, live.container.address, "{at}");
+            assert_eq!(made.spec.address, live.containers[0].address, "{at}");
         }
     }
     let number = live.map(|live| live.release.number);

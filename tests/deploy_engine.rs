@@ -28,7 +28,7 @@ async fn with_version_one() -> (Bench, Process) {
 
 fn live(process: &Process) -> String {
     let live = process.store.live(EnvironmentSerial(1)).unwrap();
-    live.expect("something is live").container.name
+    live.expect("something is live").containers[0].name.clone()
 }
 
 fn runs(state: &State, name: &str) -> bool {
@@ -56,9 +56,9 @@ fn only_the_live_one(bench: &Bench, process: &Process, release: i64, at: &str) {
     assert_eq!(live.release.number, release, "{at}");
     let state = bench.world.state.lock().unwrap();
     let names: Vec<_> = state.containers.keys().collect();
-    assert_eq!(names, [&live.container.name], "{at}");
-    let made = &state.containers[&live.container.name];
-    assert!(runs(&state, &live.container.name), "{at}: {made:?}");
+    assert_eq!(names, [&live.containers[0].name], "{at}");
+    let made = &state.containers[&live.containers[0].name];
+    assert!(runs(&state, &live.containers[0].name), "{at}: {made:?}");
     assert_eq!(made.restart, RestartPolicy::UnlessStopped, "{at}");
     assert_eq!(made.spec.image, live.release.content.image.id, "{at}");
     let candidate = state.tags.keys().find(|tag| tag.contains("candidate"));

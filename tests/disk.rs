@@ -288,7 +288,7 @@ fn the_write_ahead_log_stays_small() {
         for n in 0..5000 {
             process
                 .store
-                .record_read(live.container.serial, &cursor(n))
+                .record_read(live.containers[0].serial, &cursor(n))
                 .unwrap();
             let wal = disk.path().join("longshore.db-wal");
             largest = largest.max(wal.metadata().unwrap().len());

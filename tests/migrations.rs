@@ -166,7 +166,7 @@ fn what_schema_1_wrote_can_still_be_read() {
     assert_eq!((views.len(), total), (4, 4));
     let live = store.live(EnvironmentSerial(1)).unwrap().unwrap();
     assert_eq!(live.release.number, 1);
-    assert_eq!(live.container.name, "web-production-f1bbcdcb-1-1");
+    assert_eq!(live.containers[0].name, "web-production-f1bbcdcb-1-1");
     let place = store.place_of(EnvironmentSerial(1)).unwrap();
     assert_eq!(place.slug(), "web-production-f1bbcdcb");
     for serial in 1..=3 {
@@ -260,7 +260,11 @@ fn what_schema_5_wrote_can_still_be_read() {
     let dir = begin_from(5);
     let store = open(dir.path());
     let live = store.live(EnvironmentSerial(1)).unwrap().unwrap();
-    let processes: Vec<&str> = live.containers().map(|row| row.process.as_str()).collect();
+    let processes: Vec<&str> = live
+        .containers
+        .iter()
+        .map(|row| row.process.as_str())
+        .collect();
     assert_eq!(processes, ["web", "worker"]);
     assert!(live.release.content.process_names().eq(processes));
     let place = store.place_of(EnvironmentSerial(1)).unwrap();

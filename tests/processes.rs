@@ -113,7 +113,8 @@ async fn all_processes_become_live_together_and_only_the_serving_one_has_the_app
         let table = state.table.clone().unwrap();
         assert_eq!(table.routes.len(), 1);
         assert!(
-            format!("{:?}", table.routes[0].target).contains(&live.container.address.to_string()),
+            format!("{:?}", table.routes[0].target)
+                .contains(&live.containers[0].address.to_string()),
             "{table:?}"
         );
     }
@@ -251,7 +252,7 @@ async fn a_worker_that_vanishes_is_made_again_as_it_was() {
     let process = bench.start();
     deploy(&bench, &process, '1').await;
     let live = process.store.live(WEB).unwrap().unwrap();
-    let name = live.workers[0].name.clone();
+    let name = live.workers()[0].name.clone();
     let lost = {
         let mut state = bench.world.state.lock().unwrap();
         state.containers.remove(&name).unwrap()

@@ -103,6 +103,7 @@ async fn something_happens(chance: &Chance, bench: &mut Bench, process: &Process
                 environments: longshore::core::action::Environments::All,
                 change,
                 now: chance.in_thousand(300),
+                idle: false,
                 key: None,
             };
             drop(process.ask(Action::Change(asked)).await);

@@ -192,7 +192,7 @@ async fn a_container_that_is_made_again_hides_the_secrets_of_both_moments() {
         Some(app.default_environment.clone())
     });
     let live = process.store.live(place.unwrap().unwrap().environment);
-    let serial = live.unwrap().unwrap().container.serial;
+    let serial = live.unwrap().unwrap().containers[0].serial;
     let hidden = process.store.hidden_values(serial).unwrap();
     assert_eq!(hidden, ["before22", "after222"].map(Secret::new));
 }

@@ -429,6 +429,7 @@ fn when(contexts: Contexts) -> CreateDeployment {
         conditions: Conditions {
             auto_merge: false,
             contexts,
+            idle: false,
         },
         ..create("web", Trigger::Manual)
     }
@@ -629,6 +630,7 @@ async fn nothing_is_merged_for_what_would_not_be_taken_in() {
         conditions: Conditions {
             auto_merge: true,
             contexts: Contexts::Skip,
+            idle: false,
         },
         ..create("web", Trigger::Manual)
     };

@@ -542,11 +542,11 @@ fn check(story: Story, bench: &Bench, process: &Process, at: &str) {
     );
     let live = process.store.live(EnvironmentSerial(1)).unwrap().unwrap();
     let names: Vec<&String> = state.containers.keys().collect();
-    assert_eq!(names, [&live.container.name], "{at}");
+    assert_eq!(names, [&live.containers[0].name], "{at}");
     if story == Story::StopWithRequest {
         return;
     }
-    let made = &state.containers[&live.container.name];
+    let made = &state.containers[&live.containers[0].name];
     assert_eq!(made.restart, RestartPolicy::UnlessStopped, "{at}");
     let serial = if story == Story::Rollback { 3 } else { 2 };
     let created = process.store.deployment(DeploymentSerial(serial));

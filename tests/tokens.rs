@@ -232,6 +232,7 @@ fn duplicates_at_the_same_moment_all_get_the_first_answer() {
                 environments: Environments::Default,
                 change: Change::Stop,
                 now: false,
+                idle: false,
                 key: Some(key(&format!("s{round}"))),
             })
         });

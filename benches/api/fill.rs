@@ -125,6 +125,7 @@ impl History {
                 image: image(0),
                 sha: None,
                 payload: None,
+                job: None,
                 run: spec.run.clone(),
                 check: spec.rollout.health.check.clone(),
                 processes: spec.processes.clone(),

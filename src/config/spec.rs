@@ -68,6 +68,7 @@ fn build_service(layer: &Layer, place: &Place, report: &Report) -> Option<Spec> 
         processes: process::build(layer, report),
         release: command::build_release(layer),
         tasks: command::build(layer, report),
+        job: None,
         rollout,
         deadlines: deadlines(layer.deadlines.value()),
         domains: values(&layer.domains),

@@ -13,6 +13,7 @@ pub use super::environment::{EnvironmentDetail, EnvironmentRef, ListEnvironments
 use super::event::{After, EventPage};
 use super::hook::{HookRequest, HookView};
 use super::id::{OperationSerial, StatusSerial};
+use super::job::JobEvent;
 pub use super::listing::{DeploymentRef, ListDeployments, Order, StateFilter};
 use super::measure::Measurements;
 use super::name::{AppName, Branch, EnvironmentName, ImageReference, RefName, VariableName};
@@ -26,6 +27,7 @@ use super::reference::Reference;
 use super::reload::Reloaded;
 use super::retention::Collection;
 use super::route::TakenOver;
+pub use super::run::{ListRuns, RunJob, RunView};
 use super::runtime::{ReadRuntimeLog, RuntimePage};
 use super::secret::Secret;
 use super::status::{PostStatus, StatusView};
@@ -159,6 +161,14 @@ pub enum Action {
     ListProcesses(AppRef, Option<EnvironmentName>),
     /// What an environment's containers print. Needs `deploy:read`.
     ReadRuntimeLog(ReadRuntimeLog),
+    /// Run a job once, as it is live. Needs `deploy:write`. The answer comes when the run is on disk.
+    RunJob(RunJob),
+    /// The runs of a job, the newest first. Needs `deploy:read`.
+    ListRuns(ListRuns),
+    /// One run. Needs `deploy:read`.
+    GetRun(Uuid),
+    /// End a run. Needs `deploy:write`; one that belongs to a deployment or a change ends with that.
+    CancelRun(Uuid),
     /// Look at, make, renew or take away an environment's deployment hook. Needs `deploy:write`: who knows its address
     /// can deploy.
     Hook(HookRequest),
@@ -188,6 +198,8 @@ pub struct ChangeEnvironment {
     pub change: Change,
     /// Whether deployments that run or wait are cancelled, instead of being waited for. A removal always cancels.
     pub now: bool,
+    /// Whether it is refused where something is at work or waiting in one of them.
+    pub idle: bool,
     /// Makes a repetition of the same request give the first answer again.
     pub key: Option<RequestKey>,
 }
@@ -224,6 +236,8 @@ pub struct CreateDeployment {
     pub particulars: Particulars,
     /// What must be so before it is taken in.
     pub conditions: Conditions,
+    /// Of a job, what is run once instead of what its deployments run.
+    pub event: Option<JobEvent>,
 }
 
 /// What may go with a deployment that is deleted.
@@ -405,6 +419,15 @@ pub enum Reply {
     Processes(Vec<ProcessView>),
     /// To read a runtime log.
     RuntimeLog(RuntimePage),
+    /// To run a job, and to look at and end a run.
+    Run(Box<RunView>),
+    /// To list runs.
+    Runs {
+        /// The page.
+        items: Vec<RunView>,
+        /// How many there are in all.
+        total: u64,
+    },
     /// To look at, enable and renew a deployment hook. [`Reply::Gone`] to disable it.
     Hook(HookView),
     /// To introduce oneself.

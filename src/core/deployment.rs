@@ -15,6 +15,7 @@
 
 use super::failure::Failure;
 use super::id::{AppSerial, DeploymentSerial, EnvironmentSerial, PrincipalSerial, ReleaseSerial};
+use super::job::JobEvent;
 use super::name::{ImageReference, Sha, TaskName, VariableName};
 use super::reference::Reference;
 use super::secret::Secret;
@@ -62,6 +63,8 @@ pub struct Request {
     pub task: Option<TaskName>,
     /// JSON text that reaches the containers where the configuration asks.
     pub payload: Option<String>,
+    /// Of a job, what is run once instead of what its deployments run.
+    pub event: Option<JobEvent>,
 }
 
 /// How a deployment was initiated.
@@ -414,6 +417,7 @@ mod tests {
                 variables: BTreeMap::new(),
                 task: None,
                 payload: None,
+                event: None,
             },
             commit: None,
             phase: Phase::Queued,

@@ -229,6 +229,7 @@ mod tests {
             processes: BTreeMap::new(),
             release: Vec::new(),
             tasks: BTreeMap::new(),
+            job: None,
             rollout: RolloutSpec {
                 strategy: Strategy::Recreate,
                 health: Health {
@@ -263,6 +264,7 @@ mod tests {
 
     fn content(spec: &Spec) -> ReleaseContent {
         ReleaseContent {
+            job: None,
             image: Image {
                 id: "sha256:1".into(),
                 digest: None,

@@ -148,6 +148,8 @@ pub struct EnvironmentDetail {
     pub domain: Option<Domain>,
     /// What the configuration says of it; `None` if that does not name it.
     pub spec: Option<Spec>,
+    /// When its schedule is due next; `None` without one, or while that makes no runs.
+    pub next_run: Option<Timestamp>,
     /// The phase of its newest deployment that was executed here; `None` if it never had one.
     pub last: Option<Phase>,
     /// Which installation this is.

@@ -202,6 +202,39 @@ pub enum Error {
         "the deployment is active and not the only one of its environment: post the status inactive first"
     )]
     Active,
+    /// No such run, or none the caller can see.
+    #[error("there is no such run")]
+    RunNotFound,
+    /// The app is a service: it has no runs.
+    #[error("app '{app}' is no job: it runs on, and is deployed")]
+    NotAJob {
+        /// The app.
+        app: String,
+    },
+    /// The job runs nothing at such an event.
+    #[error("app '{app}' runs nothing at '{event}'; it runs something at: {known}")]
+    NoSuchEvent {
+        /// The app.
+        app: String,
+        /// What was asked for.
+        event: String,
+        /// Those it has, comma separated.
+        known: String,
+    },
+    /// Another run of the job is at work, and its `overlap` forbids one beside it.
+    #[error("run {number} is at work, and overlap = \"forbid\" allows none beside it")]
+    RunAtWork {
+        /// Its number.
+        number: i64,
+    },
+    /// Something is at work or waiting in the environment, and the caller wants to be refused then.
+    #[error("an operation is in progress in environment '{environment}' of app '{app}'")]
+    Busy {
+        /// The app.
+        app: String,
+        /// The environment.
+        environment: String,
+    },
     /// It ended, or is past its commit.
     #[error("the deployment can no longer be cancelled: {0}")]
     NotCancellable(Ended),

@@ -38,6 +38,8 @@ pub enum FailureCode {
     TaskFailed,
     /// A command of `release`, or the task, was cut off before it ended by itself, and may not be run again.
     Interrupted,
+    /// The command of a job ended with another status than 0, or could not be started.
+    JobFailed,
     /// The container ended before it was ready.
     ContainerExited,
     /// The container ran and did not get ready in time.
@@ -82,6 +84,7 @@ impl FailureCode {
             Self::ReleaseFailed => "release_failed",
             Self::TaskFailed => "task_failed",
             Self::Interrupted => "interrupted",
+            Self::JobFailed => "job_failed",
             Self::ContainerExited => "container_exited",
             Self::NotReady => "not_ready",
             Self::EngineRefused => "engine_refused",

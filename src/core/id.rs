@@ -39,6 +39,8 @@ serials! {
     StatusSerial;
     /// A status of a commit.
     CommitStatusSerial;
+    /// A run of a job.
+    RunSerial;
     /// Whoever asked for something.
     PrincipalSerial;
 }

@@ -32,6 +32,8 @@ pub struct Conditions {
     pub auto_merge: bool,
     /// These checks must be well.
     pub contexts: Contexts,
+    /// Nothing may be at work or waiting in the environment.
+    pub idle: bool,
 }
 
 /// What a deployment is shown with besides.

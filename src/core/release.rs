@@ -2,6 +2,7 @@
 
 use super::container::WEB;
 use super::id::{DeploymentSerial, EnvironmentSerial, ReleaseSerial};
+use super::job::JobSpec;
 use super::name::{ProcessName, Sha};
 use super::process::ProcessSpec;
 use super::spec::{Check, RunSpec};
@@ -46,6 +47,9 @@ pub struct ReleaseContent {
     /// What the deployment that made it brought for its containers, as JSON text.
     #[serde(default)]
     pub payload: Option<String>,
+    /// What it runs and when, for a job; `None`: it is a service.
+    #[serde(default)]
+    pub job: Option<JobSpec>,
 }
 
 impl ReleaseContent {

@@ -235,6 +235,7 @@ mod tests {
             processes: BTreeMap::new(),
             release: Vec::new(),
             tasks: BTreeMap::new(),
+            job: None,
             rollout: RolloutSpec {
                 strategy: Strategy::Recreate,
                 health: Health {

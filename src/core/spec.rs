@@ -2,6 +2,7 @@
 //! each other. A deployment keeps the spec it started with, so a reload in the middle changes nothing.
 
 use super::command::{Command, PayloadPlace};
+use super::job::JobSpec;
 use super::name::{Branch, ImageReference, ProcessName, TaskName, VariableName};
 use super::process::ProcessSpec;
 use super::route::Domain;
@@ -29,6 +30,9 @@ pub struct Spec {
     /// What can be asked for besides with a deployment; run after `release`.
     #[serde(default)]
     pub tasks: BTreeMap<TaskName, Command>,
+    /// What it runs and when, for a job; `None`: it is a service, which runs on.
+    #[serde(default)]
+    pub job: Option<JobSpec>,
     /// How a new release takes over.
     pub rollout: RolloutSpec,
     /// How long each step may take.

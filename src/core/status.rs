@@ -115,6 +115,7 @@ fn of_failure(failure: &Failure) -> (StatusState, String) {
         | FailureCode::ImageGone
         | FailureCode::ReleaseFailed
         | FailureCode::TaskFailed
+        | FailureCode::JobFailed
         | FailureCode::ContainerExited
         | FailureCode::NotReady
         | FailureCode::DeadlineExceeded

@@ -250,6 +250,10 @@ pub struct EnvironmentView {
     pub desired: Desired,
     /// Whether it is a preview: it was made for a deployment, and will be gone some day.
     pub preview: bool,
+    /// Whether it is a job's: what it runs comes to an end.
+    pub job: bool,
+    /// When its schedule is due next; `None` without one, or while that makes no runs.
+    pub next_run: Option<Timestamp>,
     /// Whether the configuration still names it, or of a preview, whether its app still takes previews.
     pub configured: bool,
     /// Where its requests come from: what the configuration says, or said when it still named it.

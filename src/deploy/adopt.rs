@@ -209,6 +209,8 @@ impl Agent {
                 processes,
                 // What its deployment brought is lost with the rest of it.
                 payload: None,
+                // What a job runs is never adopted.
+                job: None,
             },
             image,
             spec,
@@ -290,6 +292,10 @@ impl Agent {
             let Some(live) = self.store.live(place.environment).map_err(internal)? else {
                 continue;
             };
+            // A job has nothing that runs on.
+            let Some(serving) = live.serving() else {
+                continue;
+            };
             let origin = if adopted.contains(&place.environment) {
                 Origin::Adopted
             } else if adopting.unchanged.contains(&place.environment) {
@@ -303,7 +309,7 @@ impl Agent {
                 environment: place.environment_name,
                 release: live.release.number,
                 deployment: deployment.id,
-                container: live.container.name,
+                container: serving.name.clone(),
                 origin,
             });
         }

@@ -167,11 +167,10 @@ impl Agent {
         let Some(live) = self.store.live(place.environment)? else {
             return Ok(());
         };
-        let Some(port) = live.release.content.run.port else {
+        let (Some(container), Some(port)) = (live.serving(), live.release.content.run.port) else {
             return Ok(());
         };
-        let limit = self.drain_timeout(live.container.deployment)?;
-        let container = &live.container;
+        let limit = self.drain_timeout(container.deployment)?;
         let address = SocketAddrV4::new(container.address, port);
         self.drain((&container.name, address), limit, |told| {
             tracing::info!(app = %place.app_name, environment = %place.environment_name, "{told}");

@@ -30,10 +30,11 @@ impl Agent {
                     id: deployment.environment.to_string(),
                     what: "has a committed deployment and nothing live".into(),
                 })?;
-        let journal = self.journal(
-            deployment.id,
-            &self.store.hidden_values(live.container.serial)?,
-        )?;
+        let hidden = match live.serving() {
+            Some(serving) => self.store.hidden_values(serving.serial)?,
+            None => Vec::new(),
+        };
+        let journal = self.journal(deployment.id, &hidden)?;
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         let mut said = String::new();
         while let Err(why) = self.make_live(place, &live, &journal).await {

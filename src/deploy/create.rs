@@ -73,6 +73,7 @@ impl Agent {
             variables: create.variables,
             task: create.particulars.task.clone(),
             payload: create.particulars.payload.clone(),
+            event: create.event,
         };
         let new = NewDeployment {
             id: self.new_id(now),
@@ -82,6 +83,7 @@ impl Agent {
             head,
             key: create.key,
             unless_unfinished: create.unless_unfinished,
+            idle: create.conditions.idle,
             particulars: create.particulars,
             preview,
         };

@@ -99,6 +99,9 @@ impl Agent {
                 Box::pin(self.list_processes(caller, &app, environment.as_ref())).await
             }
             Action::ReadRuntimeLog(read) => Box::pin(self.read_runtime_log(caller, read)).await,
+            Action::RunJob(_) | Action::ListRuns(_) | Action::GetRun(_) | Action::CancelRun(_) => {
+                Err(Error::Unsupported("running jobs".into()))
+            }
             Action::Hook(request) => self.hook(caller, &request),
             Action::Introduce => Ok(self.introduce(caller)),
         }
@@ -304,6 +307,8 @@ fn needed_scope(action: &Action) -> Scope {
         | Action::GetProject(_)
         | Action::ListProcesses(..)
         | Action::ReadRuntimeLog(_)
+        | Action::ListRuns(_)
+        | Action::GetRun(_)
         | Action::ListStatuses { .. }
         | Action::GetStatus(..)
         | Action::ListCommitStatuses(_)
@@ -320,6 +325,8 @@ fn needed_scope(action: &Action) -> Scope {
         | Action::PostStatus(_)
         | Action::PostCommitStatus(_)
         | Action::TakeDownEnvironment(_)
+        | Action::RunJob(_)
+        | Action::CancelRun(_)
         | Action::Hook(_) => Scope::Write,
         Action::DeleteDeployment { how, .. } => match how {
             Deletion::Record => Scope::Write,

@@ -173,6 +173,7 @@ impl Agent {
             environments: Environments::Named(found.environment_name.clone()),
             change,
             now: false,
+            idle: false,
             key: None,
         };
         self.change(caller, &asked)
@@ -188,6 +189,7 @@ impl Agent {
                 None => name.as_str() == USUAL,
             },
             spec: app.and_then(|app| app.spec_of(name, found.preview)),
+            next_run: None,
             id: found.environment_id,
             serial: found.environment,
             name: found.environment_name,

@@ -95,6 +95,7 @@ impl Agent {
             unless_unfinished: false,
             particulars: Particulars::default(),
             conditions: Conditions::default(),
+            event: None,
         };
         self.dispatch(&caller, Action::CreateDeployment(create))
             .await

@@ -92,5 +92,5 @@ fn views(
 }
 
 fn container<'a>(live: &'a Live, process: &str) -> Option<&'a ContainerRow> {
-    live.containers().find(|row| row.process == process)
+    live.containers.iter().find(|row| row.process == process)
 }

@@ -117,6 +117,9 @@ impl Agent {
             for environment in &mut app.environments {
                 let spec =
                     configured.and_then(|app| app.spec_of(&environment.name, environment.preview));
+                environment.job = spec
+                    .as_ref()
+                    .map_or(environment.job, |spec| spec.job.is_some());
                 environment.strategy = spec.map(|spec| spec.rollout.strategy);
             }
         }

@@ -93,6 +93,7 @@ impl Walk<'_> {
             check: self.spec.rollout.health.check.clone(),
             processes: self.spec.processes.clone(),
             payload,
+            job: self.spec.job.clone(),
         })
     }
 
@@ -220,7 +221,7 @@ impl Walk<'_> {
         if names.is_empty() {
             return;
         }
-        let overlap = live.is_some_and(|live| !live.workers.is_empty());
+        let overlap = live.is_some_and(|live| !live.workers().is_empty());
         let beside = match takes_over {
             TakesOver::Swap if overlap => {
                 "; until the new release is live its processes run beside the old ones"
@@ -233,7 +234,10 @@ impl Walk<'_> {
 
     /// Stops the live containers; whatever goes wrong from here brings them back.
     async fn make_room(&self, interrupt: &Interrupt, live: &Live) -> Result<(), Stop> {
-        let name = &live.container.name;
+        let Some(serving) = live.serving() else {
+            return Ok(());
+        };
+        let name = &serving.name;
         // Of a stopped environment nothing is to be started again if this fails. It may run all the same: a stop that
         // failed, or somebody who started it by hand.
         if self.place.desired == Desired::Running {
@@ -245,7 +249,7 @@ impl Walk<'_> {
             self.agent.store.displace(&self.deployment, live)?;
         }
         // At the same time: each may take its whole grace, and nothing serves meanwhile.
-        let stops = live.containers().map(async |container| {
+        let stops = live.containers.iter().map(async |container| {
             let grace = grace(&live.release.content, container);
             let engine = &self.agent.ports.engine;
             let stopped = self
@@ -260,13 +264,13 @@ impl Walk<'_> {
     /// Waits for a moment in which no request is under way to what is about to be stopped. Until then it serves new
     /// ones, too: to refuse them for as long as the slowest takes would only make the gap longer.
     async fn let_end(&self, live: &Live) {
-        let Some(port) = live.release.content.run.port else {
+        let (Some(serving), Some(port)) = (live.serving(), live.release.content.run.port) else {
             return;
         };
         let limit = self.spec.rollout.drain_timeout;
-        let address = SocketAddrV4::new(live.container.address, port);
+        let address = SocketAddrV4::new(serving.address, port);
         self.agent
-            .drain((&live.container.name, address), limit, |told| {
+            .drain((&serving.name, address), limit, |told| {
                 self.journal.agent(Step::Rollout, told);
             })
             .await;

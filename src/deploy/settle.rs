@@ -357,7 +357,7 @@ impl Agent {
         }
         let live = self.store.live(place.environment)?;
         let found = live.as_ref().and_then(|live| {
-            let mut all = live.containers();
+            let mut all = live.containers.iter();
             Some((live, all.find(|own| own.serial == container)?))
         });
         let Some((live, row)) = found else {

@@ -52,7 +52,7 @@ impl Agent {
 
     /// The live containers run and come back after a reboot; a missing one is made again from the release.
     pub(super) async fn ensure_running(&self, place: &Place, live: &Live) -> Result<(), NotYet> {
-        for container in live.containers() {
+        for container in &live.containers {
             self.ensure_one_running(place, live, container).await?;
         }
         Ok(())
@@ -106,13 +106,18 @@ impl Agent {
     /// serves is not stopped while requests are sent to it.
     async fn ensure_stopped(&self, live: &Live) -> Result<(), NotYet> {
         let engine = &self.ports.engine;
-        let name = &live.container.name;
-        let state = engine.inspect(name).await?.map(|observed| observed.state);
+        let Some(serving) = live.serving() else {
+            return Ok(());
+        };
+        let state = engine
+            .inspect(&serving.name)
+            .await?
+            .map(|observed| observed.state);
         if let Some(ContainerState::Running { .. }) = state {
             self.publish_table().await?;
         }
         // At the same time: each may take its whole grace.
-        let stops = live.containers().map(async |container| {
+        let stops = live.containers.iter().map(async |container| {
             // First the policy: an engine that restarts between the two calls must not bring it back.
             engine
                 .set_restart(&container.name, RestartPolicy::No)

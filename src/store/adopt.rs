@@ -197,6 +197,7 @@ impl Store {
             variables: BTreeMap::new(),
             task: None,
             payload: None,
+            event: None,
         };
         let new = NewDeployment {
             id: one.id,
@@ -206,6 +207,7 @@ impl Store {
             head: None,
             key: None,
             unless_unfinished: false,
+            idle: false,
             particulars: Particulars::default(),
             preview: None,
         };

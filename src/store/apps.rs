@@ -325,6 +325,10 @@ fn environment_view(place: &Place, row: &Row<'_>) -> Result<EnvironmentView, Sto
         name: place.environment_name.clone(),
         desired: place.desired,
         preview: place.preview,
+        job: content
+            .as_ref()
+            .is_some_and(|content| content.job.is_some()),
+        next_run: None,
         configured: row.get(PLACE_COLUMNS + 5)?,
         domains: from_json(
             "environment",

@@ -15,6 +15,7 @@ use crate::core::deployment::{Deployment, Phase, Request, Wanted};
 use crate::core::id::{
     AppSerial, ContainerSerial, DeploymentSerial, EnvironmentSerial, ProjectSerial,
 };
+use crate::core::job::JobEvent;
 use crate::core::name::{Sha, TaskName};
 use crate::core::operation::leftovers;
 use crate::core::particulars::Particulars;
@@ -45,6 +46,8 @@ pub struct NewDeployment {
     /// Whether one of the same commit or image, of which the same was said, and that has not ended yet is taken for this
     /// one.
     pub unless_unfinished: bool,
+    /// Whether it is refused where the environment's queue is not empty.
+    pub idle: bool,
     /// What the request says besides; its task and payload are in the request.
     pub particulars: Particulars,
     /// The preview it is for, where that was not there when the request was looked at.
@@ -170,12 +173,12 @@ impl Store {
         tx.execute(
             "INSERT INTO deployment (uuid, project, iid, app, environment, principal, initiated, wanted, branch, sha, asked, image,
                                      target_release, variables, phase, created_at, updated_at, ref, tag, written, task, payload,
-                                     description, transient, production, ref_kind)
+                                     description, transient, production, ref_kind, job_event)
              SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, coalesce(?10, json_extract(r.content, '$.sha')), ?11, ?12, ?13, ?14,
                     'queued', ?15, ?15,
                     coalesce(?9, ?12, m.ref, ''), CASE WHEN coalesce(?9, ?12) IS NULL THEN coalesce(m.tag, 0) ELSE ?16 END,
                     nullif(?17, coalesce(?9, ?12, m.ref, '')), ?18, ?19, ?20, ?21, coalesce(?22, (SELECT name = 'production' FROM environment WHERE serial = ?5)),
-                    CASE WHEN coalesce(?9, ?12) IS NULL THEN m.ref_kind ELSE ?23 END
+                    CASE WHEN coalesce(?9, ?12) IS NULL THEN m.ref_kind ELSE ?23 END, ?24
              FROM (SELECT CASE WHEN ?8 IN ('release', 'restart')
                           THEN coalesce(?13, (SELECT live_release FROM environment WHERE serial = ?5)) END AS release) again
              LEFT JOIN release r ON r.serial = again.release LEFT JOIN deployment m ON m.serial = r.deployment",
@@ -183,7 +186,8 @@ impl Store {
                 new.id.to_string(), project, iid, new.app.0, new.environment.0, request.by.0, trigger_word(request.trigger), word,
                 reference.map(Reference::as_str), sha, asked, image, release, variables, now.0,
                 reference.is_some_and(Reference::is_tag), besides.written, request.task.as_ref().map(TaskName::as_str),
-                request.payload, besides.description, besides.transient, besides.production, reference.and_then(ref_kind)
+                request.payload, besides.description, besides.transient, besides.production, reference.and_then(ref_kind),
+                request.event.map(JobEvent::as_str)
             ],
         )?;
         let serial = DeploymentSerial(tx.last_insert_rowid());

@@ -15,7 +15,6 @@ use crate::core::release::{Release, ReleaseContent};
 use crate::core::secret::Secret;
 use crate::core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
-use std::iter::once;
 
 /// What an environment serves.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,16 +23,21 @@ pub struct Live {
     pub release: Release,
     /// The deployment that made it live.
     pub deployment: DeploymentSerial,
-    /// The row of the container that serves.
-    pub container: ContainerRow,
-    /// Those of the processes beside it, by their names.
-    pub workers: Vec<ContainerRow>,
+    /// The rows of its containers, the one that serves first, the others by their processes' names. A job has none.
+    pub containers: Vec<ContainerRow>,
 }
 
 impl Live {
-    /// All its containers, the one that serves first.
-    pub fn containers(&self) -> impl DoubleEndedIterator<Item = &ContainerRow> {
-        once(&self.container).chain(&self.workers)
+    /// The one that serves.
+    #[must_use]
+    pub fn serving(&self) -> Option<&ContainerRow> {
+        self.containers.first()
+    }
+
+    /// Those of the processes beside it.
+    #[must_use]
+    pub fn workers(&self) -> &[ContainerRow] {
+        self.containers.get(1..).unwrap_or_default()
     }
 }
 
@@ -123,7 +127,7 @@ impl Store {
     pub fn displace(&self, deployment: &Deployment, live: &Live) -> Result<(), StoreError> {
         self.write_sparing("displace", |tx| {
             still(tx, deployment)?;
-            for container in live.containers() {
+            for container in &live.containers {
                 tx.execute(
                     "UPDATE container SET displaced_by = ?2 WHERE serial = ?1",
                     params![container.serial.0, deployment.serial.0],
@@ -239,19 +243,19 @@ impl Store {
             );
             let mut statement = tx.prepare_cached(&sql)?;
             let mut rows = statement.query([environment.0])?;
-            let row = rows.next()?.ok_or_else(|| {
-                inconsistent("environment", environment, "is live without a container")
-            })?;
-            let serving = container(row)?;
-            let mut workers = Vec::new();
+            let mut containers = Vec::new();
             while let Some(row) = rows.next()? {
-                workers.push(container(row)?);
+                containers.push(container(row)?);
+            }
+            let release = release_in(tx, ReleaseSerial(live_release))?;
+            if containers.is_empty() && release.content.job.is_none() {
+                let what = "is live without a container";
+                return Err(inconsistent("environment", environment, what));
             }
             Ok(Some(Live {
-                release: release_in(tx, ReleaseSerial(live_release))?,
+                release,
                 deployment: DeploymentSerial(deployment),
-                container: serving,
-                workers,
+                containers,
             }))
         })
     }

@@ -7,6 +7,7 @@ use crate::core::deployment::{Deployment, Phase, Request, Step, Trigger, Wanted}
 use crate::core::id::{
     AppSerial, ContainerSerial, DeploymentSerial, EnvironmentSerial, PrincipalSerial, ReleaseSerial,
 };
+use crate::core::job::JobEvent;
 use crate::core::name::{ImageReference, InvalidName, Sha, TaskName};
 use crate::core::reference::Reference;
 use crate::core::release::Release;
@@ -51,9 +52,9 @@ pub(super) fn uuid(table: &'static str, id: i64, text: &str) -> Result<Uuid, Sto
 pub(super) const DEPLOYMENT: &str = "d.serial, d.uuid, d.iid, d.app, d.environment, d.principal, d.initiated, d.wanted, \
     CASE WHEN d.ref_kind IS NOT NULL THEN '' WHEN d.tag THEN 'refs/tags/' ELSE 'refs/heads/' END || d.branch, d.sha, d.asked, d.image, d.target_release, \
     d.variables, d.commit_info, d.phase, d.failed_step, d.failure, d.release, d.cancelled_by, d.was_waiting, \
-    d.superseded_by, d.created_at, d.ended_at, d.task, d.payload";
+    d.superseded_by, d.created_at, d.ended_at, d.task, d.payload, d.job_event";
 /// How many they are: what is asked for beside them comes after.
-pub(super) const DEPLOYMENT_COLUMNS: usize = 26;
+pub(super) const DEPLOYMENT_COLUMNS: usize = 27;
 
 impl Store {
     pub(super) fn deployment_row(&self, row: &Row<'_>) -> Result<Deployment, StoreError> {
@@ -86,6 +87,7 @@ impl Store {
                 variables,
                 task: task(serial, row.get(24)?)?,
                 payload: row.get(25)?,
+                event: event(serial, row.get(26)?)?,
             },
             commit: commit
                 .map(|text| from_json("deployment", serial, &text))
@@ -100,6 +102,19 @@ impl Store {
 pub(super) fn task(serial: i64, name: Option<String>) -> Result<Option<TaskName>, StoreError> {
     let task = name.map(|name| TaskName::parse(&name)).transpose();
     task.map_err(|error| inconsistent("deployment", serial, error.0))
+}
+
+/// What a deployment of a job runs once.
+fn event(serial: i64, word: Option<String>) -> Result<Option<JobEvent>, StoreError> {
+    let Some(word) = word else { return Ok(None) };
+    match JobEvent::parse(&word) {
+        Some(event) => Ok(Some(event)),
+        None => Err(inconsistent(
+            "deployment",
+            serial,
+            format!("job_event '{word}'"),
+        )),
+    }
 }
 
 /// Where a deployment's variables are sealed for.

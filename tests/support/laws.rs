@@ -36,11 +36,15 @@ pub fn hold(bench: &Bench, process: &Process, at: &str) {
         tags.extend(
             (1..=live.release.number.max(99)).map(|number| release_tag(&place.slug(), number)),
         );
-        let processes: Vec<&str> = live.containers().map(|row| row.process.as_str()).collect();
+        let processes: Vec<&str> = live
+            .containers
+            .iter()
+            .map(|row| row.process.as_str())
+            .collect();
         let wanted: Vec<&str> = live.release.content.process_names().collect();
         assert_eq!(processes, wanted, "{at}: one container for each process");
         let mut is_whole = true;
-        for row in live.containers() {
+        for row in &live.containers {
             let name = &row.name;
             // What somebody removed while nothing was to run is made again when something is.
             if state.removed_by_hand.contains(name) && place.desired != Desired::Running {

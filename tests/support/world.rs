@@ -1391,6 +1391,7 @@ impl Process {
             environments: Environments::Default,
             change,
             now,
+            idle: false,
             key: None,
         };
         match self.ask(Action::Change(asked)).await? {
@@ -1477,6 +1478,7 @@ pub fn create(app: &str, trigger: Trigger) -> CreateDeployment {
         unless_unfinished: false,
         particulars: Particulars::default(),
         conditions: Conditions::default(),
+        event: None,
     }
 }
 
@@ -1604,6 +1606,7 @@ fn spec(source: SourceSpec) -> Spec {
         processes: BTreeMap::new(),
         release: Vec::new(),
         tasks: BTreeMap::new(),
+        job: None,
         rollout: RolloutSpec {
             strategy: Strategy::Recreate,
             health: Health {

@@ -351,6 +351,28 @@ fn refusal(error: Error, subject: &str) -> Refusal {
             message,
             json!({ "id": subject, "status": "success" }),
         ),
+        Error::RunNotFound => Refusal::new(
+            StatusCode::NOT_FOUND,
+            "run_not_found",
+            message,
+            json!({ "id": subject }),
+        ),
+        Error::NotAJob { .. } => Refusal::bad("invalid_field", message, json!({ "field": "app" })),
+        Error::NoSuchEvent { .. } => {
+            Refusal::bad("invalid_field", message, json!({ "field": "event" }))
+        }
+        Error::RunAtWork { number } => Refusal::new(
+            StatusCode::CONFLICT,
+            "run_at_work",
+            message,
+            json!({ "run": number }),
+        ),
+        Error::Busy { .. } => Refusal::new(
+            StatusCode::CONFLICT,
+            "operation_in_progress",
+            message,
+            json!({}),
+        ),
         // What only GitHub's dialect asks for.
         Error::RefNotFound { .. }
         | Error::RepositoryEmpty { .. }

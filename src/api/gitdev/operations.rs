@@ -150,6 +150,7 @@ async fn ask(
         environments: parse::environments(&body)?,
         change,
         now: parse::flag(&body, "now")?,
+        idle: false,
         key: keyed.key(&body)?,
     };
     carry_out(&api, &caller, &app.text, asked).await
@@ -187,6 +188,7 @@ async fn remove(
             volumes: parse::flag_of_query(&params, "volumes")?,
         },
         now: true,
+        idle: false,
         key: keyed.key(&parse::Object::new())?,
     };
     carry_out(&api, &caller, &app.text, asked).await

@@ -84,6 +84,7 @@ pub(super) fn create_again(
         unless_unfinished: false,
         particulars: Particulars::default(),
         conditions: Conditions::default(),
+        event: None,
     })
 }
 
@@ -222,6 +223,7 @@ fn wanted(
         unless_unfinished: false,
         particulars,
         conditions: Conditions::default(),
+        event: None,
     })
 }
 

@@ -41,6 +41,7 @@ impl Wanted {
                 Some(labels) if labels.is_empty() => Contexts::Skip,
                 Some(labels) => Contexts::These(labels),
             },
+            idle: false,
         };
         let payload = payload(fields)?;
         let environment = fields.present("environment")?;
@@ -153,6 +154,7 @@ impl Wanted {
             unless_unfinished: false,
             particulars: self.particulars,
             conditions: self.conditions,
+            event: None,
         })
     }
 

@@ -285,6 +285,11 @@ impl From<Error> for Refusal {
             | Error::TooManyPreviews { .. }
             | Error::EnvironmentExists { .. }
             | Error::NotStopped
+            | Error::RunNotFound
+            | Error::NotAJob { .. }
+            | Error::NoSuchEvent { .. }
+            | Error::RunAtWork { .. }
+            | Error::Busy { .. }
             | Error::NotCancellable(_)
             | Error::CannotBecome(_)
             | Error::Recorded

@@ -124,6 +124,7 @@ impl Wanted {
             unless_unfinished: true,
             particulars: Particulars::default(),
             conditions: Conditions::default(),
+            event: None,
         }))
     }
 

@@ -256,6 +256,12 @@ impl From<Error> for Refusal {
             | Error::StatusNotFound
             | Error::TooManyStatuses
             | Error::Active => Self::bad_request(&message),
+            // What only jobs have.
+            Error::RunNotFound
+            | Error::NotAJob { .. }
+            | Error::NoSuchEvent { .. }
+            | Error::RunAtWork { .. }
+            | Error::Busy { .. } => Self::bad_request(&message),
             Error::ConfigRefused { .. } | Error::KeyReused | Error::Unsupported(_) => {
                 Self::bad_request(&message)
             }

@@ -102,6 +102,11 @@ fn status(error: &Error) -> StatusCode {
         | Error::StatusNotFound
         | Error::TooManyStatuses
         | Error::Active
+        | Error::RunNotFound
+        | Error::NotAJob { .. }
+        | Error::NoSuchEvent { .. }
+        | Error::RunAtWork { .. }
+        | Error::Busy { .. }
         | Error::ReportedRunning
         | Error::NewestSuccess
         | Error::CannotBecome(_)

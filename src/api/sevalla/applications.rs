@@ -96,6 +96,7 @@ async fn change(
         environments: Environments::Named(named.environment.name.clone()),
         change,
         now: false,
+        idle: false,
         key: None,
     };
     match api.agent.dispatch(caller, Action::Change(asked)).await? {

@@ -80,6 +80,7 @@ async fn deploy(
         unless_unfinished: false,
         particulars: Particulars::default(),
         conditions: Conditions::default(),
+        event: None,
     };
     let asked = Action::CreateDeployment(create);
     match api.agent.dispatch(caller, asked).await? {

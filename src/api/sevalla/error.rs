@@ -160,6 +160,11 @@ impl From<Error> for Refusal {
             | Error::StatusNotFound
             | Error::TooManyStatuses
             | Error::Active
+            | Error::RunNotFound
+            | Error::NotAJob { .. }
+            | Error::NoSuchEvent { .. }
+            | Error::RunAtWork { .. }
+            | Error::Busy { .. }
             | Error::NotCancellable(_)
             | Error::InProgress(_)
             | Error::Live

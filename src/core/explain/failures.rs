@@ -14,6 +14,7 @@ pub(super) const TABLE: &[Explanation] = &[
     IMAGE_GONE,
     RELEASE_FAILED,
     TASK_FAILED,
+    JOB_FAILED,
     INTERRUPTED,
     CONTAINER_EXITED,
     NOT_READY,
@@ -42,6 +43,7 @@ pub(super) fn of(code: FailureCode) -> &'static Explanation {
         FailureCode::ImageGone => &IMAGE_GONE,
         FailureCode::ReleaseFailed => &RELEASE_FAILED,
         FailureCode::TaskFailed => &TASK_FAILED,
+        FailureCode::JobFailed => &JOB_FAILED,
         FailureCode::Interrupted => &INTERRUPTED,
         FailureCode::ContainerExited => &CONTAINER_EXITED,
         FailureCode::NotReady => &NOT_READY,
@@ -156,6 +158,15 @@ const TASK_FAILED: Explanation = failure(
     &[
         "Read what it printed: `longshore logs ID`.",
         "Mend the cause and ask for it again: `longshore deploy APP --task NAME`.",
+    ],
+);
+const JOB_FAILED: Explanation = failure(
+    "job_failed",
+    "the command of a job ended with another status than 0",
+    "It says so itself in its last lines, or could not be started at all; it was tried as often as `retries` allows.",
+    &[
+        "Read what it printed: `longshore logs APP --run NUMBER`.",
+        "Run it again when the cause is mended: `longshore run APP`, or deploy again.",
     ],
 );
 const INTERRUPTED: Explanation = failure(

@@ -54,6 +54,27 @@ pub(super) const TABLE: &[Explanation] = &[
         &["End some that nobody reads, then try again."],
     ),
     request(
+        "run_not_found",
+        "there is no such run",
+        "Its id was mistyped, or it was older than the `keep_runs` that are kept.",
+        &["See which there are: `longshore runs APP`."],
+    ),
+    request(
+        "run_at_work",
+        "another run of the job is at work",
+        "The job's `overlap` is \"forbid\": runs are made one at a time.",
+        &[
+            "Wait for its end: `longshore runs APP` shows it.",
+            "Set `overlap = \"replace\"` to end it instead, or \"allow\" to run both.",
+        ],
+    ),
+    request(
+        "operation_in_progress",
+        "an operation is in progress in the environment",
+        "The request asked to be refused where something is at work or waiting.",
+        &["Ask again when it has ended: `longshore ls --app APP`."],
+    ),
+    request(
         "missing_field",
         "a field that is needed was not given",
         "`details.field` names it.",

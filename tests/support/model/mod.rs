@@ -275,6 +275,7 @@ fn deployment(serial: usize, trigger: Trigger, wanted: Wanted) -> Deployment {
             variables: BTreeMap::new(),
             task: None,
             payload: None,
+            event: None,
         },
         commit: None,
         phase: Phase::Queued,

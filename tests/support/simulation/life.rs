@@ -197,6 +197,7 @@ async fn follow(
                     environments: Environments::Default,
                     change,
                     now,
+                    idle: false,
                     key: None,
                 };
                 requests.push(ask_change(sim, process, asked).boxed_local());

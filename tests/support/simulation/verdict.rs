@@ -96,7 +96,10 @@ fn ended_well(
                 || because(&[Reason::Touched, Reason::EngineKilled])
         }
         // No app of the simulation has commands.
-        FailureCode::ReleaseFailed | FailureCode::TaskFailed | FailureCode::Interrupted => false,
+        FailureCode::ReleaseFailed
+        | FailureCode::TaskFailed
+        | FailureCode::JobFailed
+        | FailureCode::Interrupted => false,
         FailureCode::EngineRefused => because(&[Reason::Refused, Reason::Touched]),
         FailureCode::BuildFailed | FailureCode::PullFailed => because(&[Reason::Refused]),
         FailureCode::CheckoutFailed => because(&[Reason::Source]),
