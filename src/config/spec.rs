@@ -72,7 +72,6 @@ fn build_service(layer: &Layer, place: &Place, report: &Report) -> Option<Spec> 
         rollout,
         deadlines: deadlines(layer.deadlines.value()),
         domains: values(&layer.domains),
-        job: None,
     })
 }
 

@@ -10,7 +10,7 @@ use super::releases::insert_release;
 use super::rollouts::hidden_place;
 use super::routes::grow;
 use super::rows::json;
-use super::{Place, Store, StoreError};
+use super::{Place, Store, StoreError, schedules};
 use crate::core::admission::Desired;
 use crate::core::container::WEB;
 use crate::core::deployment::{Deployment, Phase, Request, Step, Trigger, Wanted};
@@ -131,6 +131,8 @@ impl Store {
     pub fn adopt(&self, adopting: &Adopting, now: Timestamp) -> Result<GivenUp, StoreError> {
         self.write("adopt", |tx| {
             let generation = continue_above(tx, adopting.highest)?;
+            // Runs that the backup does not know may have been made for times it does not know either.
+            schedules::forget(tx)?;
             let mut given_up = GivenUp::default();
             let mut looked_after = adopting.unchanged.clone();
             match &adopting.mode {

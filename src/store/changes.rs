@@ -8,9 +8,9 @@ use super::operations::{millis_of, write_settlements};
 use super::routes::grow;
 use super::rows::{PRINCIPAL, from_json, inconsistent, json, principal};
 use super::standing::standing;
-use super::{Store, StoreError};
+use super::{Store, StoreError, schedules};
 use crate::core::action::{ChangeView, RequestKey};
-use crate::core::admission::{DeniedReason, Entry, admit_change};
+use crate::core::admission::{DeniedReason, Desired, Entry, admit_change};
 use crate::core::change::{Change, ChangePhase, EnvironmentChange};
 use crate::core::deployment::Phase;
 use crate::core::id::{
@@ -183,6 +183,9 @@ impl Store {
                 "UPDATE operation SET began_at = ?2 WHERE serial = ?1",
                 params![change.serial.0, now.0],
             )?;
+            if change.change.desired() == Desired::Running {
+                schedules::restart(tx, change.environment, now)?;
+            }
             tx.execute(
                 "UPDATE environment SET desired = ?2, updated_at = ?3 WHERE serial = ?1",
                 params![

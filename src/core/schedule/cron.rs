@@ -1,38 +1,11 @@
-//! When a schedule's time comes: the five fields of cron, read on the wall clock of a time zone, and what has become due
-//! since the schedule was looked at last.
-//!
-//! ```text
-//!   minute, hour  say "*" ──▶ by elapsed time: every time the wall clock shows it, so in an hour that comes twice twice,
-//!        │                    and not at all in one that is left out
-//!        └─ say only numbers ▶ by the day: once, in an hour that comes twice the first time, and for a time that is left
-//!                             out at the moment the wall clock goes on
-//!
-//!   look(seen, now):  seen ────────── now            Waiting
-//!                     seen ──•──•──•─ now            Missed: the last is over by more than a minute
-//!                     seen ──•──•──•now              Due: it has just come; those before it are missed
-//!                     now ───── seen                 Waiting: what was run is not run again
-//!                     now ──────── a day ────── seen Begin: the clock was wrong, and is now another
-//! ```
-//!
-//! The time zones are a part of this program: what comes next is a function of its arguments, on every host the same.
+//! The five fields of cron: what they may say, and which time of a wall clock comes next by them.
 
-use super::job::Schedule;
-use super::time::Timestamp;
 use croner::parser::{CronParser, Seconds, Year};
 use croner::{CivilDateTime, CronDateTime, Resolution, Weekday, errors::CronError};
 use jiff::civil::{DateTime, date};
-use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::fmt;
-
-/// How late a time is still run as due: longer than the scheduler sleeps, and than a restart of the daemon takes.
-pub const LATE: i64 = 60_000;
-/// By how much a clock that is set back is one that was put right, in milliseconds: more, and what is written down is of
-/// a time that was never there.
-const SET_BACK: i64 = 24 * 3600 * 1000;
-/// So many missed times are counted one by one; nobody wants to know a larger number exactly.
-pub const MOST_COUNTED: u32 = 1000;
 
 /// The five fields of a schedule: as crontab(5) has them, without nicknames, seconds, or what other programs added.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -41,15 +14,7 @@ pub struct Cron {
     text: String,
     pattern: croner::Cron,
     /// Whether minute and hour name times of the day, and no rhythm.
-    by_the_day: bool,
-}
-
-/// A time zone by its name in the IANA database.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Zone {
-    name: String,
-    zone: TimeZone,
+    pub(super) by_the_day: bool,
 }
 
 /// One of the five fields.
@@ -148,7 +113,7 @@ impl Cron {
     }
 
     /// The next time the wall clock shows it, of a clock that is never set.
-    fn on_the_wall(&self, after: DateTime, inclusive: bool) -> Option<DateTime> {
+    pub(super) fn on_the_wall(&self, after: DateTime, inclusive: bool) -> Option<DateTime> {
         let next = self.pattern.find_next_occurrence(&Wall(after), inclusive);
         next.ok().map(|Wall(next)| next)
     }
@@ -179,63 +144,6 @@ impl TryFrom<String> for Cron {
 impl From<Cron> for String {
     fn from(cron: Cron) -> Self {
         cron.text
-    }
-}
-
-impl Zone {
-    /// Finds a time zone, however its name's letters are cased.
-    ///
-    /// # Errors
-    /// If there is none of that name; to be read after the key's name.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let zone = TimeZoneDatabase::bundled().get(text);
-        let zone = zone.map_err(|_| {
-            format!("must be a time zone's name, like \"Europe/Berlin\" or \"UTC\", not {text:?}")
-        })?;
-        let name = zone.iana_name().unwrap_or(text).to_owned();
-        Ok(Self { name, zone })
-    }
-
-    /// The one that nobody sets.
-    #[must_use]
-    pub fn utc() -> Self {
-        Self {
-            name: "UTC".to_owned(),
-            zone: TimeZone::UTC,
-        }
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.name
-    }
-
-    /// The names of all there are.
-    #[must_use]
-    pub fn names() -> Vec<String> {
-        let database = TimeZoneDatabase::bundled();
-        database.available().map(|name| name.to_string()).collect()
-    }
-}
-
-impl fmt::Display for Zone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)
-    }
-}
-
-impl TryFrom<String> for Zone {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        Self::parse(&text)
-    }
-}
-
-impl From<Zone> for String {
-    fn from(zone: Zone) -> Self {
-        zone.name
     }
 }
 
@@ -368,155 +276,91 @@ impl CronDateTime for Wall {
     }
 }
 
-/// The first time of a schedule after another; `None` where the calendar ends.
-#[must_use]
-pub fn next(schedule: &Schedule, after: Timestamp) -> Option<Timestamp> {
-    let after = jiff::Timestamp::from_millisecond(after.0).ok()?;
-    let (cron, zone) = (&schedule.cron, &schedule.time_zone.zone);
-    let next = match cron.by_the_day {
-        true => next_of_the_day(cron, zone, after),
-        false => next_elapsed(cron, zone, after),
-    };
-    next.map(|next| Timestamp(next.as_millisecond()))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Times of the day are looked for on the wall, each of which is one moment.
-fn next_of_the_day(
-    cron: &Cron,
-    zone: &TimeZone,
-    after: jiff::Timestamp,
-) -> Option<jiff::Timestamp> {
-    let mut wall = zone.to_datetime(after);
-    // In an hour that comes the second time, the wall shows times whose moment is over.
-    loop {
-        wall = cron.on_the_wall(wall, false)?;
-        let moment = moment(zone, wall)?;
-        if moment > after {
-            return Some(moment);
+    #[test]
+    fn the_five_fields_are_those_of_crontab_and_nothing_else() {
+        for text in [
+            "* * * * *",
+            "*/15 0-23/2 1,15 jan-mar,DEC mon-fri",
+            "0 0 29 2 *",
+            "0 0 31 1,2 *",
+            "0 0 30 2 MON",
+            "5 4 * * 7",
+            "  0\t3  * * SUN ",
+        ] {
+            let cron = Cron::parse(text).unwrap();
+            assert_eq!(cron.as_str().split(' ').count(), 5);
+            assert_eq!(Cron::parse(cron.as_str()).unwrap(), cron);
+        }
+        for (text, fault) in [
+            (
+                "",
+                "must have five fields (minute, hour, day of the month, month, day of the week), like \"0 3 * * *\", and has 0",
+            ),
+            ("0 3 * *", "and has 4"),
+            (
+                "0 0 3 * * *",
+                "and has 6; seconds and years are none of them",
+            ),
+            (
+                "@daily",
+                "must be five fields, like \"0 0 * * *\", not the nickname \"@daily\"",
+            ),
+            (
+                "60 * * * *",
+                "has \"60\" for the minute: \"60\" is none of 0 to 59",
+            ),
+            (
+                "0 24 * * *",
+                "has \"24\" for the hour: \"24\" is none of 0 to 23",
+            ),
+            (
+                "0 0 0 * *",
+                "for the day of the month: \"0\" is none of 1 to 31",
+            ),
+            (
+                "0 0 * 13 *",
+                "for the month: \"13\" is none of 1 to 12 or JAN to DEC",
+            ),
+            (
+                "0 0 * * 8",
+                "for the day of the week: \"8\" is none of 0 to 7 or SUN to SAT",
+            ),
+            ("0 0 * JANUARY *", "for the month: \"JANUARY\" is none"),
+            ("SUN 0 * * *", "for the minute: \"SUN\" is none"),
+            ("0 0 L * *", "for the day of the month: \"L\" is none"),
+            ("0 0 15W * *", "for the day of the month: \"15W\" is none"),
+            ("0 0 * * 5#2", "for the day of the week: \"5#2\" is none"),
+            ("0 0 * * +1", "for the day of the week: \"+1\" is none"),
+            ("0 0 ? * 1", "for the day of the month: \"?\" is none"),
+            ("0,, * * * *", "for the minute: \"\" is none"),
+            (
+                "0 22-2 * * *",
+                "for the hour: the range 22-2 goes backwards",
+            ),
+            ("0 0 * * SAT-MON", "the range SAT-MON goes backwards"),
+            (
+                "5/10 * * * *",
+                "the step of 5/10 needs a * or a range before it, like */10",
+            ),
+            (
+                "*/0 * * * *",
+                "the step of */0 must be a number from 1 to 59",
+            ),
+            ("*/x * * * *", "the step of */x must be a number"),
+            ("1-2-3 * * * *", "for the minute: \"2-3\" is none"),
+            ("-1 * * * *", "for the minute: \"\" is none"),
+            (
+                "0 0 30 2 *",
+                "is \"0 0 30 2 *\", and no month it names has such a day",
+            ),
+            ("0 0 31 4,6 *", "its time would never come"),
+        ] {
+            let found = Cron::parse(text).unwrap_err();
+            assert!(found.contains(fault), "{text}: {found}");
         }
     }
-}
-
-/// When the wall shows a time of the day: first, or would have.
-fn moment(zone: &TimeZone, wall: DateTime) -> Option<jiff::Timestamp> {
-    match zone.to_ambiguous_timestamp(wall).offset() {
-        AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(wall).ok(),
-        AmbiguousOffset::Fold { before, .. } => before.to_timestamp(wall).ok(),
-        AmbiguousOffset::Gap { after, .. } => {
-            // By the clock that is set later, it is not set yet.
-            let earlier = after.to_timestamp(wall).ok()?;
-            zone.following(earlier).next().map(|set| set.timestamp())
-        }
-    }
-}
-
-/// A rhythm is looked for from one setting of the clock to the next, between which it goes evenly.
-fn next_elapsed(cron: &Cron, zone: &TimeZone, after: jiff::Timestamp) -> Option<jiff::Timestamp> {
-    let (mut from, mut inclusive) = (after, false);
-    loop {
-        let offset = zone.to_offset(from);
-        let wall = cron.on_the_wall(offset.to_datetime(from), inclusive)?;
-        let at = offset.to_timestamp(wall).ok()?;
-        match zone.following(from).next() {
-            Some(set) if set.timestamp() <= at => (from, inclusive) = (set.timestamp(), true),
-            Some(_) | None => return Some(at),
-        }
-    }
-}
-
-/// What a look at a schedule says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
-    /// Nothing has come since; this comes next.
-    Waiting {
-        /// When; `None` where the calendar ends.
-        next: Option<Timestamp>,
-    },
-    /// A time has just come.
-    Due {
-        /// Which.
-        at: Timestamp,
-        /// How many before it were missed; at most [`MOST_COUNTED`].
-        missed: u32,
-    },
-    /// The last time that came is over, and nobody was there.
-    Missed {
-        /// The last.
-        last: Timestamp,
-        /// How many there were, with it; at most [`MOST_COUNTED`].
-        count: u32,
-    },
-    /// It has no time before now: it is looked at for the first time, or the clock was set back by so much that what was
-    /// seen says nothing.
-    Begin {
-        /// By how many milliseconds the clock was set back, if it was.
-        set_back: Option<i64>,
-    },
-}
-
-/// Looks at a schedule whose times up to `seen` are done with.
-#[must_use]
-pub fn look(schedule: &Schedule, seen: Option<Timestamp>, now: Timestamp) -> Look {
-    let Some(seen) = seen else {
-        return Look::Begin { set_back: None };
-    };
-    let set_back = seen.millis_since(now);
-    if set_back > SET_BACK {
-        return Look::Begin {
-            set_back: Some(set_back),
-        };
-    }
-    match passed(schedule, seen, now) {
-        None => Look::Waiting {
-            next: next(schedule, seen),
-        },
-        Some((at, count)) if now.millis_since(at) <= LATE => Look::Due {
-            at,
-            missed: count - 1,
-        },
-        Some((last, count)) => Look::Missed { last, count },
-    }
-}
-
-/// When a schedule's time comes next, for those who read: what is due now is about to be.
-#[must_use]
-pub fn upcoming(schedule: &Schedule, seen: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
-    match look(schedule, seen, now) {
-        Look::Waiting { next } => next,
-        Look::Due { .. } | Look::Missed { .. } | Look::Begin { .. } => next(schedule, now),
-    }
-}
-
-/// The last time that has come, and how many have.
-fn passed(schedule: &Schedule, seen: Timestamp, now: Timestamp) -> Option<(Timestamp, u32)> {
-    let comes = |from| next(schedule, from).filter(|at| *at <= now);
-    let mut last = comes(seen)?;
-    let mut count = 1;
-    while let Some(at) = comes(last) {
-        if count == MOST_COUNTED {
-            return Some((latest(schedule, at, now), count));
-        }
-        last = at;
-        count += 1;
-    }
-    Some((last, count))
-}
-
-/// The last time up to now, of a schedule that has come at `known`.
-fn latest(schedule: &Schedule, known: Timestamp, now: Timestamp) -> Timestamp {
-    let comes = |from| next(schedule, from).filter(|at| *at <= now);
-    let mut back = LATE;
-    // Ever further back until there is one: then few are between it and now.
-    let mut last = loop {
-        let from = Timestamp(now.0.saturating_sub(back));
-        match comes(from) {
-            _ if from <= known => break known,
-            Some(at) => break at,
-            None => back = back.saturating_mul(2),
-        }
-    };
-    while let Some(at) = comes(last) {
-        last = at;
-    }
-    last
 }
