@@ -60,7 +60,10 @@ impl Agent {
     ) -> Result<Option<Timestamp>, StoreError> {
         let settings = self.settings();
         let is_scheduled = |job: &JobSpec| job.schedule().is_some();
-        let mut specs = settings.apps.iter().flat_map(|app| app.environments.values());
+        let mut specs = settings
+            .apps
+            .iter()
+            .flat_map(|app| app.environments.values());
         if !specs.any(|spec| spec.job.as_ref().is_some_and(is_scheduled)) {
             waiting.clear();
             return Ok(None);
@@ -85,7 +88,7 @@ impl Agent {
             });
             let next = match before {
                 Some(before) => Some(before.next),
-                None => self.look_at(&installed, job, schedule, now)?,
+                None => self.look_at_one(&installed, job, schedule, now)?,
             };
             // What was just done is written down, and looked at anew by the commit that did it.
             if let (Some(seen), Some(next)) = (seen, next) {
@@ -103,7 +106,7 @@ impl Agent {
     }
 
     /// Looks at one; when it comes next if there was nothing to do.
-    fn look_at(
+    fn look_at_one(
         &self,
         installed: &Installed,
         job: &JobSpec,
