@@ -86,20 +86,19 @@ impl Agent {
                     && seen == Some(before.seen)
                     && (before.seen..before.next).contains(&now)
             });
-            let next = match before {
-                Some(before) => Some(before.next),
-                None => self.look_at_one(&installed, job, schedule, now)?,
-            };
+            if let Some(before) = before {
+                waiting.insert(installed.environment, before);
+                continue;
+            }
+            let next = self.look_at_one(&installed, job, schedule, now)?;
             // What was just done is written down, and looked at anew by the commit that did it.
             if let (Some(seen), Some(next)) = (seen, next) {
-                waiting.insert(
-                    installed.environment,
-                    Waiting {
-                        schedule: schedule.clone(),
-                        seen,
-                        next,
-                    },
-                );
+                let one = Waiting {
+                    schedule: schedule.clone(),
+                    seen,
+                    next,
+                };
+                waiting.insert(installed.environment, one);
             }
         }
         Ok(waiting.values().map(|one| one.next).min())

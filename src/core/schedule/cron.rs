@@ -6,13 +6,15 @@ use jiff::civil::{DateTime, date};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::fmt;
+use std::sync::Arc;
 
 /// The five fields of a schedule: as crontab(5) has them, without nicknames, seconds, or what other programs added.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Cron {
     text: String,
-    pattern: croner::Cron,
+    /// Shared: it has a place for every year there may be, and specs are copied at every turn.
+    pattern: Arc<croner::Cron>,
     /// Whether minute and hour name times of the day, and no rhythm.
     pub(super) by_the_day: bool,
 }
@@ -87,7 +89,7 @@ impl Cron {
         let cron = Self {
             by_the_day: !fields[0].contains('*') && !fields[1].contains('*'),
             text,
-            pattern,
+            pattern: Arc::new(pattern),
         };
         match cron.comes() {
             true => Ok(cron),
