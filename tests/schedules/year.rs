@@ -146,9 +146,9 @@ fn a_year_of_schedules_runs_each_at_its_times_and_at_no_other() {
         let all: BTreeSet<i64> = expected.values().flatten().copied().collect();
         let all: Vec<i64> = all.into_iter().collect();
         let mut from = 0;
-        let changes = RUNS.into_iter().flat_map(|(from, to)| {
-            [(day(from), Change::Start), (day(to) - MINUTE, Change::Stop)]
-        });
+        let changes = RUNS
+            .into_iter()
+            .flat_map(|(from, to)| [(day(from), Change::Start), (day(to) - MINUTE, Change::Stop)]);
         for (when, to) in changes {
             let passed = all.partition_point(|time| *time <= when);
             process = restarts(&bench, process, &all[from..passed]).await;
