@@ -48,6 +48,7 @@ pub mod retention;
 pub mod route;
 pub mod run;
 pub mod runtime;
+pub mod schedule;
 pub mod secret;
 pub mod service;
 pub mod spec;

@@ -48,6 +48,7 @@ mod routes;
 mod run;
 mod runs;
 mod runtime;
+mod schedule;
 mod secrets;
 mod services;
 mod settle;

@@ -11,9 +11,9 @@ use super::runs::{
     OwnRun, begin_with_run, cancel_runs, end_if_unended, end_with_change, standing_alone,
 };
 use super::standing::{is_busy, standing};
-use super::{Store, StoreError};
+use super::{Store, StoreError, schedules};
 use crate::core::action::{ChangeView, RequestKey};
-use crate::core::admission::{DeniedReason, Entry, admit_change};
+use crate::core::admission::{DeniedReason, Desired, Entry, admit_change};
 use crate::core::change::{Change, ChangePhase, EnvironmentChange};
 use crate::core::deployment::Phase;
 use crate::core::failure::Failure;
@@ -232,6 +232,9 @@ impl Store {
                 "UPDATE operation SET began_at = ?2 WHERE serial = ?1",
                 params![change.serial.0, now.0],
             )?;
+            if change.change.desired() == Desired::Running {
+                schedules::restart(tx, change.environment, now)?;
+            }
             tx.execute(
                 "UPDATE environment SET desired = ?2, updated_at = ?3 WHERE serial = ?1",
                 params![

@@ -2,6 +2,7 @@
 //! which deployments are only reported.
 
 use super::rows::{DEPLOYMENT, inconsistent, uuid};
+use super::schedules::{IS_INSTALLED, Seen};
 use super::{Store, StoreError};
 use crate::core::access::Reach;
 use crate::core::action::{EnvironmentRef, ListEnvironments};
@@ -56,6 +57,8 @@ pub struct StandingPlace {
     pub updated_at: Timestamp,
     /// The phase of its newest deployment that was executed here; `None` if it has none to be seen.
     pub last: Option<Phase>,
+    /// What was written down of its schedule, where what is live has one and is meant to run.
+    pub seen: Option<Seen>,
 }
 
 /// Whose an environment is.
@@ -400,7 +403,8 @@ static SELECT: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT e.serial, e.uuid, e.name, a.serial, a.name, a.uuid, p.path, p.serial, NOT e.runs, e.desired, {STANDING},
                 e.external_url, e.tier, e.description, e.updated_at, e.created_at,
-                (SELECT value FROM json_each(e.domains) WHERE value NOT LIKE '*%' ORDER BY key LIMIT 1), e.preview
+                (SELECT value FROM json_each(e.domains) WHERE value NOT LIKE '*%' ORDER BY key LIMIT 1), e.preview,
+                e.schedule, e.schedule_seen, {IS_INSTALLED}
          FROM {FROM}"
     )
 });
@@ -439,6 +443,10 @@ fn standing_place(row: &Row<'_>) -> Result<StandingPlace, StoreError> {
         created_at,
         updated_at: created_at,
         last: None,
+        seen: match row.get(20)? {
+            true => Some(Seen::new(row.get(18)?, row.get(19)?)),
+            false => None,
+        },
     })
 }
 

@@ -735,6 +735,25 @@ pub(super) fn retire(
     Ok(())
 }
 
+/// Every run fails that has not ended, but for those of deployments: they end with these.
+pub(super) fn give_up_runs(
+    tx: &Transaction<'_>,
+    failure: &Failure,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let serials: Vec<i64> = tx
+        .prepare_cached(
+            "SELECT serial FROM run WHERE ended_at IS NULL AND cause <> 'deployment' ORDER BY serial",
+        )?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for serial in serials {
+        let run = run_in(tx, RunSerial(serial))?;
+        fail_run_in(tx, &run, failure, now)?;
+    }
+    Ok(())
+}
+
 /// The run of a deployment ends as that does.
 pub(super) fn end_with_deployment(
     tx: &Transaction<'_>,
@@ -853,7 +872,10 @@ fn due_then(
     environment: EnvironmentSerial,
     due: Timestamp,
 ) -> Result<Option<Run>, StoreError> {
-    let sql = format!("SELECT {RUN} FROM run r WHERE r.environment = ?1 AND r.due_at = ?2");
+    let sql = format!(
+        "SELECT {RUN} FROM run r WHERE r.environment = ?1 AND r.due_at = ?2
+         AND r.due_by_wrong_clock = 0"
+    );
     let mut statement = tx.prepare_cached(&sql)?;
     let mut rows = statement.query(params![environment.0, due.0])?;
     rows.next()?.map(run).transpose()

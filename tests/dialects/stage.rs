@@ -25,6 +25,7 @@ use longshore::core::project::ProjectRef;
 use longshore::core::recorded::{Record, ReportedState};
 use longshore::core::reference::{Reference, commit_digits};
 use longshore::core::route::Domain;
+use longshore::core::schedule::{Cron, Zone};
 use longshore::core::secret::SecretRef;
 use longshore::core::spec::{Check, GitCredentials, SourceSpec};
 use longshore::deploy::{Agent, Ports, Settings};
@@ -275,8 +276,8 @@ fn job_apps() -> Vec<App> {
         )
     };
     let by_schedule = Occasion::Scheduled(Schedule {
-        cron: "0 3 * * *".into(),
-        time_zone: "Europe/Paris".into(),
+        cron: Cron::parse("0 3 * * *").unwrap(),
+        time_zone: Zone::parse("Europe/Paris").unwrap(),
         missed: Missed::Skip,
     });
     let jobs = [

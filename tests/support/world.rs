@@ -1430,7 +1430,8 @@ impl Process {
             let mut changes = self.store.changes();
             loop {
                 changes.borrow_and_update();
-                if self.store.unfinished().unwrap().is_empty() {
+                let runs = self.store.unfinished_runs().unwrap();
+                if runs.is_empty() && self.store.unfinished().unwrap().is_empty() {
                     return;
                 }
                 changes.changed().await.unwrap();

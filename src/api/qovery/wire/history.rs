@@ -246,7 +246,7 @@ impl JobDeployment {
             name: service.environment.app.to_string(),
             schedule: item.event.map(|event| Occurrence {
                 event: word(event),
-                schedule_at: cron.map(|schedule| schedule.cron.clone()),
+                schedule_at: cron.map(|schedule| schedule.cron.to_string()),
             }),
             status: item.standing.state,
             tag,
@@ -310,8 +310,8 @@ fn schedule(job: &JobSpec) -> Schedule {
             cron_job: CronJob {
                 arguments: Vec::new(),
                 entrypoint: None,
-                scheduled_at: schedule.cron.clone(),
-                timezone: schedule.time_zone.clone(),
+                scheduled_at: schedule.cron.to_string(),
+                timezone: schedule.time_zone.to_string(),
             },
         },
     }

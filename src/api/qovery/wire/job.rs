@@ -208,8 +208,8 @@ fn schedule(job: &JobSpec, run: &RunSpec) -> Schedule {
         Occasion::Scheduled(schedule) => Schedule::Cron {
             cronjob: CronJob {
                 command: Command::of(&JobCommand::default(), run),
-                scheduled_at: schedule.cron.clone(),
-                timezone: schedule.time_zone.clone(),
+                scheduled_at: schedule.cron.to_string(),
+                timezone: schedule.time_zone.to_string(),
             },
         },
     }
