@@ -19,7 +19,7 @@ const BERLIN: (i64, i64) = (87, 297);
 const NEW_YORK: (i64, i64) = (66, 304);
 
 /// When what runs all day long is started and stopped: around both of Berlin's nights. For the rest of the year see below.
-const RUNS: [(i64, i64); 2] = [(86, 88), (296, 298)];
+const RUNS: [(i64, i64); 2] = [(87, 88), (297, 298)];
 
 fn day(days: i64) -> i64 {
     at("01-01T00:00").0 + days * DAY
@@ -106,9 +106,11 @@ fn expected() -> BTreeMap<&'static str, Vec<i64>> {
         ("monthly", monthly.to_vec()),
         (
             "office",
-            office
-                .map(|days| day(days) + (9 - new_york(days)) * HOUR)
-                .collect(),
+            in_march_and_november(
+                office
+                    .map(|days| day(days) + (9 - new_york(days)) * HOUR)
+                    .collect(),
+            ),
         ),
         ("quarters", during(15 * MINUTE)),
     ])
@@ -119,7 +121,9 @@ async fn pass(bench: &Bench, process: &Process, times: &[i64]) {
     let stepping = async {
         for time in times {
             set_clock(bench, process, Timestamp(time - 1000));
-            tokio::time::sleep(Duration::from_secs(35)).await;
+            // It would see that within half a minute; whatever is written, it looks at once.
+            process.store.forget_strikes().unwrap();
+            tokio::time::sleep(Duration::from_secs(6)).await;
         }
     };
     process.agent.drive(stepping).await.unwrap();
@@ -139,7 +143,7 @@ fn a_year_of_schedules_runs_each_at_its_times_and_at_no_other() {
             job("new-york", "30 2 * * *", "America/New_York"),
             job("twice", "30 1 * 3,11 *", "America/New_York"),
             job("monthly", "0 0 1 * *", "Europe/Berlin"),
-            job("office", "0 9 * * MON-FRI", "America/New_York"),
+            job("office", "0 9 * MAR,NOV MON-FRI", "America/New_York"),
             job("quarters", "*/15 * * * *", "Europe/Berlin"),
         ];
         let (bench, mut process) = bench(apps, Timestamp(day(0)));
