@@ -50,6 +50,7 @@ pub mod run;
 pub mod runtime;
 pub mod schedule;
 pub mod secret;
+pub mod service;
 pub mod spec;
 pub mod status;
 pub mod time;

@@ -179,7 +179,7 @@ impl Agent {
         self.change(caller, &asked)
     }
 
-    fn detail(&self, found: StandingPlace) -> EnvironmentDetail {
+    pub(super) fn detail(&self, found: StandingPlace) -> EnvironmentDetail {
         let settings = self.settings();
         let app = settings.apps.iter().find(|app| app.id == found.app_id);
         let name = &found.environment_name;

@@ -50,6 +50,7 @@ mod runs;
 mod runtime;
 mod schedule;
 mod secrets;
+mod services;
 mod settle;
 mod statuses;
 mod tasks;

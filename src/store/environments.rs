@@ -149,6 +149,21 @@ impl Store {
         })
     }
 
+    /// An environment, whether it was removed or not.
+    pub(super) fn any_place(
+        &self,
+        tx: &Connection,
+        environment: EnvironmentSerial,
+    ) -> Result<StandingPlace, StoreError> {
+        let sql = format!("{} WHERE e.serial = ?1", *SELECT);
+        let mut statement = tx.prepare_cached(&sql)?;
+        let mut rows = statement.query([environment.0])?;
+        match rows.next()? {
+            Some(row) => self.standing_place(tx, row),
+            None => Err(inconsistent("environment", environment, "is missing")),
+        }
+    }
+
     fn standing_place(&self, tx: &Connection, row: &Row<'_>) -> Result<StandingPlace, StoreError> {
         let mut found = standing_place(row)?;
         let changed: Option<i64> = tx
@@ -445,7 +460,7 @@ const STEPPED: &str = "(SELECT max(max(s.started_at, coalesce(s.ended_at, 0))) F
 
 /// An environment's newest deployment that was executed here and is to be seen. It is looked for phase by phase, so that
 /// however many were recorded after it, they are not walked over.
-const NEWEST: &str = "FROM deployment d WHERE d.serial = (
+pub(super) const NEWEST: &str = "FROM deployment d WHERE d.serial = (
     SELECT max((SELECT n.serial FROM deployment n WHERE n.environment = t.environment AND n.phase = t.phase
                 AND n.hidden_at IS NULL ORDER BY n.serial DESC LIMIT 1))
     FROM total t WHERE t.environment = ?1 AND t.deployments > 0 AND t.phase NOT LIKE 'recorded%')";

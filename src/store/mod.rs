@@ -39,6 +39,7 @@ mod schedules;
 mod schema;
 mod seal;
 mod secrets;
+mod services;
 mod standing;
 mod statuses;
 mod tokens;
@@ -70,6 +71,7 @@ pub use runs::{NewRun, OwnRun, RunTaken};
 pub use runtime::{Piece, Printing};
 pub use schedules::{Installed, Seen};
 pub use secrets::{ContainerEnv, SecretError};
+pub use services::ServiceRow;
 pub use statuses::Posted;
 pub use tokens::{NewToken, Token, TokenMade};
 

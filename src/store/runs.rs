@@ -892,7 +892,7 @@ fn one(
     rows.next()?.map(run).transpose()
 }
 
-fn views(
+pub(super) fn views(
     tx: &Connection,
     condition: &str,
     (value, limit, offset): (i64, i64, i64),
