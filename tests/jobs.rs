@@ -22,6 +22,7 @@ use longshore::core::job::{JobCommand, JobEvent, JobSpec, Missed, Occasion, Over
 use longshore::core::name::AppName;
 use longshore::core::ports::ContainerState;
 use longshore::core::run::{Cancellation, Cause, RunPhase};
+use longshore::core::schedule::{Cron, Zone};
 use longshore::core::time::Timestamp;
 use longshore::store::{NewRun, RunTaken};
 use std::collections::BTreeMap;
@@ -75,8 +76,8 @@ fn whole_life() -> Occasion {
 
 fn scheduled() -> Occasion {
     Occasion::Scheduled(Schedule {
-        cron: "0 3 * * *".into(),
-        time_zone: "UTC".into(),
+        cron: Cron::parse("0 3 * * *").unwrap(),
+        time_zone: Zone::utc(),
         missed: Missed::Skip,
     })
 }

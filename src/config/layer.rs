@@ -3,6 +3,7 @@
 
 use super::command::TaskLayer;
 use super::health::{self, HealthKeys};
+use super::job::JobLayer;
 use super::process::{self, ProcessLayer};
 use super::reader::{At, Reading, Table, Value};
 use super::repository::Remote;
@@ -54,6 +55,7 @@ pub(super) struct Layer {
     pub release: Reading<Vec<At<Command>>>,
     pub tasks: BTreeMap<TaskName, TaskLayer>,
     pub payload: Reading<PayloadPlace>,
+    pub job: JobLayer,
 }
 
 /// The keys of `deadlines`.
@@ -99,6 +101,7 @@ impl Layer {
             release: table.read("release", command::release),
             tasks: command::tasks(table),
             payload: table.read("payload", command::payload),
+            job: JobLayer::read(table),
         }
     }
 
@@ -136,6 +139,7 @@ impl Layer {
             release: self.release.over(&below.release),
             tasks: command::over(&self.tasks, &below.tasks),
             payload: self.payload.over(&below.payload),
+            job: self.job.over(&below.job),
         }
     }
 }

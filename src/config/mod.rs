@@ -18,6 +18,7 @@ mod conflict;
 mod fault;
 mod health;
 mod ingress;
+mod job;
 pub mod keys;
 mod layer;
 mod listening;
