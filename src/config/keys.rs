@@ -135,6 +135,8 @@ pub const LAYER: &[&str] = &[
     "release",
     "tasks",
     "payload",
+    "connections",
+    "connect_env",
 ];
 
 /// Every table with its keys, by the name a person would look for; `app.environments` is [`APP`]'s second group.

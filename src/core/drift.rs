@@ -136,6 +136,8 @@ impl Keys {
         self.note("stop_grace", one.stop_grace == other.stop_grace);
         self.note("logging", one.logging == other.logging);
         self.note("payload", one.payload == other.payload);
+        self.note("connections", one.connect.to == other.connect.to);
+        self.entries("connect_env", &one.connect.env, &other.connect.env);
     }
 
     fn processes(
@@ -225,6 +227,7 @@ mod tests {
                     options: BTreeMap::new(),
                 },
                 payload: None,
+                connect: crate::core::connection::Connect::default(),
             },
             processes: BTreeMap::new(),
             release: Vec::new(),

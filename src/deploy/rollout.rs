@@ -42,6 +42,7 @@ impl Walk<'_> {
         let live = agent.store.live(self.deployment.environment)?;
         self.announce(takes_over, live.as_ref());
         self.announce_workers(takes_over, &content, live.as_ref());
+        self.connect(interrupt, &content).await?;
         self.run_commands(interrupt, &content, &variables).await?;
         let candidates = self.create(interrupt, &content, &variables).await?;
         match (takes_over, &live) {

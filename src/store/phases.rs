@@ -142,6 +142,8 @@ pub(super) fn begin_step(
         Step::Checkout => spec.deadlines.checkout,
         Step::Build => spec.deadlines.build,
         Step::Rollout => spec.deadlines.rollout,
+        // It follows the commit, and after that nothing has a deadline.
+        Step::SyncConnections => Duration::ZERO,
     });
     tx.execute(
         "INSERT INTO step (deployment, name, budget_ms, started_at) VALUES (?1, ?2, ?3, ?4)",

@@ -56,3 +56,20 @@ UPDATE sqlite_sequence SET seq = max(seq, coalesce((SELECT seq FROM sqlite_seque
 DROP TABLE status_event;
 ALTER TABLE status_event_8 RENAME TO status_event;
 CREATE INDEX status_event_by_deployment ON status_event (deployment, serial);
+
+-- Connections of environments.
+
+CREATE TABLE connection (
+    serial     INTEGER PRIMARY KEY AUTOINCREMENT,
+    consumer   INTEGER NOT NULL REFERENCES environment (serial),
+    provider   INTEGER NOT NULL REFERENCES environment (serial),
+    alias      TEXT    NOT NULL,             -- what the consumer calls the provider
+    network    TEXT    NOT NULL,             -- the engine's name of it
+    subnet     TEXT    NOT NULL,
+    created_at INTEGER NOT NULL,
+    retired_at INTEGER,                      -- when it was known to be needed no more
+    removed_at INTEGER                       -- when its network was gone: the addresses are free
+) STRICT;
+CREATE UNIQUE INDEX connection_of ON connection (consumer, provider, alias) WHERE removed_at IS NULL;
+CREATE INDEX connection_to ON connection (provider) WHERE removed_at IS NULL;
+ALTER TABLE deployment ADD COLUMN connects INTEGER NOT NULL DEFAULT 0;  -- whether there is something to connect, or to end, with it

@@ -118,6 +118,7 @@ pub(in crate::api::sevalla) enum Step {
     Checkout,
     Build,
     Rollout,
+    SyncConnections,
 }
 
 impl From<CoreStep> for Step {
@@ -126,6 +127,7 @@ impl From<CoreStep> for Step {
             CoreStep::Checkout => Self::Checkout,
             CoreStep::Build => Self::Build,
             CoreStep::Rollout => Self::Rollout,
+            CoreStep::SyncConnections => Self::SyncConnections,
         }
     }
 }
