@@ -343,6 +343,17 @@ mod tests {
             ),
             (
                 |spec| {
+                    use crate::core::connection::{ConnectValue, Piece};
+                    let db = crate::core::name::AppName::parse("db").unwrap();
+                    spec.run.connect.to.insert(db);
+                    let url = ConnectValue(vec![Piece::Text("db".into())]);
+                    spec.run.connect.env.insert(variable("URL"), url);
+                },
+                "connect_env.URL connections",
+                "connect_env.URL connections",
+            ),
+            (
+                |spec| {
                     spec.run.memory = Some(1 << 20);
                     spec.run.millicpus = Some(500);
                 },

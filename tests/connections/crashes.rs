@@ -122,7 +122,7 @@ fn enumerate(story: Story, step: usize) {
 
 #[test]
 fn a_first_connection_survives_an_end_at_its_points() {
-    enumerate(Story::Connects, 1);
+    enumerate(Story::Connects, 2);
 }
 
 #[test]
@@ -132,12 +132,12 @@ fn a_provider_that_is_swapped_stays_connected_whatever_ends() {
 
 #[test]
 fn a_connection_that_ends_is_gone_whatever_ends() {
-    enumerate(Story::Ends, 2);
+    enumerate(Story::Ends, 3);
 }
 
 #[test]
 fn a_deployment_that_fails_leaves_no_connection_whatever_ends() {
-    enumerate(Story::Fails, 2);
+    enumerate(Story::Fails, 3);
 }
 
 #[test]
