@@ -1320,7 +1320,7 @@ volume = []
 
 #[test]
 fn keys_of_later_versions_are_unknown_keys() {
-    for key in ["connections", "webhook_secret", "auto_deploy"] {
+    for key in ["webhook_secret", "auto_deploy"] {
         assert_faults(
             &format!("[[app]]\nname = \"web\"\nimage = \"nginx\"\n{key} = 1"),
             &[(4, 1, &format!("app \"web\": {key} is not a known key"))],
