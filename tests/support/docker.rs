@@ -391,19 +391,6 @@ fn program(name: &str) -> Command {
     Command::new(name)
 }
 
-/// Runs a program of the host to its good end.
-pub async fn ran(name: &Path, arguments: &[&str]) {
-    let mut command = tokio::process::Command::from(program(&name.display().to_string()));
-    let output = command.args(arguments).output().await.unwrap();
-    assert!(
-        output.status.success(),
-        "{}: {}{}",
-        name.display(),
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
-
 /// Builds the directory as the docker program does, which decides by itself what to leave out.
 pub async fn docker_build(world: &World, tag: &str, directory: &Path) {
     let label = format!("dev.longshore.instance={}", world.instance);
