@@ -73,6 +73,8 @@ struct Event {
     deployment: Option<String>,
     operation: Option<i64>,
     #[serde(default)]
+    run: Option<i64>,
+    #[serde(default)]
     kind: String,
 }
 
@@ -231,6 +233,7 @@ impl Look {
         let what = match (&event.deployment, event.operation) {
             (Some(id), _) => clean(id),
             (None, Some(number)) => format!("{} {number}", clean(&event.kind)),
+            (None, None) if let Some(number) = event.run => format!("run {number}"),
             (None, None) => clean(&event.of),
         };
         let word = clean(&event.status);

@@ -2,6 +2,7 @@
 //! and those under `[app.tasks]`. And where containers find what the deployment brought for them.
 
 use super::deployment::Wanted;
+use super::job::JobEvent;
 use super::name::{TaskName, VariableName};
 use super::spec::Spec;
 use serde::{Deserialize, Serialize};
@@ -53,13 +54,15 @@ pub enum PayloadPlace {
     File(String),
 }
 
-/// Which of a deployment's commands one is.
+/// Which command one is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Purpose {
     /// The one of `release` at this place, from 0.
     Release(usize),
     /// The task that was asked for.
     Task(TaskName),
+    /// What a job runs at this event.
+    Run(JobEvent),
 }
 
 impl Purpose {
@@ -69,6 +72,7 @@ impl Purpose {
         match self {
             Self::Release(place) => format!("release {place}"),
             Self::Task(name) => format!("task {name}"),
+            Self::Run(event) => format!("run {event}"),
         }
     }
 
@@ -78,6 +82,7 @@ impl Purpose {
         match text.split_once(' ')? {
             ("release", place) => place.parse().ok().map(Self::Release),
             ("task", name) => TaskName::parse(name).ok().map(Self::Task),
+            ("run", event) => JobEvent::parse(event).map(Self::Run),
             _ => None,
         }
     }
@@ -145,6 +150,7 @@ mod tests {
             Purpose::Release(0),
             Purpose::Release(12),
             Purpose::Task(task),
+            Purpose::Run(JobEvent::Cron),
         ] {
             assert_eq!(Purpose::parse(&purpose.to_text()), Some(purpose));
         }

@@ -10,6 +10,9 @@ pub const WEB: &str = "web";
 /// What stands in place of a process where a container runs a command once: no process can have the name.
 pub const ONE_OFF: &str = ":once";
 
+/// What a container that runs a run's command carries as its role.
+pub const RUN: &str = "run";
+
 /// A container that was meant to exist. Its name is made once and never reused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainerRow {
@@ -40,6 +43,8 @@ pub enum ContainerRole {
     Candidate,
     /// Runs a command to its end for a deployment that has not committed.
     Task,
+    /// Runs a run's command to its end, of a release that is live or was.
+    Run,
     /// Runs the live release.
     Live,
     /// To be removed, or gone; a settlement row says which. Kept, so that it is removed even if it appears later.
@@ -53,6 +58,7 @@ impl ContainerRole {
         match self {
             Self::Candidate => "candidate",
             Self::Task => "task",
+            Self::Run => "run",
             Self::Live => "live",
             Self::Retired => "retired",
         }
@@ -61,9 +67,15 @@ impl ContainerRole {
     /// Reads the stored word back.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Candidate, Self::Task, Self::Live, Self::Retired]
-            .into_iter()
-            .find(|role| role.as_str() == text)
+        [
+            Self::Candidate,
+            Self::Task,
+            Self::Run,
+            Self::Live,
+            Self::Retired,
+        ]
+        .into_iter()
+        .find(|role| role.as_str() == text)
     }
 }
 

@@ -1,8 +1,9 @@
-//! What happened, in order: each step of a deployment's life and of a change's, as it was written down with it.
+//! What happened, in order: each step of a deployment's life, of a change's and of a run's, as it was written down with it.
 
 use super::change::Change;
 use super::deployment::Step;
 use super::id::{AppSerial, OperationSerial};
+use super::job::JobEvent;
 use super::name::{AppName, EnvironmentName};
 use super::recorded::ReportedState;
 use super::time::Timestamp;
@@ -41,6 +42,17 @@ pub enum Happened {
         change: Change,
         /// Where it has come to.
         stage: ChangeStage,
+    },
+    /// A run went on.
+    Run {
+        /// Which one.
+        id: Uuid,
+        /// Its number within the environment.
+        number: i64,
+        /// What it runs.
+        event: JobEvent,
+        /// Where it has come to.
+        stage: RunStage,
     },
 }
 
@@ -175,6 +187,53 @@ impl ChangeStage {
     }
 }
 
+/// A point of a run's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RunStage {
+    /// It was made.
+    Queued,
+    /// It began.
+    Running,
+    /// It ended with status 0.
+    Succeeded,
+    /// It ended otherwise.
+    Failed,
+    /// It was ended from outside.
+    Cancelled,
+    /// It was left out, because another one was at work.
+    Skipped,
+}
+
+impl RunStage {
+    /// The word that is stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    /// Reads the stored word back.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [
+            Self::Queued,
+            Self::Running,
+            Self::Succeeded,
+            Self::Failed,
+            Self::Cancelled,
+            Self::Skipped,
+        ]
+        .into_iter()
+        .find(|stage| stage.as_str() == text)
+    }
+}
+
 /// Where reading events begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
@@ -219,6 +278,16 @@ mod tests {
                 ChangeStage::parse(word).map(ChangeStage::as_str),
                 Some(word)
             );
+        }
+        for word in [
+            "queued",
+            "running",
+            "succeeded",
+            "failed",
+            "cancelled",
+            "skipped",
+        ] {
+            assert_eq!(RunStage::parse(word).map(RunStage::as_str), Some(word));
         }
         assert_eq!(DeploymentStage::parse("running"), None);
     }

@@ -53,9 +53,11 @@ pub struct ReleaseContent {
 }
 
 impl ReleaseContent {
-    /// The names of what it runs, the one that serves first.
+    /// The names of what of it runs on, the one that serves first; of a job nothing.
     pub fn process_names(&self) -> impl Iterator<Item = &str> {
-        once(WEB).chain(self.processes.keys().map(ProcessName::as_str))
+        let runs_on = self.job.is_none();
+        let all = once(WEB).chain(self.processes.keys().map(ProcessName::as_str));
+        all.filter(move |_| runs_on)
     }
 
     /// How one of its processes is run, and when that counts as ready; `None` if it has none of that name.

@@ -2,7 +2,7 @@
 //! time; every row is on disk before what it speaks of is made. So an engine or an ingress that knows more than the
 //! database was not followed by it: the database is older than the world.
 
-use super::container::ContainerRole;
+use super::container::{ContainerRole, RUN};
 use super::ports::{RestartPolicy, Seen};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -86,6 +86,11 @@ pub enum Evidence {
         /// The container.
         container: String,
     },
+    /// A run's container is there and the database has no row of it.
+    Run {
+        /// The container.
+        container: String,
+    },
     /// A container is to come back after a reboot, which only a commit decides, and the database knows of none.
     Committed {
         /// The container.
@@ -139,11 +144,19 @@ fn told_by(ledger: &Ledger, one: &Seen) -> Option<Evidence> {
     let is_at_work = ledger.uncommitted.contains(&labels.serial);
     match (ledger.containers.get(&one.name), one.restart) {
         (None, _) if is_at_work && is_unknown => Some(Evidence::Unknown { container }),
-        (Some(ContainerRole::Candidate | ContainerRole::Task), RestartPolicy::UnlessStopped) => {
-            Some(Evidence::Committed { container })
+        // Of a deployment that ended long ago: what is run of its release has a row before it is made, too.
+        (None, RestartPolicy::No) if is_unknown && labels.role == RUN => {
+            Some(Evidence::Run { container })
         }
+        (
+            Some(ContainerRole::Candidate | ContainerRole::Task | ContainerRole::Run),
+            RestartPolicy::UnlessStopped,
+        ) => Some(Evidence::Committed { container }),
         (None | Some(ContainerRole::Live | ContainerRole::Retired), _)
-        | (Some(ContainerRole::Candidate | ContainerRole::Task), RestartPolicy::No) => None,
+        | (
+            Some(ContainerRole::Candidate | ContainerRole::Task | ContainerRole::Run),
+            RestartPolicy::No,
+        ) => None,
     }
 }
 
@@ -196,6 +209,10 @@ impl std::fmt::Display for Evidence {
                 f,
                 "container {container} belongs to a deployment that is at work, and the database has no row of it"
             ),
+            Self::Run { container } => write!(
+                f,
+                "container {container} runs a job's command, and the database has no row of it"
+            ),
             Self::Committed { container } => write!(
                 f,
                 "container {container} was committed, and in the database its deployment is still at work"
@@ -227,6 +244,14 @@ mod tests {
         }
     }
 
+    fn of_a_run(one: Seen) -> Seen {
+        let labels = one.labels.map(|labels| Labels {
+            role: RUN.into(),
+            ..labels
+        });
+        Seen { labels, ..one }
+    }
+
     fn ledger() -> Ledger {
         Ledger {
             highest: Highest {
@@ -237,6 +262,7 @@ mod tests {
                 ("live".into(), ContainerRole::Live),
                 ("candidate".into(), ContainerRole::Candidate),
                 ("retired".into(), ContainerRole::Retired),
+                ("known-run".into(), ContainerRole::Run),
             ]),
             deployments: BTreeMap::from([(2, Uuid::from_u128(2)), (4, Uuid::nil())]),
             uncommitted: BTreeSet::from([5]),
@@ -265,6 +291,12 @@ mod tests {
             ),
             (seen("retired", 2, 1, No), None),
             (seen("stray", 2, 1, No), None),
+            (
+                of_a_run(seen("run", 4, 2, No)),
+                told("runs a job's command"),
+            ),
+            (of_a_run(seen("stray", 4, 2, No)), None),
+            (of_a_run(seen("known-run", 4, 2, No)), None),
             (
                 seen("candidate", 5, 3, UnlessStopped),
                 told("was committed"),

@@ -39,6 +39,8 @@ pub struct KnownRelease {
     pub live: bool,
     /// An unfinished deployment that is to make it live again.
     pub target_of: Option<Uuid>,
+    /// Whether a run of it has not ended.
+    pub runs: bool,
 }
 
 /// What becomes of a release's image.
@@ -48,6 +50,8 @@ pub enum Fate {
     Live,
     /// Kept: this deployment goes back to it.
     Target(Uuid),
+    /// Kept: a run of it has not ended.
+    Runs,
     /// Kept: it is one of the last.
     Recent,
     /// Given up: it is older than the last.
@@ -62,7 +66,7 @@ impl Fate {
     pub fn is_collected_now(self) -> bool {
         match self {
             Self::Old | Self::EnvironmentRemoved => true,
-            Self::Live | Self::Target(_) | Self::Recent => false,
+            Self::Live | Self::Target(_) | Self::Runs | Self::Recent => false,
         }
     }
 
@@ -72,6 +76,7 @@ impl Fate {
         match self {
             Self::Live => "it is live".to_owned(),
             Self::Target(deployment) => format!("deployment {deployment} goes back to it"),
+            Self::Runs => "a run of it has not ended".to_owned(),
             Self::Recent => format!("it is one of the last {keep} (retention.keep_releases)"),
             Self::Old => format!("it is older than the last {keep} (retention.keep_releases)"),
             Self::EnvironmentRemoved => "its environment was removed".to_owned(),
@@ -93,6 +98,7 @@ pub fn fates(releases: &[KnownRelease], removed: bool, keep: usize) -> Vec<Fate>
         } => Fate::Target(*deployment),
         _ if removed => Fate::EnvironmentRemoved,
         KnownRelease { live: true, .. } => Fate::Live,
+        KnownRelease { runs: true, .. } => Fate::Runs,
         KnownRelease { number, .. } if numbers.contains(number) => Fate::Recent,
         _ => Fate::Old,
     };

@@ -11,6 +11,7 @@
 
 use super::access::Principal;
 use super::action::{AppRef, RequestKey};
+use super::deployment::InvalidTransition;
 use super::failure::Failure;
 use super::id::{DeploymentSerial, EnvironmentSerial, OperationSerial, PrincipalSerial, RunSerial};
 use super::job::JobEvent;
@@ -130,6 +131,14 @@ impl RunPhase {
         }
     }
 
+    fn wants(&self, to: &'static str) -> InvalidTransition {
+        InvalidTransition {
+            what: "a run",
+            from: self.as_str(),
+            to,
+        }
+    }
+
     /// The exit status of its last attempt, if that ended by itself.
     #[must_use]
     pub fn exit_status(&self) -> Option<i64> {
@@ -138,6 +147,74 @@ impl RunPhase {
             Self::Failed { status, .. } => *status,
             Self::Queued | Self::Running | Self::Cancelled { .. } | Self::Skipped { .. } => None,
         }
+    }
+}
+
+impl Run {
+    /// Whether it is walked by itself, and not with a deployment or a change.
+    #[must_use]
+    pub fn stands_alone(&self) -> bool {
+        match self.cause {
+            Cause::Schedule(_) | Cause::Hand => true,
+            Cause::Deployment(_) | Cause::Change(_) => false,
+        }
+    }
+
+    /// Queued → Running.
+    ///
+    /// # Errors
+    /// If it is not queued.
+    pub fn begin(self) -> Result<Self, InvalidTransition> {
+        match self.phase {
+            RunPhase::Queued => Ok(self.with(RunPhase::Running)),
+            ref other => Err(other.wants("running")),
+        }
+    }
+
+    /// Running → Succeeded.
+    ///
+    /// # Errors
+    /// If it is not running.
+    pub fn succeed(self, at: Timestamp) -> Result<Self, InvalidTransition> {
+        match self.phase {
+            RunPhase::Running => Ok(self.with(RunPhase::Succeeded { at })),
+            ref other => Err(other.wants("succeeded")),
+        }
+    }
+
+    /// Queued or Running → Failed.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn fail(
+        self,
+        failure: Failure,
+        status: Option<i64>,
+        at: Timestamp,
+    ) -> Result<Self, InvalidTransition> {
+        match self.phase {
+            RunPhase::Queued | RunPhase::Running => Ok(self.with(RunPhase::Failed {
+                at,
+                status,
+                failure,
+            })),
+            ref other => Err(other.wants("failed")),
+        }
+    }
+
+    /// Queued or Running → Cancelled.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn cancel(self, why: Cancellation, at: Timestamp) -> Result<Self, InvalidTransition> {
+        match self.phase {
+            RunPhase::Queued | RunPhase::Running => Ok(self.with(RunPhase::Cancelled { at, why })),
+            ref other => Err(other.wants("cancelled")),
+        }
+    }
+
+    fn with(self, phase: RunPhase) -> Self {
+        Self { phase, ..self }
     }
 }
 
@@ -188,4 +265,67 @@ pub struct RunView {
     pub attempts: u32,
     /// Whose log has what it printed: the deployment's it belongs to, else its own.
     pub log: Uuid,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::failure::FailureCode;
+    use proptest::prelude::*;
+
+    fn run() -> Run {
+        Run {
+            serial: RunSerial(1),
+            id: Uuid::nil(),
+            number: 1,
+            environment: EnvironmentSerial(1),
+            deployment: DeploymentSerial(1),
+            event: JobEvent::Start,
+            cause: Cause::Hand,
+            by: PrincipalSerial(1),
+            phase: RunPhase::Queued,
+            created_at: Timestamp(0),
+        }
+    }
+
+    fn failure() -> Failure {
+        Failure {
+            code: FailureCode::JobFailed,
+            message: String::new(),
+            output: vec![],
+            next: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_run_succeeds_only_from_being_at_work() {
+        assert!(run().succeed(Timestamp(1)).is_err());
+        let done = run().begin().unwrap().succeed(Timestamp(1)).unwrap();
+        assert_eq!(done.phase.exit_status(), Some(0));
+        assert!(
+            run()
+                .cancel(Cancellation::WithEnvironment, Timestamp(1))
+                .is_ok()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_order_of_transitions_leaves_an_end(moves in proptest::collection::vec(0u8..4, 0..12)) {
+            let mut now = run();
+            for step in moves {
+                let before = now.clone();
+                let tried = match step {
+                    0 => now.clone().begin(),
+                    1 => now.clone().succeed(Timestamp(1)),
+                    2 => now.clone().fail(failure(), Some(1), Timestamp(1)),
+                    _ => now.clone().cancel(Cancellation::WithDeployment, Timestamp(1)),
+                };
+                if let Ok(after) = tried {
+                    prop_assert!(before.phase.ended_at().is_none());
+                    now = after;
+                }
+            }
+        }
+    }
 }

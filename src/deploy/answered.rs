@@ -13,6 +13,7 @@ pub(super) enum Kind {
     Deployment,
     Changes,
     Token,
+    Run,
 }
 
 impl Agent {
@@ -44,8 +45,13 @@ impl Agent {
                     found.ok_or_else(|| Error::Internal(format!("token {serial} has no row")))?;
                 Ok(Some(Reply::Token(Box::new(token), secret)))
             }
+            Answered::Run(serial) if kind == Kind::Run => {
+                let view = self.store.run_view(serial).map_err(internal)?;
+                Ok(Some(Reply::Run(Box::new(view))))
+            }
             Answered::Deployment(_)
             | Answered::Changes(_)
+            | Answered::Run(_)
             | Answered::Token(..)
             | Answered::Another => Err(Error::KeyReused),
         }

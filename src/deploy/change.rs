@@ -3,14 +3,18 @@
 
 use super::Agent;
 use super::drive::{FIRST_PAUSE, LONGEST_PAUSE};
-use super::interrupt::{Interrupt, Stop, Work};
+use super::interrupt::{Interrupt, Resumed, Stop, Work};
+use super::journal::Journal;
 use super::patience::{Backoff, unavailable};
+use super::run::Execution;
+use super::runs::told_failure;
 use super::uphold::NotYet;
 use crate::core::admission::Desired;
 use crate::core::change::{Change, ChangePhase, EnvironmentChange};
 use crate::core::failure::{Failure, FailureCode};
 use crate::core::id::OperationSerial;
 use crate::core::ports::EngineError;
+use crate::core::run::{Run, RunPhase};
 use crate::store::{Place, StoreError};
 use std::net::SocketAddrV4;
 
@@ -32,22 +36,49 @@ impl Agent {
         match change.phase {
             ChangePhase::Queued => {
                 self.settle(place).await?;
-                let now = self.ports.clock.now();
-                unless_moved(
-                    self.store
-                        .begin_change(&change, &place.slug(), now)
-                        .map(drop),
-                )
+                self.begin_change(place, &change).await
             }
             ChangePhase::Running => self.carry_out(place, change).await,
             ChangePhase::Done | ChangePhase::Failed(_) | ChangePhase::Cancelled => {
                 self.settle(place).await?;
                 self.store
                     .finish_operation(operation, self.ports.clock.now())?;
-                if let Change::Remove { .. } = change.change {
-                    self.give_networks_back();
+                match change.change {
+                    Change::Remove { .. } => {
+                        self.give_networks_back();
+                        Ok(())
+                    }
+                    Change::Stop | Change::Start | Change::Suspend | Change::Activate => {
+                        self.forget_runs(place)
+                    }
                 }
-                Ok(())
+            }
+        }
+    }
+
+    /// Begins it, as soon as no run stands in its way.
+    async fn begin_change(
+        &self,
+        place: &Place,
+        change: &EnvironmentChange,
+    ) -> Result<(), StoreError> {
+        let mut changes = self.store.changes();
+        loop {
+            changes.borrow_and_update();
+            let run = self.run_of_change(place, change)?;
+            let now = self.ports.clock.now();
+            let begun = self
+                .store
+                .begin_change(change, &place.slug(), run.as_ref(), now);
+            match begun {
+                Ok(true) | Err(StoreError::Moved(_)) => return Ok(()),
+                Ok(false) => {}
+                Err(error) => return Err(error),
+            }
+            tokio::select! {
+                biased;
+                left = self.left(Work::Change(change)) => return left,
+                free = self.free_of_runs(place) => free?,
             }
         }
     }
@@ -59,7 +90,7 @@ impl Agent {
             return Ok(());
         };
         let what = change.change.as_str();
-        let worked = match self.resume(change.serial, work, row) {
+        let worked = match self.resume(Resumed::Operation(change.serial), work, row) {
             Ok(()) => {
                 self.guarded(work, row, async |interrupt| {
                     self.make_so(place, &change, interrupt).await
@@ -95,6 +126,7 @@ impl Agent {
         change: &EnvironmentChange,
         interrupt: &Interrupt,
     ) -> Result<(), Stop> {
+        self.run_with_change(place, change, interrupt).await?;
         let clock = &self.ports.clock;
         let limit = self.settings().unavailable_timeout;
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
@@ -136,6 +168,87 @@ impl Agent {
             said = text;
             interrupt.race(clock.sleep(backoff.pause())).await?;
         }
+    }
+
+    /// Runs what belongs to the change. What fails fails the change, but for a removal: that goes on.
+    async fn run_with_change(
+        &self,
+        place: &Place,
+        change: &EnvironmentChange,
+        interrupt: &Interrupt,
+    ) -> Result<(), Stop> {
+        let Some(run) = self.store.run_of_change(change.serial)? else {
+            return Ok(());
+        };
+        let journal = self.journal(run.id, &[])?;
+        let ended = self.run_of_a_change(place, &run, &journal, interrupt).await;
+        let failure = match ended {
+            Ok(()) => None,
+            Err(Stop::Failed(failure)) => Some(journal.redact(*failure)),
+            Err(Stop::Moved) => {
+                interrupt.check()?;
+                // The run alone was ended.
+                Some(cancelled(&run))
+            }
+            Err(Stop::Store(error)) => return Err(error.into()),
+        };
+        match &failure {
+            None => journal.agent(None, "Succeeded"),
+            Some(failure) => {
+                told_failure(&journal, failure.clone());
+            }
+        }
+        let now = self.ports.clock.now();
+        let run = self.store.run(run.serial)?;
+        match (change.change, failure) {
+            (Change::Remove { volumes }, failure) => {
+                if self.store.live(place.environment)?.is_some() {
+                    let failure = failure.as_ref();
+                    self.store
+                        .end_removal_run(place, &run, failure, volumes, now)?;
+                }
+                Ok(())
+            }
+            (Change::Stop | Change::Start | Change::Suspend | Change::Activate, Some(failure)) => {
+                Err(failure.into())
+            }
+            (Change::Stop | Change::Start | Change::Suspend | Change::Activate, None) => {
+                match run.phase {
+                    RunPhase::Running => {
+                        let done = run.clone().succeed(now).map_err(StoreError::from)?;
+                        Ok(self.store.end_run(&run, &done, now)?)
+                    }
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
+    async fn run_of_a_change(
+        &self,
+        place: &Place,
+        run: &Run,
+        journal: &Journal,
+        interrupt: &Interrupt,
+    ) -> Result<(), Stop> {
+        let run = match &run.phase {
+            RunPhase::Queued => self.begin_run(run.clone(), Some(interrupt)).await?,
+            RunPhase::Running => run.clone(),
+            RunPhase::Succeeded { .. } => return Ok(()),
+            RunPhase::Failed { failure, .. } => return Err(failure.clone().into()),
+            RunPhase::Cancelled { .. } | RunPhase::Skipped { .. } => return Err(Stop::Moved),
+        };
+        let runs = self.what_runs(&run)?;
+        let execution = Execution {
+            agent: self,
+            place,
+            run: &run,
+            of: &runs.of,
+            content: &runs.content,
+            variables: &runs.variables,
+            journal,
+        };
+        execution.go(Some(interrupt)).await
     }
 
     /// No request is sent to what is about to stop, and what is under way to it may end. One that comes before it runs again
@@ -185,6 +298,15 @@ fn unless_moved(written: Result<(), StoreError>) -> Result<(), StoreError> {
     match written {
         Ok(()) | Err(StoreError::Moved(_)) => Ok(()),
         Err(error) => Err(error),
+    }
+}
+
+fn cancelled(run: &Run) -> Failure {
+    Failure {
+        code: FailureCode::JobFailed,
+        message: format!("its run {} was cancelled", run.number),
+        output: Vec::new(),
+        next: "Ask for it again, if it is still wanted.".into(),
     }
 }
 

@@ -199,7 +199,7 @@ impl Round<'_> {
                 let tag = release_tag(&slug, release.number);
                 let image = images.iter().find(|image| image.tags.contains(&tag));
                 let verdict = match fate {
-                    Fate::Live | Fate::Target(_) | Fate::Recent => Verdict::Keep,
+                    Fate::Live | Fate::Target(_) | Fate::Runs | Fate::Recent => Verdict::Keep,
                     Fate::Old | Fate::EnvironmentRemoved if self.explain => Verdict::Collect,
                     Fate::Old | Fate::EnvironmentRemoved if gone.contains(&release.number) => {
                         Verdict::Collected
@@ -396,10 +396,17 @@ impl Round<'_> {
     fn logs(&mut self) -> Result<(), StoreError> {
         let (mut old, mut kept, mut unknown) = (Logs::default(), Logs::default(), Logs::default());
         for (id, bytes) in self.agent.store.logs()? {
-            let group = match self.agent.store.known_deployment(id)? {
+            let store = &self.agent.store;
+            let is_old = match store.known_deployment(id)? {
+                Some(known) => Some(known.log_is_old(&self.policy, self.now)),
+                None => store
+                    .known_run(id)?
+                    .map(|ended| ended.is_some_and(|ended| self.policy.is_past(ended, self.now))),
+            };
+            let group = match is_old {
                 None => &mut unknown,
-                Some(known) if known.log_is_old(&self.policy, self.now) => &mut old,
-                Some(_) => &mut kept,
+                Some(true) => &mut old,
+                Some(false) => &mut kept,
             };
             group.ids.push(id);
             group.bytes += bytes;
@@ -415,12 +422,12 @@ impl Round<'_> {
             (
                 old,
                 verdict,
-                format!("their deployments ended more than {limit} ago (retention.logs)"),
+                format!("their deployments and runs ended more than {limit} ago (retention.logs)"),
             ),
             (
                 kept,
                 Verdict::Keep,
-                format!("of kept releases, of unfinished deployments, or younger than {limit}"),
+                format!("of kept releases, of what is unfinished, or younger than {limit}"),
             ),
             (unknown, Verdict::Keep, UNKNOWN.to_owned()),
         ] {

@@ -3,6 +3,7 @@
 use crate::core::address::engine_half;
 use crate::core::command::{Command, NO_PAYLOAD, PayloadPlace};
 use crate::core::container::{ContainerRow, WEB};
+use crate::core::job::JobCommand;
 use crate::core::ports::{ContainerSpec, EngineMount, FileInside, Labels, Network};
 use crate::core::process::alias;
 use crate::core::release::ReleaseContent;
@@ -73,6 +74,32 @@ pub(super) fn one_off_spec(
         ..content.run.clone()
     };
     bare(place, content, &run, env, row, labels)
+}
+
+/// What it is asked to make for a job's command at an event.
+pub(super) fn run_spec(
+    place: &Place,
+    content: &ReleaseContent,
+    command: &JobCommand,
+    env: ContainerEnv,
+    row: &ContainerRow,
+    labels: Labels,
+) -> ContainerSpec {
+    let run = as_run(&content.run, command);
+    bare(place, content, &run, env, row, labels)
+}
+
+/// How an app's container runs, with a command in place of its own.
+pub(super) fn as_run(run: &RunSpec, command: &JobCommand) -> RunSpec {
+    let or_own = |words: &[String], own: &[String]| match words {
+        [] => own.to_vec(),
+        words => words.to_vec(),
+    };
+    RunSpec {
+        entrypoint: or_own(&command.entrypoint, &run.entrypoint),
+        command: or_own(&command.command, &run.command),
+        ..run.clone()
+    }
 }
 
 fn bare(

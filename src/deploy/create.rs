@@ -4,6 +4,7 @@ use super::Agent;
 use super::answered::Kind;
 use super::dispatch::internal;
 use super::gate::Gate;
+use super::jobs::known_event;
 use super::previews::named;
 use super::tasks::{known_task, payload_fits};
 use crate::core::access::{Caller, Reach};
@@ -45,6 +46,7 @@ impl Agent {
         let spec = self.spec_of(&place)?;
         known_task(&spec, particulars.task.as_ref())?;
         payload_fits(&spec, particulars.payload.as_deref())?;
+        known_event(&place, &spec, create.event)?;
         let wanted = self
             .resolve(&place, &spec.source, create.target.clone())
             .await?;

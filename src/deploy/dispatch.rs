@@ -10,7 +10,9 @@ use crate::core::change::Change;
 use crate::core::deployment::{Deployment, Phase};
 use crate::core::error::{Ended, Error};
 use crate::core::id::AppSerial;
+use crate::core::run::{Cause, Run};
 use crate::store::{ListFilter, StoreError};
+use uuid::Uuid;
 
 /// The smallest piece of a log that is read: one whole line must fit.
 const MIN_LOG_PIECE: u64 = 128 * 1024;
@@ -99,9 +101,10 @@ impl Agent {
                 Box::pin(self.list_processes(caller, &app, environment.as_ref())).await
             }
             Action::ReadRuntimeLog(read) => Box::pin(self.read_runtime_log(caller, read)).await,
-            Action::RunJob(_) | Action::ListRuns(_) | Action::GetRun(_) | Action::CancelRun(_) => {
-                Err(Error::Unsupported("running jobs".into()))
-            }
+            Action::RunJob(asked) => self.run_job(caller, asked),
+            Action::ListRuns(list) => self.list_runs(caller, &list),
+            Action::GetRun(id) => self.show_run(caller, id),
+            Action::CancelRun(id) => self.cancel_run(caller, id),
             Action::Hook(request) => self.hook(caller, &request),
             Action::Introduce => Ok(self.introduce(caller)),
         }
@@ -221,7 +224,7 @@ impl Agent {
     }
 
     /// Writes the cancellation down; the deployment's walk sees it and ends. First recorded wins.
-    fn cancel(&self, caller: &Caller, which: DeploymentRef) -> Result<Reply, Error> {
+    pub(super) fn cancel(&self, caller: &Caller, which: DeploymentRef) -> Result<Reply, Error> {
         loop {
             let deployment = self.visible(caller, which)?;
             let ended = match deployment.phase {
@@ -253,8 +256,32 @@ impl Agent {
         }
     }
 
+    /// Whose log is meant: a deployment's, or a run's, which is its deployment's if it belongs to one.
+    fn whose_log(&self, caller: &Caller, id: Uuid) -> Result<Whose, Error> {
+        let missing = match self.visible(caller, id.into()) {
+            Ok(deployment) => return Ok(Whose::Deployment(deployment)),
+            Err(missing) => missing,
+        };
+        let run = self.visible_run(caller, id).map_err(|_| missing)?;
+        match run.cause {
+            Cause::Deployment(deployment) => {
+                let deployment = self.store.deployment(deployment).map_err(internal)?;
+                Ok(Whose::Deployment(deployment))
+            }
+            Cause::Change(_) | Cause::Schedule(_) | Cause::Hand => Ok(Whose::Run(run)),
+        }
+    }
+
+    /// Whether nothing more will be written into a log.
+    fn is_settled(&self, whose: &Whose) -> Result<bool, StoreError> {
+        match whose {
+            Whose::Deployment(deployment) => self.store.is_settled(deployment.serial),
+            Whose::Run(run) => self.store.is_run_settled(run.serial),
+        }
+    }
+
     async fn read_log(&self, caller: &Caller, read: ReadLog) -> Result<Reply, Error> {
-        let deployment = self.visible(caller, read.deployment.into())?;
+        let whose = self.whose_log(caller, read.deployment)?;
         let limit = read.limit.clamp(MIN_LOG_PIECE, MAX_LOG_PIECE);
         let mut lines = self.store.lines();
         let mut changes = self.store.changes();
@@ -265,10 +292,10 @@ impl Agent {
             lines.borrow_and_update();
             changes.borrow_and_update();
             // Asked before the log is read: a line written in between is then seen.
-            let settled = self.store.is_settled(deployment.serial).map_err(internal)?;
+            let settled = self.is_settled(&whose).map_err(internal)?;
             let page = self
                 .store
-                .read_log(read.deployment, read.from, limit)
+                .read_log(whose.id(), read.from, limit)
                 .map_err(internal)?;
             let at_end = page.text.is_empty();
             let is_over = *closing.borrow_and_update();
@@ -285,6 +312,21 @@ impl Agent {
                 _ = closing.changed() => {}
                 () = &mut give_up => return Ok(Reply::Log(page)),
             }
+        }
+    }
+}
+
+/// Whose log it is.
+enum Whose {
+    Deployment(Deployment),
+    Run(Run),
+}
+
+impl Whose {
+    fn id(&self) -> Uuid {
+        match self {
+            Self::Deployment(deployment) => deployment.id,
+            Self::Run(run) => run.id,
         }
     }
 }

@@ -1,10 +1,13 @@
-//! The loop that drives everything: one walk at a time per environment, for its work or for its live container.
+//! The loop that drives everything: one walk at a time per environment, for its work or for its live container, and one for
+//! each run that stands alone.
 
 use super::Agent;
+use super::interrupt::Resumed;
 use crate::core::change::ChangePhase;
 use crate::core::deployment::Phase;
-use crate::core::id::EnvironmentSerial;
+use crate::core::id::{EnvironmentSerial, RunSerial};
 use crate::core::operation::OperationKind;
+use crate::core::run::RunPhase;
 use crate::store::StoreError;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _, future::LocalBoxFuture};
@@ -56,12 +59,19 @@ impl Agent {
         let mut walks: FuturesUnordered<LocalBoxFuture<'_, EnvironmentSerial>> =
             FuturesUnordered::new();
         let mut busy = HashSet::new();
+        let mut runs: FuturesUnordered<LocalBoxFuture<'_, RunSerial>> = FuturesUnordered::new();
+        let mut running = HashSet::new();
         self.note_interrupted()?;
         loop {
             changes.borrow_and_update();
             for work in self.store.unfinished()? {
                 if busy.insert(work.environment) {
                     walks.push(self.walk(work.environment).boxed_local());
+                }
+            }
+            for run in self.store.unfinished_runs()? {
+                if running.insert(run) {
+                    runs.push(self.walk_run(run).boxed_local());
                 }
             }
             for (environment, wait) in self.watch.take(&busy) {
@@ -73,6 +83,9 @@ impl Agent {
                 Some(environment) = walks.next(), if !walks.is_empty() => {
                     busy.remove(&environment);
                 }
+                Some(run) = runs.next(), if !runs.is_empty() => {
+                    running.remove(&run);
+                }
                 changed = changes.changed() => if changed.is_err() {
                     return Ok(());
                 },
@@ -81,7 +94,7 @@ impl Agent {
         }
     }
 
-    /// Which operations an earlier process left at work: resuming them counts.
+    /// Which operations and runs an earlier process left at work: resuming them counts.
     fn note_interrupted(&self) -> Result<(), StoreError> {
         let mut interrupted = self
             .interrupted
@@ -101,7 +114,12 @@ impl Agent {
                     .is_some_and(|change| change.phase == ChangePhase::Running),
             };
             if at_work {
-                interrupted.insert(head.serial);
+                interrupted.insert(Resumed::Operation(head.serial));
+            }
+        }
+        for run in self.store.unfinished_runs()? {
+            if self.store.run(run)?.phase == RunPhase::Running {
+                interrupted.insert(Resumed::Run(run));
             }
         }
         Ok(())
@@ -116,8 +134,8 @@ impl Agent {
         environment
     }
 
-    /// Waits before an environment's work is tried again. Without space it would fail again: then until there is some.
-    async fn rest(&self, error: &StoreError) {
+    /// Waits before work is tried again. Without space it would fail again: then until there is some.
+    pub(super) async fn rest(&self, error: &StoreError) {
         loop {
             self.ports.clock.sleep(REST).await;
             let is_full = matches!(error, StoreError::DiskFull { .. });
@@ -147,7 +165,9 @@ impl Agent {
                 Phase::Committed(_) => self.finish(&place, deployment).await?,
                 Phase::Queued | Phase::Running(_) => {
                     self.settle(&place).await?;
-                    self.deploy(&place, operation.serial, deployment).await?;
+                    if self.let_runs_end(&place, &deployment).await? {
+                        self.deploy(&place, operation.serial, deployment).await?;
+                    }
                 }
                 Phase::Succeeded { .. }
                 | Phase::Failed { .. }
@@ -157,6 +177,7 @@ impl Agent {
                     self.store.note_lost_lines(self.ports.clock.now())?;
                     self.store
                         .finish_operation(operation.serial, self.ports.clock.now())?;
+                    self.forget_runs(&place)?;
                 }
             }
         }

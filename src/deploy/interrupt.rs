@@ -5,7 +5,8 @@ use super::Agent;
 use crate::core::change::{Change, EnvironmentChange};
 use crate::core::deployment::{Deployment, Step};
 use crate::core::failure::{Failure, FailureCode};
-use crate::core::id::OperationSerial;
+use crate::core::id::{OperationSerial, RunSerial};
+use crate::core::run::Run;
 use crate::store::{StepRow, StoreError, Task};
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -25,6 +26,16 @@ pub(super) enum Work<'a> {
     Step(&'a Deployment, Step),
     /// A change in that phase.
     Change(&'a EnvironmentChange),
+    /// A run in that phase.
+    Run(&'a Run),
+}
+
+/// What an earlier process may have left at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Resumed {
+    Operation(OperationSerial),
+    /// One that stands alone.
+    Run(RunSerial),
 }
 
 impl Work<'_> {
@@ -33,6 +44,7 @@ impl Work<'_> {
         match self {
             Self::Step(deployment, step) => Task::Step(deployment.serial, step),
             Self::Change(change) => Task::Change(change.serial),
+            Self::Run(run) => Task::Run(run.serial),
         }
     }
 
@@ -40,6 +52,7 @@ impl Work<'_> {
         match self {
             Self::Step(_, step) => Kind::Step(step),
             Self::Change(change) => Kind::Change(change.change),
+            Self::Run(_) => Kind::Run,
         }
     }
 }
@@ -49,6 +62,17 @@ impl Work<'_> {
 enum Kind {
     Step(Step),
     Change(Change),
+    Run,
+}
+
+impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Step(step) => step.as_str(),
+            Self::Change(change) => change.as_str(),
+            Self::Run => "run",
+        }
+    }
 }
 
 /// Why work ended without a result.
@@ -158,23 +182,27 @@ fn stop(reason: Reason) -> Stop {
     match reason {
         Reason::Moved => Stop::Moved,
         Reason::OutOfTime(kind, budget) => {
-            let (word, next) = match kind {
-                Kind::Step(step) => (
-                    step.as_str(),
+            let word = kind.as_str();
+            let (limit, next) = match kind {
+                Kind::Step(_) => (
+                    "deadline",
                     format!(
-                        "Read the log for what it was doing, or raise deadlines.{} and deploy again.",
-                        step.as_str()
+                        "Read the log for what it was doing, or raise deadlines.{word} and deploy again."
                     ),
                 ),
-                Kind::Change(change) => (
-                    change.as_str(),
+                Kind::Change(_) => (
+                    "deadline",
                     "Look with `docker ps` whether the engine answers; what was asked for is made so as soon as it can be.".into(),
+                ),
+                Kind::Run => (
+                    "max_duration",
+                    "Read the log for what it was doing, or raise max_duration, which the next deployment takes up.".into(),
                 ),
             };
             Stop::from(Failure {
                 code: FailureCode::DeadlineExceeded,
                 message: format!(
-                    "the {word} took longer than its deadline of {}",
+                    "the {word} took longer than its {limit} of {}",
                     humantime::format_duration(budget)
                 ),
                 output: Vec::new(),
@@ -227,6 +255,7 @@ impl Agent {
                     .store
                     .change(change.serial)?
                     .is_some_and(|now| now.phase == change.phase),
+                Work::Run(run) => self.store.run(run.serial)?.phase == run.phase,
             };
             if !still || changes.changed().await.is_err() {
                 return Ok(());
@@ -263,26 +292,17 @@ impl Agent {
     ///
     /// # Errors
     /// [`Stop::Failed`] if it has taken the agent down too often.
-    pub(super) fn resume(
-        &self,
-        operation: OperationSerial,
-        work: Work<'_>,
-        row: StepRow,
-    ) -> Result<(), Stop> {
+    pub(super) fn resume(&self, which: Resumed, work: Work<'_>, row: StepRow) -> Result<(), Stop> {
         let was_interrupted = self
             .interrupted
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .remove(&operation);
+            .remove(&which);
         if !was_interrupted {
             return Ok(());
         }
         if row.strikes >= STRIKES {
-            let word = match work.kind() {
-                Kind::Step(step) => step.as_str(),
-                Kind::Change(change) => change.as_str(),
-            };
-            return Err(crash_loop(word).into());
+            return Err(crash_loop(work.kind().as_str()).into());
         }
         Ok(self.store.strike(work.task())?)
     }

@@ -29,6 +29,7 @@ mod gate;
 mod history;
 mod hooks;
 mod interrupt;
+mod jobs;
 mod journal;
 mod limits;
 mod measure;
@@ -45,6 +46,8 @@ mod record;
 mod reload;
 mod rollout;
 mod routes;
+mod run;
+mod runs;
 mod runtime;
 mod secrets;
 mod settle;
@@ -56,7 +59,6 @@ mod walk;
 mod watch;
 
 use crate::core::app::App;
-use crate::core::id::OperationSerial;
 use crate::core::ports::{Clock, Engine, Ingress, Random, RegistryCredential, Source};
 use crate::core::retention::Policy;
 use crate::core::route::Domain;
@@ -142,8 +144,8 @@ pub struct Agent {
     limits: limits::Limits,
     /// Counts checkouts, builds and rollouts.
     permits: permits::Permits,
-    /// Operations that were at work when this process began and were not resumed yet.
-    interrupted: Mutex<HashSet<OperationSerial>>,
+    /// What was at work when this process began and was not resumed yet.
+    interrupted: Mutex<HashSet<interrupt::Resumed>>,
     read_configuration: Option<ReadConfiguration>,
     /// Whether the database is as old as the world.
     history: tokio::sync::watch::Sender<history::History>,

@@ -7,10 +7,9 @@ use super::interrupt::Stop;
 use super::journal::LAST_LINES;
 use super::patience::{Backoff, Patience};
 use crate::core::container::{ContainerRow, OutputCursor};
-use crate::core::deployment::Deployment;
 use crate::core::one_off::{Attempt, End, Next, Stage, next};
 use crate::core::ports::{ContainerSpec, ContainerState, EngineError};
-use crate::store::{Place, StoreError};
+use crate::store::{Owner, Place, StoreError};
 use futures_util::StreamExt as _;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -30,7 +29,7 @@ const NOTE_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct OneOff<'a> {
     pub(super) patience: Patience<'a>,
     pub(super) place: &'a Place,
-    pub(super) deployment: &'a Deployment,
+    owner: Owner<'a>,
     pub(super) attempt: Attempt,
     heard: Heard,
 }
@@ -61,7 +60,7 @@ impl<'a> OneOff<'a> {
     pub(super) fn new(
         patience: Patience<'a>,
         place: &'a Place,
-        deployment: &'a Deployment,
+        owner: Owner<'a>,
         attempt: Attempt,
     ) -> Self {
         let from = attempt.container.read_until.clone();
@@ -75,7 +74,7 @@ impl<'a> OneOff<'a> {
         Self {
             patience,
             place,
-            deployment,
+            owner,
             attempt,
             heard,
         }
@@ -188,7 +187,7 @@ impl<'a> OneOff<'a> {
         let now = agent.ports.clock.now();
         agent
             .store
-            .record_starting(self.deployment, &self.attempt, now)?;
+            .record_starting(self.owner, &self.attempt, now)?;
         self.attempt.stage = Stage::Starting;
         seen.losses = Some(agent.watch.losses());
         seen.not_started = None;

@@ -40,7 +40,8 @@ pub(super) struct Patience<'a> {
     pub(super) agent: &'a Agent,
     pub(super) interrupt: &'a Interrupt,
     pub(super) journal: &'a Journal,
-    pub(super) step: Step,
+    /// In which step of a deployment; none for a run that belongs to none.
+    pub(super) step: Option<Step>,
 }
 
 impl Patience<'_> {

@@ -27,11 +27,14 @@ impl Agent {
         let place = self.place(caller, app, environment)?;
         let live = self.store.live(place.environment).map_err(internal)?;
         let views = match &live {
+            // A job has nothing that runs on.
+            Some(live) if live.release.content.job.is_some() => Vec::new(),
             Some(live) => {
                 let content = &live.release.content;
                 views(&place, &content.run, &content.processes, Some(live))
             }
             None => match self.configured(&place) {
+                Some(spec) if spec.job.is_some() => Vec::new(),
                 Some(spec) => views(&place, &spec.run, &spec.processes, None),
                 None => Vec::new(),
             },

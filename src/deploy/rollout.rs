@@ -5,16 +5,21 @@
 use super::containers::grace;
 use super::failures;
 use super::interrupt::{Interrupt, Stop};
+use super::run::Execution;
 use super::walk::Walk;
 use crate::core::admission::Desired;
 use crate::core::deployment::{Deployment, Step, Wanted};
 use crate::core::failure::{Failure, FailureCode};
-use crate::core::name::{ImageReference, ProcessName};
+use crate::core::id::ReleaseSerial;
+use crate::core::name::{ImageReference, ProcessName, VariableName};
 use crate::core::planned::{Interruption, TakesOver};
 use crate::core::release::{Image, ReleaseContent};
+use crate::core::run::RunPhase;
+use crate::core::secret::Secret;
 use crate::core::spec::{PullPolicy, SourceSpec, Strategy};
 use crate::store::{Committing, Live};
 use futures_util::future::join_all;
+use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 
 impl Walk<'_> {
@@ -38,11 +43,16 @@ impl Walk<'_> {
             .store
             .retire_candidates(&self.deployment, agent.ports.clock.now())?;
         interrupt.race(agent.settle(self.place)).await??;
+        self.connect(interrupt, &content).await?;
+        if content.job.is_some() {
+            return self
+                .roll_out_job(interrupt, &content, &variables, again)
+                .await;
+        }
         let takes_over = TakesOver::of(self.spec.rollout.strategy, &self.spec.run, &content.run);
         let live = agent.store.live(self.deployment.environment)?;
         self.announce(takes_over, live.as_ref());
         self.announce_workers(takes_over, &content, live.as_ref());
-        self.connect(interrupt, &content).await?;
         self.run_commands(interrupt, &content, &variables).await?;
         let candidates = self.create(interrupt, &content, &variables).await?;
         match (takes_over, &live) {
@@ -57,6 +67,59 @@ impl Walk<'_> {
         Ok(agent
             .store
             .commit(&self.deployment, what, &candidates, &self.place.slug(), now)?)
+    }
+
+    /// A job's release is live when what belongs to its deployment has run; nothing of it runs on.
+    async fn roll_out_job(
+        &self,
+        interrupt: &Interrupt,
+        content: &ReleaseContent,
+        variables: &BTreeMap<VariableName, Secret>,
+        again: Option<ReleaseSerial>,
+    ) -> Result<Deployment, Stop> {
+        self.run_commands(interrupt, content, variables).await?;
+        self.run_own(interrupt, content, variables).await?;
+        let what = again.map_or(Committing::New(content), Committing::Again);
+        let now = self.agent.ports.clock.now();
+        Ok(self
+            .agent
+            .store
+            .commit(&self.deployment, what, &[], &self.place.slug(), now)?)
+    }
+
+    /// Runs what belongs to the deployment.
+    async fn run_own(
+        &self,
+        interrupt: &Interrupt,
+        content: &ReleaseContent,
+        variables: &BTreeMap<VariableName, Secret>,
+    ) -> Result<(), Stop> {
+        let store = &self.agent.store;
+        let Some(run) = store.run_of_deployment(self.deployment.serial)? else {
+            let text = "Nothing is run before the release is live";
+            self.journal.agent(Step::Rollout, text);
+            return Ok(());
+        };
+        let run = match run.phase {
+            RunPhase::Queued => self.agent.begin_run(run, Some(interrupt)).await?,
+            RunPhase::Running => run,
+            RunPhase::Succeeded { .. }
+            | RunPhase::Failed { .. }
+            | RunPhase::Cancelled { .. }
+            | RunPhase::Skipped { .. } => {
+                return Err(failures::internal("its run ended before it").into());
+            }
+        };
+        let execution = Execution {
+            agent: self.agent,
+            place: self.place,
+            run: &run,
+            of: &self.deployment,
+            content,
+            variables,
+            journal: &self.journal,
+        };
+        execution.go(Some(interrupt)).await
     }
 
     async fn new_content(&self, interrupt: &Interrupt) -> Result<ReleaseContent, Stop> {

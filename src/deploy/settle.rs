@@ -91,7 +91,16 @@ fn unless_refused(
 impl Agent {
     /// Undoes everything that is written down for an environment. Returns only when it is done.
     pub(super) async fn settle(&self, place: &Place) -> Result<(), StoreError> {
-        for settlement in self.store.pending_settlements(place.environment)? {
+        let pending = self.store.pending_settlements(place.environment)?;
+        self.settle_all(place, pending).await
+    }
+
+    pub(super) async fn settle_all(
+        &self,
+        place: &Place,
+        pending: Vec<Settlement>,
+    ) -> Result<(), StoreError> {
+        for settlement in pending {
             let journal = self.journal_of(&settlement)?;
             let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
             let mut said = String::new();
@@ -178,13 +187,13 @@ impl Agent {
         unless_refused("the network", name, dissolved)
     }
 
-    /// Where undoing is told of: in the log of the deployment whose outcome wrote it, else, for what a removal clears
-    /// away, of the deployment a container was made for, else only in our own.
+    /// Where undoing is told of: in the log of the deployment whose outcome wrote it, else in that of the run or, for what a
+    /// removal clears away, of the deployment a container was made for, else only in our own.
     fn journal_of(&self, settlement: &Settlement) -> Result<Journal, StoreError> {
-        let deployment = match (settlement.deployment, &settlement.undo) {
-            (Some(deployment), _) => Some(deployment),
+        let log = match (settlement.deployment, &settlement.undo) {
+            (Some(deployment), _) => Some(self.store.deployment(deployment)?.id),
             (None, Undo::RetireContainer(container) | Undo::Restore(container)) => {
-                Some(self.store.container(*container)?.deployment)
+                Some(self.store.log_of(*container)?)
             }
             (
                 None,
@@ -195,8 +204,8 @@ impl Agent {
                 | Undo::RetireVolume(_),
             ) => None,
         };
-        match deployment {
-            Some(deployment) => self.journal(self.store.deployment(deployment)?.id, &[]),
+        match log {
+            Some(log) => self.journal(log, &[]),
             None => Ok(self.no_journal()),
         }
     }
@@ -323,14 +332,14 @@ impl Agent {
         Ok(spec.map_or(DRAIN_TIMEOUT, |spec| spec.rollout.drain_timeout))
     }
 
-    /// What a container still has to say goes into the runtime log if it was live, else into the log of the deployment
-    /// it was made for.
+    /// What a container still has to say goes into the runtime log if it was live, else into the log of the run or the
+    /// deployment it was made for.
     async fn read_to_the_end(&self, row: &ContainerRow) -> Result<(), Hindrance> {
         if let Some(printing) = self.store.printing_of(row.serial)? {
             return Ok(self.keep_the_rest(&printing).await?);
         }
-        let owner = self.store.deployment(row.deployment)?;
-        let journal = self.journal(owner.id, &self.store.hidden_values(row.serial)?)?;
+        let log = self.store.log_of(row.serial)?;
+        let journal = self.journal(log, &self.store.hidden_values(row.serial)?)?;
         let mut lines = self
             .ports
             .engine

@@ -19,7 +19,7 @@ use crate::core::ports::ContainerSpec;
 use crate::core::release::ReleaseContent;
 use crate::core::secret::Secret;
 use crate::core::spec::Spec;
-use crate::store::ContainerEnv;
+use crate::store::{ContainerEnv, Owner};
 use std::collections::BTreeMap;
 
 /// How often a command that may be run again is tried: what cuts it off more often is no accident.
@@ -127,7 +127,7 @@ impl Walk<'_> {
             }
             let number = attempt.number;
             let patience = self.patience(interrupt, Step::Rollout);
-            let mut one_off = OneOff::new(patience, self.place, &self.deployment, attempt);
+            let mut one_off = OneOff::new(patience, self.place, self.owner(), attempt);
             let ended = one_off
                 .go(|row| self.one_off_spec(given, command, row))
                 .await;
@@ -145,9 +145,13 @@ impl Walk<'_> {
             let now = agent.ports.clock.now();
             agent
                 .store
-                .end_attempt(&self.deployment, &one_off.attempt, status, now)?;
+                .end_attempt(self.owner(), &one_off.attempt, status, now)?;
             interrupt.race(agent.settle(self.place)).await??;
         }
+    }
+
+    fn owner(&self) -> Owner<'_> {
+        Owner::Deployment(&self.deployment)
     }
 
     /// What a command is given, hidden from here on.
@@ -168,7 +172,7 @@ impl Walk<'_> {
         let slug = self.place.slug();
         let what = (purpose, number);
         let store = &self.agent.store;
-        Ok(store.intend_attempt(&self.deployment, &slug, what, &env.hidden, now)?)
+        Ok(store.intend_attempt(self.owner(), &slug, what, &env.hidden, now)?)
     }
 
     fn one_off_spec(
@@ -231,6 +235,7 @@ fn called(purpose: &Purpose) -> String {
     match purpose {
         Purpose::Release(_) => "release command".to_owned(),
         Purpose::Task(name) => format!("task {name}"),
+        Purpose::Run(event) => format!("the job's command at '{event}'"),
     }
 }
 
@@ -238,31 +243,21 @@ fn failed(purpose: &Purpose, command: &Command, end: &End, output: Vec<String>) 
     let own = match purpose {
         Purpose::Release(_) => FailureCode::ReleaseFailed,
         Purpose::Task(_) => FailureCode::TaskFailed,
+        Purpose::Run(_) => FailureCode::JobFailed,
     };
-    let (code, how, next) = match end {
-        End::Done => (own, "ended with status 0".to_owned(), MEND),
-        End::Failed(127) => (
+    let (code, next) = match end {
+        End::Done | End::Failed(_) => (own, MEND),
+        End::OutOfMemory => (own, "Raise `memory` and deploy again."),
+        End::NotStarted(_) => (
             own,
-            "ended with status 127: a program in it was not found".to_owned(),
-            MEND,
-        ),
-        End::Failed(status) => (own, format!("ended with status {status}"), MEND),
-        End::OutOfMemory => (
-            own,
-            "was killed because it used more memory than its limit".to_owned(),
-            "Raise `memory` and deploy again.",
-        ),
-        End::NotStarted(why) => (
-            own,
-            format!("could not be started: {why}"),
             "Check the command, and the image's entrypoint, which is run before it, and deploy again.",
         ),
-        End::Interrupted(cut) => (
+        End::Interrupted(_) => (
             FailureCode::Interrupted,
-            cut_off(*cut),
             "Look how far it came, and deploy again when it can be run again; with `retry = true` longshore does so by itself.",
         ),
     };
+    let how = told(end);
     let undone = match end {
         End::NotStarted(_) => "nothing was switched",
         End::Done | End::Failed(_) | End::OutOfMemory | End::Interrupted(_) => {
@@ -274,6 +269,18 @@ fn failed(purpose: &Purpose, command: &Command, end: &End, output: Vec<String>) 
         message: format!("{} `{command}` {how}; {undone}", called(purpose)),
         output,
         next: next.into(),
+    }
+}
+
+/// How a command ended, to be read after what it is called.
+pub(super) fn told(end: &End) -> String {
+    match end {
+        End::Done => "ended with status 0".to_owned(),
+        End::Failed(127) => "ended with status 127: a program in it was not found".to_owned(),
+        End::Failed(status) => format!("ended with status {status}"),
+        End::OutOfMemory => "was killed because it used more memory than its limit".to_owned(),
+        End::NotStarted(why) => format!("could not be started: {why}"),
+        End::Interrupted(cut) => cut_off(*cut),
     }
 }
 

@@ -159,7 +159,7 @@ impl Agent {
     }
 
     /// Pulls a release's image by its digest; one that was built is nowhere to be had.
-    async fn pull_again(&self, image: &Image) -> Result<(), NotYet> {
+    pub(super) async fn pull_again(&self, image: &Image) -> Result<(), NotYet> {
         let gone = || {
             EngineError::NotFound(format!(
                 "the image {} ({}) is gone",

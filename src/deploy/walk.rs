@@ -2,7 +2,7 @@
 
 use super::Agent;
 use super::failures;
-use super::interrupt::{Interrupt, Stop, Work};
+use super::interrupt::{Interrupt, Resumed, Stop, Work};
 use super::journal::{Journal, Secrets};
 use super::patience::Patience;
 use super::secrets::unreadable;
@@ -40,7 +40,8 @@ impl Agent {
         };
         match self.prepare(place, operation, deployment) {
             Ok(walk) => walk.go().await,
-            Err(Refusal::Moved) => Ok(()),
+            // … for the end of runs that began meanwhile.
+            Err(Refusal::Moved | Refusal::Waits) => Ok(()),
             Err(Refusal::Store(error)) => Err(error),
             Err(Refusal::Failed(running, failure)) => {
                 let journal = self.journal(running.id, &[])?;
@@ -66,18 +67,23 @@ impl Agent {
                     .configured(place)
                     .filter(|spec| deployment.request.wanted.fits(&spec.source));
                 let from = deployment.phase.clone();
+                let run = self.run_of_deployment(place, &deployment, spec.as_ref())?;
                 let started = deployment.start().map_err(StoreError::from)?;
-                self.store.start_deployment(
-                    &from,
-                    &started,
-                    spec.as_ref(),
-                    self.ports.clock.now(),
-                )?;
-                if let Err(reason) = may {
-                    return Err(Refusal::Failed(
-                        Box::new(started),
-                        Box::new(not_now(reason)),
-                    ));
+                let own = run.as_ref().ok().and_then(Option::as_ref);
+                let own = own.filter(|_| may.is_ok());
+                let now = self.ports.clock.now();
+                let begun =
+                    self.store
+                        .start_deployment(&from, &started, spec.as_ref(), own, now)?;
+                if !begun {
+                    return Err(Refusal::Waits);
+                }
+                let refused = match may {
+                    Err(reason) => Err(not_now(reason)),
+                    Ok(()) => run.map(drop),
+                };
+                if let Err(failure) = refused {
+                    return Err(Refusal::Failed(Box::new(started), Box::new(failure)));
                 }
                 (started, spec)
             }
@@ -143,9 +149,9 @@ impl Agent {
             let now = self.ports.clock.now();
             let written = self
                 .store
-                .start_deployment(&from, &started, spec.as_ref(), now);
+                .start_deployment(&from, &started, spec.as_ref(), None, now);
             match written {
-                Ok(()) => started,
+                Ok(_) => started,
                 Err(StoreError::Moved(_)) => return Ok(()),
                 Err(error) => return Err(error),
             }
@@ -212,7 +218,7 @@ impl<'a> Walk<'a> {
         let row = agent.store.task(work.task())?;
         let row =
             row.ok_or_else(|| failures::internal(format!("the {} has no row", step.as_str())))?;
-        agent.resume(self.operation, work, row)?;
+        agent.resume(Resumed::Operation(self.operation), work, row)?;
         agent
             .guarded(work, row, async |interrupt| match step {
                 Step::Checkout => {
@@ -249,7 +255,7 @@ impl<'a> Walk<'a> {
             agent: self.agent,
             interrupt,
             journal: &self.journal,
-            step,
+            step: Some(step),
         }
     }
 
@@ -280,6 +286,7 @@ impl Agent {
 /// Why a walk did not begin.
 enum Refusal {
     Moved,
+    Waits,
     Store(StoreError),
     Failed(Box<Deployment>, Box<Failure>),
 }

@@ -10,6 +10,7 @@ use super::releases::insert_release;
 use super::rollouts::hidden_place;
 use super::routes::grow;
 use super::rows::json;
+use super::runs::give_up_runs;
 use super::{Place, Store, StoreError};
 use crate::core::admission::Desired;
 use crate::core::container::WEB;
@@ -130,7 +131,9 @@ impl Store {
     /// If the database fails.
     pub fn adopt(&self, adopting: &Adopting, now: Timestamp) -> Result<GivenUp, StoreError> {
         self.write("adopt", |tx| {
-            let generation = continue_above(tx, adopting.highest)?;
+            let generation = continue_above(tx, adopting.highest, highest_named(adopting))?;
+            // What became of them in the lost history nobody knows: nothing of them is begun once more.
+            give_up_runs(tx, &adopting.failure, now)?;
             let mut given_up = GivenUp::default();
             let mut looked_after = adopting.unchanged.clone();
             match &adopting.mode {
@@ -474,9 +477,21 @@ fn known_container(
     Ok(found.optional()?)
 }
 
+/// The highest number that the name of a container ends with that is there and was not known.
+fn highest_named(adopting: &Adopting) -> i64 {
+    let discarded = match &adopting.mode {
+        Mode::Keep(_) => &[][..],
+        Mode::Discard(discarded) => discarded,
+    };
+    let strays = adopting.strays.iter().map(|(name, _)| name);
+    let names = strays.chain(discarded.iter().map(|one| &one.container));
+    let numbers = names.filter_map(|name| name.rsplit_once('-')?.1.parse().ok());
+    numbers.max().unwrap_or(0)
+}
+
 /// All numbers go on above what the lost history can have given out. Of deployments the highest is seen; of everything
 /// else a deployment made at most a handful, so that a thousand for each lost one is above them all.
-fn continue_above(tx: &Transaction<'_>, seen: Highest) -> Result<i64, StoreError> {
+fn continue_above(tx: &Transaction<'_>, seen: Highest, named: i64) -> Result<i64, StoreError> {
     const FOR_EACH: i64 = 1000;
     let known = highest(tx)?;
     let lost = (seen.deployment - known.deployment).max(0);
@@ -486,6 +501,7 @@ fn continue_above(tx: &Transaction<'_>, seen: Highest) -> Result<i64, StoreError
         ("release", lost.max(1).saturating_mul(FOR_EACH)),
         ("container", lost.max(1).saturating_mul(FOR_EACH)),
         ("settlement", lost.max(1).saturating_mul(FOR_EACH)),
+        ("run", lost.max(1).saturating_mul(FOR_EACH)),
     ] {
         let changed = tx.execute(
             "UPDATE sqlite_sequence SET seq = seq + ?2 WHERE name = ?1",
@@ -498,6 +514,11 @@ fn continue_above(tx: &Transaction<'_>, seen: Highest) -> Result<i64, StoreError
             )?;
         }
     }
+    // Runs are named after it, and of them there may be any number.
+    tx.execute(
+        "UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'container'",
+        [named],
+    )?;
     tx.execute("UPDATE project SET last_iid = last_iid + ?1", [lost])?;
     tx.execute(
         "UPDATE instance SET generation = max(generation, ?1)",

@@ -8,12 +8,16 @@ use super::keys::Answered;
 use super::operations::{millis_of, write_settlements};
 use super::routes::grow;
 use super::rows::{PRINCIPAL, from_json, inconsistent, json, principal};
+use super::runs::{
+    OwnRun, begin_with_run, cancel_runs, end_if_unended, end_with_change, standing_alone,
+};
 use super::standing::standing;
 use super::{Store, StoreError};
 use crate::core::action::{ChangeView, RequestKey};
 use crate::core::admission::{DeniedReason, Entry, admit_change};
 use crate::core::change::{Change, ChangePhase, EnvironmentChange};
 use crate::core::deployment::Phase;
+use crate::core::failure::Failure;
 use crate::core::id::{
     AppSerial, ContainerSerial, DeploymentSerial, EnvironmentSerial, OperationSerial,
     PrincipalSerial,
@@ -21,6 +25,7 @@ use crate::core::id::{
 use crate::core::name::{AppName, EnvironmentName};
 use crate::core::operation::cleared_away;
 use crate::core::release::release_tag;
+use crate::core::run::{Cancellation, Cause, Run};
 use crate::core::spec::{MountSource, Spec};
 use crate::core::time::Timestamp;
 use rusqlite::{Row, Transaction, params};
@@ -62,7 +67,12 @@ impl Store {
             match self.answered_in(tx, by, key, now)? {
                 None => {}
                 Some(Answered::Changes(known)) => return Ok(ChangeAccepted::Accepted(known)),
-                Some(Answered::Deployment(_) | Answered::Token(..) | Answered::Another) => {
+                Some(
+                    Answered::Deployment(_)
+                    | Answered::Token(..)
+                    | Answered::Run(_)
+                    | Answered::Another,
+                ) => {
                     return Ok(ChangeAccepted::KeyReused);
                 }
             }
@@ -167,7 +177,8 @@ impl Store {
     }
 
     /// Queued → Running: from here on the environment is meant to be what was asked. A removal writes down everything
-    /// that is to be cleared away.
+    /// that is to be cleared away, unless it has a run: then that is done at its end. False: nothing is written, because it
+    /// waits for the end of runs that stand alone.
     ///
     /// # Errors
     /// [`StoreError::Moved`] if it is no longer queued.
@@ -175,9 +186,35 @@ impl Store {
         &self,
         change: &EnvironmentChange,
         slug: &str,
+        run: Option<&OwnRun>,
         now: Timestamp,
-    ) -> Result<EnvironmentChange, StoreError> {
+    ) -> Result<bool, StoreError> {
         self.write("begin_change", |tx| {
+            let environment = change.environment;
+            let waits = match change.change {
+                Change::Stop | Change::Suspend | Change::Remove { .. } => {
+                    !standing_alone(tx, environment)?.is_empty()
+                }
+                Change::Start | Change::Activate => false,
+            };
+            if waits {
+                return Ok(false);
+            }
+            if let Some(run) = run {
+                let of = (Cause::Change(change.serial), change.by);
+                if !begin_with_run(tx, environment, run, of, now)? {
+                    return Ok(false);
+                }
+                // It has its own time besides.
+                tx.execute(
+                    "UPDATE operation SET budget_ms = min(budget_ms, ?2) + (?3 - ?2) WHERE serial = ?1",
+                    params![
+                        change.serial.0,
+                        i64::MAX - millis_of(run.max_duration),
+                        i64::MAX
+                    ],
+                )?;
+            }
             let begun = change.clone().begin()?;
             move_change(tx, change, &begun, now)?;
             tx.execute(
@@ -193,18 +230,30 @@ impl Store {
                 ],
             )?;
             let generation = grow(tx)?;
-            if let Change::Remove { volumes } = change.change {
-                tx.execute(
-                    "DELETE FROM secret WHERE environment = ?1",
-                    [change.environment.0],
-                )?;
-                tx.execute(
-                    "DELETE FROM hook WHERE environment = ?1",
-                    [change.environment.0],
-                )?;
-                clear_away(tx, change.environment, slug, (volumes, generation), now)?;
+            if let (Change::Remove { volumes }, None) = (change.change, run) {
+                clear_away(tx, environment, slug, (volumes, generation), now)?;
             }
-            Ok(begun)
+            Ok(true)
+        })
+    }
+
+    /// The run of a removal is over, however it ended, and everything there is of the environment is to be cleared away.
+    ///
+    /// # Errors
+    /// [`StoreError::Moved`] if the run ended otherwise meanwhile.
+    pub fn end_removal_run(
+        &self,
+        place: &Place,
+        run: &Run,
+        failure: Option<&Failure>,
+        volumes: bool,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write("end_removal_run", |tx| {
+            end_if_unended(tx, run, failure, now)?;
+            let generation = grow(tx)?;
+            let of = (volumes, generation);
+            clear_away(tx, place.environment, &place.slug, of, now)
         })
     }
 
@@ -218,7 +267,18 @@ impl Store {
         ended: &EnvironmentChange,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.write("end_change", |tx| move_change(tx, from, ended, now))
+        self.write("end_change", |tx| {
+            move_change(tx, from, ended, now)?;
+            match &ended.phase {
+                ChangePhase::Failed(failure) => {
+                    end_with_change(tx, from.serial, Some(failure), now)
+                }
+                ChangePhase::Queued
+                | ChangePhase::Running
+                | ChangePhase::Done
+                | ChangePhase::Cancelled => Ok(()),
+            }
+        })
     }
 }
 
@@ -234,6 +294,7 @@ pub(super) fn write_change(
 ) -> Result<OperationSerial, StoreError> {
     if cancels {
         store.cancel_deployments(tx, place, by, now)?;
+        cancel_runs(tx, place.environment, Cancellation::WithEnvironment, now)?;
     }
     if let Change::Remove { .. } = change {
         cancel_changes(tx, place.environment, now)?;
@@ -297,12 +358,13 @@ pub(super) fn cancel_changes(
     while let Some(row) = rows.next()? {
         let found = change(row)?;
         move_change(tx, &found, &found.clone().cancel()?, now)?;
+        end_with_change(tx, found.serial, None, now)?;
     }
     Ok(())
 }
 
-/// Everything there is of an environment: its containers, the tags that keep its releases' images, its network, and
-/// its volumes if they are to go.
+/// Everything there is of an environment: its secrets, its containers, the tags that keep its releases' images, its network,
+/// and its volumes if they are to go.
 fn clear_away(
     tx: &Transaction<'_>,
     environment: EnvironmentSerial,
@@ -310,6 +372,10 @@ fn clear_away(
     (volumes, generation): (bool, i64),
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    for table in ["secret", "hook"] {
+        let sql = format!("DELETE FROM {table} WHERE environment = ?1");
+        tx.execute(&sql, [environment.0])?;
+    }
     let containers: Vec<ContainerSerial> = tx
         .prepare_cached(
             "SELECT serial FROM container WHERE environment = ?1 AND removed_at IS NULL AND role <> 'retired' ORDER BY serial",

@@ -8,6 +8,7 @@ use super::previews::{NewPreview, NoPreview, note_last, preview_in};
 use super::recorded::{next_iid, which_row};
 use super::releases::is_collected;
 use super::rows::{DEPLOYMENT, from_json, inconsistent, json, trigger_word, variables_place};
+use super::runs::{OwnRun, begin_with_run, end_with_deployment};
 use super::standing::{note_head, standing};
 use super::{Store, StoreError};
 use crate::core::action::{DeploymentRef, RequestKey};
@@ -22,6 +23,7 @@ use crate::core::operation::leftovers;
 use crate::core::particulars::Particulars;
 use crate::core::reference::Reference;
 use crate::core::release::Image;
+use crate::core::run::Cause;
 use crate::core::spec::Spec;
 use crate::core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
@@ -88,7 +90,12 @@ impl Store {
                 Some(Answered::Deployment(known)) => {
                     return Ok(Created::Known(self.deployment_in(tx, known)?));
                 }
-                Some(Answered::Changes(_) | Answered::Token(..) | Answered::Another) => {
+                Some(
+                    Answered::Changes(_)
+                    | Answered::Token(..)
+                    | Answered::Run(_)
+                    | Answered::Another,
+                ) => {
                     return Ok(Created::KeyReused);
                 }
             }
@@ -249,8 +256,9 @@ impl Store {
         }
     }
 
-    /// Queued → Running: with the spec and the variables it will run with, and its first step's budget. Without a
-    /// spec (the configuration no longer names the environment) it can only fail.
+    /// Queued → Running: with the spec and the variables it will run with, the run that belongs to it, and its first step's
+    /// budget. Without a spec (the configuration no longer names the environment) it can only fail. False: nothing is written,
+    /// because it waits for the end of runs that stand alone.
     ///
     /// # Errors
     /// [`StoreError::Moved`] if it is no longer queued.
@@ -259,9 +267,16 @@ impl Store {
         from: &Phase,
         started: &Deployment,
         spec: Option<&Spec>,
+        run: Option<&OwnRun>,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         self.write_sparing("start_deployment", |tx| {
+            if let Some(run) = run {
+                let of = (Cause::Deployment(started.serial), started.request.by);
+                if !begin_with_run(tx, started.environment, run, of, now)? {
+                    return Ok(false);
+                }
+            }
             transition(tx, from, started, now)?;
             let text = spec.map(|spec| json("deployment", spec)).transpose()?;
             let variables = self.sealed_variables(started.id, &started.request)?;
@@ -269,7 +284,8 @@ impl Store {
                 "UPDATE deployment SET spec = ?2, variables = ?3 WHERE serial = ?1",
                 params![started.serial.0, text, variables],
             )?;
-            begin_step(tx, started, spec, now)
+            begin_step(tx, started, spec, now)?;
+            Ok(true)
         })
     }
 
@@ -450,6 +466,7 @@ pub(super) fn end_in(
 ) -> Result<(), StoreError> {
     transition(tx, from, ended, now)?;
     end_step(tx, ended.serial, from, now)?;
+    end_with_deployment(tx, ended, now)?;
     if matches!(from, Phase::Queued) {
         return Ok(());
     }

@@ -5,8 +5,11 @@ use super::rows::{inconsistent, uuid};
 use super::{Store, StoreError};
 use crate::core::access::Reach;
 use crate::core::change::{Change, ChangePhase};
-use crate::core::event::{ChangeStage, DeploymentStage, Event, EventPage, Happened, Narrow};
+use crate::core::event::{
+    ChangeStage, DeploymentStage, Event, EventPage, Happened, Narrow, RunStage,
+};
 use crate::core::id::OperationSerial;
+use crate::core::job::JobEvent;
 use crate::core::name::{AppName, EnvironmentName, InvalidName};
 use crate::core::time::Timestamp;
 use rusqlite::types::Value;
@@ -126,9 +129,10 @@ pub(super) fn change_event(
     Ok(())
 }
 
-const EVENTS: &str = "SELECT v.serial, v.phase, v.at, d.uuid, v.operation, o.kind, o.volumes, a.name, e.name
+const EVENTS: &str = "SELECT v.serial, v.phase, v.at, d.uuid, v.operation, o.kind, o.volumes, a.name, e.name, r.uuid, r.number, r.event
      FROM status_event v LEFT JOIN deployment d ON d.serial = v.deployment LEFT JOIN operation o ON o.serial = v.operation
-     JOIN environment e ON e.serial = coalesce(d.environment, o.environment) JOIN app a ON a.serial = e.app";
+     LEFT JOIN run r ON r.serial = v.run
+     JOIN environment e ON e.serial = coalesce(d.environment, o.environment, r.environment) JOIN app a ON a.serial = e.app";
 
 fn last(tx: &Connection) -> Result<i64, StoreError> {
     let last = tx
@@ -179,12 +183,22 @@ fn event(row: &Row<'_>) -> Result<Event, StoreError> {
     let bad = |what: String| inconsistent("status_event", serial, what);
     let deployment: Option<String> = row.get(3)?;
     let operation: Option<i64> = row.get(4)?;
-    let what = match (deployment, operation) {
-        (Some(id), None) => Happened::Deployment {
+    let run: Option<String> = row.get(9)?;
+    let what = match (deployment, operation, run) {
+        (None, None, Some(id)) => {
+            let event: String = row.get(11)?;
+            Happened::Run {
+                id: uuid("run", serial, &id)?,
+                number: row.get(10)?,
+                event: JobEvent::parse(&event).ok_or_else(|| bad(format!("event '{event}'")))?,
+                stage: RunStage::parse(&phase).ok_or_else(|| bad(format!("phase '{phase}'")))?,
+            }
+        }
+        (Some(id), None, None) => Happened::Deployment {
             id: uuid("deployment", serial, &id)?,
             stage: stage(serial, &phase)?,
         },
-        (None, Some(operation)) => {
+        (None, Some(operation), None) => {
             let kind: String = row.get(5)?;
             Happened::Change {
                 operation: OperationSerial(operation),
@@ -193,8 +207,11 @@ fn event(row: &Row<'_>) -> Result<Event, StoreError> {
                 stage: ChangeStage::parse(&phase).ok_or_else(|| bad(format!("phase '{phase}'")))?,
             }
         }
-        (Some(_), Some(_)) | (None, None) => {
-            return Err(bad("it is of no deployment and no operation".into()));
+        (Some(_), Some(_), _)
+        | (Some(_), _, Some(_))
+        | (_, Some(_), Some(_))
+        | (None, None, None) => {
+            return Err(bad("it is of no deployment, no operation and no run".into()));
         }
     };
     Ok(Event {

@@ -4,7 +4,7 @@
 use super::rows::{from_json, inconsistent, json};
 use super::{Store, StoreError};
 use crate::core::action::RequestKey;
-use crate::core::id::{DeploymentSerial, OperationSerial, PrincipalSerial};
+use crate::core::id::{DeploymentSerial, OperationSerial, PrincipalSerial, RunSerial};
 use crate::core::secret::Secret;
 use crate::core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
@@ -24,6 +24,8 @@ pub enum Answered {
     Changes(Vec<OperationSerial>),
     /// A token.
     Token(PrincipalSerial, Secret),
+    /// A run.
+    Run(RunSerial),
     /// It was another request.
     Another,
 }
@@ -51,7 +53,7 @@ impl Store {
     ) -> Result<Option<Answered>, StoreError> {
         let Some(key) = key else { return Ok(None) };
         tx.prepare_cached(
-            "SELECT digest, deployment, operations, token, secret FROM idempotency
+            "SELECT digest, deployment, operations, token, secret, run FROM idempotency
              WHERE principal = ?1 AND key = ?2 AND created_at > ?3",
         )?
         .query_row(params![by.0, key.key, now.0 - KEY_LIFE_MS], |row| {
@@ -74,7 +76,9 @@ impl Store {
         let operations: Option<String> = row.get(2)?;
         let token: Option<i64> = row.get(3)?;
         let secret: Option<Vec<u8>> = row.get(4)?;
+        let run: Option<i64> = row.get(5)?;
         match (deployment, operations, token, secret) {
+            (None, None, None, None) if let Some(run) = run => Ok(Answered::Run(RunSerial(run))),
             (Some(deployment), None, None, None) => {
                 Ok(Answered::Deployment(DeploymentSerial(deployment)))
             }
@@ -108,6 +112,7 @@ impl Store {
             Answered::Changes(operations) => {
                 (None, Some(json("idempotency", operations)?), None, None)
             }
+            Answered::Run(_) => (None, None, None, None),
             Answered::Token(token, secret) => {
                 let place = sealed_for(*token);
                 let sealed = self.seal.seal(&place, secret.expose().as_bytes())?;
@@ -115,12 +120,19 @@ impl Store {
             }
             Answered::Another => return Err(unfit(by)),
         };
+        let run = match made {
+            Answered::Run(run) => Some(run.0),
+            Answered::Deployment(_)
+            | Answered::Changes(_)
+            | Answered::Token(..)
+            | Answered::Another => None,
+        };
         forget(tx, now, FORGOTTEN_AT_ONCE)?;
         // One that no longer holds may still be there: all of it goes.
         tx.execute(
-            "INSERT OR REPLACE INTO idempotency (principal, key, digest, deployment, operations, token, secret, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            params![by.0, key.key, key.digest, deployment, operations, token, secret, now.0],
+            "INSERT OR REPLACE INTO idempotency (principal, key, digest, deployment, operations, token, secret, created_at, run)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            params![by.0, key.key, key.digest, deployment, operations, token, secret, now.0, run],
         )?;
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::core::deployment::Step;
 use crate::core::event::{ChangeStage, DeploymentStage};
 use crate::core::id::{
     ConnectionSerial, ContainerSerial, DeploymentSerial, EnvironmentSerial, OperationSerial,
-    SettlementSerial,
+    RunSerial, SettlementSerial,
 };
 use crate::core::operation::{Operation, OperationKind, Settlement, Undo};
 use crate::core::time::Timestamp;
@@ -31,6 +31,8 @@ pub enum Task {
     Step(DeploymentSerial, Step),
     /// The work of a change.
     Change(OperationSerial),
+    /// A run with all its attempts.
+    Run(RunSerial),
 }
 
 /// How far a task's budget is used up.
@@ -53,9 +55,10 @@ const UNFINISHED: &str = "WITH RECURSIVE
         SELECT (SELECT min(o.environment) FROM operation o WHERE o.done_at IS NULL AND o.environment > queued.environment)
         FROM queued WHERE environment IS NOT NULL),
     undone (environment) AS (
-        SELECT min(environment) FROM settlement WHERE settled_at IS NULL
+        SELECT min(environment) FROM settlement WHERE settled_at IS NULL AND run IS NULL
         UNION ALL
-        SELECT (SELECT min(s.environment) FROM settlement s WHERE s.settled_at IS NULL AND s.environment > undone.environment)
+        SELECT (SELECT min(s.environment) FROM settlement s
+                WHERE s.settled_at IS NULL AND s.run IS NULL AND s.environment > undone.environment)
         FROM undone WHERE environment IS NOT NULL)
     SELECT environment, (SELECT min(o.serial) FROM operation o WHERE o.environment = work.environment AND o.done_at IS NULL) AS head
     FROM (SELECT environment FROM queued UNION SELECT environment FROM undone) work
@@ -114,7 +117,7 @@ impl Store {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
                 "SELECT EXISTS (SELECT 1 FROM operation WHERE environment = ?1 AND done_at IS NULL)
-                     OR EXISTS (SELECT 1 FROM settlement WHERE environment = ?1 AND settled_at IS NULL)",
+                     OR EXISTS (SELECT 1 FROM settlement WHERE environment = ?1 AND settled_at IS NULL AND run IS NULL)",
             )?;
             Ok(statement.query_row([environment.0], |row| row.get(0))?)
         })
@@ -156,7 +159,8 @@ impl Store {
         })
     }
 
-    /// What an environment still has to undo: retiring first, then restoring, each in the order it was written.
+    /// What an environment still has to undo: retiring first, then restoring, each in the order it was written. What runs
+    /// leave that stand alone is not among it.
     ///
     /// # Errors
     /// If the database fails.
@@ -164,13 +168,26 @@ impl Store {
         &self,
         environment: EnvironmentSerial,
     ) -> Result<Vec<Settlement>, StoreError> {
+        self.pending("environment = ?1 AND run IS NULL", environment.0)
+    }
+
+    /// What a run that stands alone still has to undo.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn settlements_of_run(&self, run: RunSerial) -> Result<Vec<Settlement>, StoreError> {
+        self.pending("run = ?1", run.0)
+    }
+
+    fn pending(&self, whose: &str, value: i64) -> Result<Vec<Settlement>, StoreError> {
         self.read(|tx| {
-            let mut statement = tx.prepare_cached(
+            let sql = format!(
                 "SELECT serial, environment, deployment, kind, container, object, unrouted FROM settlement
-                 WHERE environment = ?1 AND settled_at IS NULL
-                 ORDER BY kind <> 'retire_container', kind <> 'restore', serial",
-            )?;
-            let mut rows = statement.query([environment.0])?;
+                 WHERE {whose} AND settled_at IS NULL
+                 ORDER BY kind <> 'retire_container', kind <> 'restore', serial"
+            );
+            let mut statement = tx.prepare_cached(&sql)?;
+            let mut rows = statement.query([value])?;
             let mut settlements = Vec::new();
             while let Some(row) = rows.next()? {
                 settlements.push(settlement(row)?);
@@ -254,6 +271,9 @@ impl Store {
                 Task::Change(operation) => tx
                     .prepare_cached("SELECT budget_ms, consumed_ms, strikes FROM operation WHERE serial = ?1")?
                     .query_row([operation.0], read),
+                Task::Run(run) => tx
+                    .prepare_cached("SELECT budget_ms, consumed_ms, strikes FROM run WHERE serial = ?1")?
+                    .query_row([run.0], read),
             };
             Ok(row.optional()?)
         })
@@ -273,6 +293,10 @@ impl Store {
                 Task::Change(operation) => tx.execute(
                     "UPDATE operation SET strikes = strikes + 1 WHERE serial = ?1",
                     [operation.0],
+                )?,
+                Task::Run(run) => tx.execute(
+                    "UPDATE run SET strikes = strikes + 1 WHERE serial = ?1",
+                    [run.0],
                 )?,
             };
             Ok(())
@@ -295,6 +319,10 @@ impl Store {
                     "UPDATE operation SET consumed_ms = ?2, strikes = 0 WHERE serial = ?1",
                     params![operation.0, consumed],
                 )?,
+                Task::Run(run) => tx.execute(
+                    "UPDATE run SET consumed_ms = ?2, strikes = 0 WHERE serial = ?1",
+                    params![run.0, consumed],
+                )?,
             };
             Ok(())
         })
@@ -313,6 +341,10 @@ impl Store {
             )?;
             tx.execute(
                 "UPDATE operation SET strikes = 0 WHERE done_at IS NULL AND strikes > 0",
+                [],
+            )?;
+            tx.execute(
+                "UPDATE run SET strikes = 0 WHERE ended_at IS NULL AND strikes > 0",
                 [],
             )?;
             Ok(())

@@ -9,7 +9,7 @@ use crate::core::release::Image;
 use crate::core::spec::Spec;
 use crate::core::status;
 use crate::core::time::Timestamp;
-use rusqlite::{Transaction, params};
+use rusqlite::{OptionalExtension as _, Transaction, params};
 use std::time::Duration;
 
 /// What a step found, to be kept with the transition it ends in.
@@ -145,12 +145,24 @@ pub(super) fn begin_step(
         // It follows the commit, and after that nothing has a deadline.
         Step::SyncConnections => Duration::ZERO,
     });
+    let run: Option<i64> = match step {
+        Step::Checkout | Step::Build | Step::SyncConnections => None,
+        // Its run has its own time besides.
+        Step::Rollout => tx
+            .prepare_cached(
+                "SELECT budget_ms FROM run WHERE deployment = ?1 AND cause = 'deployment'",
+            )?
+            .query_row([deployment.serial.0], |row| row.get(0))
+            .optional()?,
+    };
     tx.execute(
         "INSERT INTO step (deployment, name, budget_ms, started_at) VALUES (?1, ?2, ?3, ?4)",
         params![
             deployment.serial.0,
             step.as_str(),
-            i64::try_from(budget.as_millis()).unwrap_or(i64::MAX),
+            i64::try_from(budget.as_millis())
+                .unwrap_or(i64::MAX)
+                .saturating_add(run.unwrap_or(0)),
             now.0
         ],
     )?;

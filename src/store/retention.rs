@@ -187,6 +187,18 @@ impl Store {
         })
     }
 
+    /// When a run ended whose log is its own; within: nothing if it has not, or still has something to settle.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn known_run(&self, id: Uuid) -> Result<Option<Option<Timestamp>>, StoreError> {
+        let Some(run) = self.find_run(id)? else {
+            return Ok(None);
+        };
+        let settled = self.is_run_settled(run.serial)?;
+        Ok(Some(run.phase.ended_at().filter(|_| settled)))
+    }
+
     /// Every project a deployment may have been mirrored for.
     ///
     /// # Errors
@@ -237,35 +249,43 @@ impl Store {
     ///
     /// # Errors
     /// If the database or the file system fails.
-    pub fn remove_logs(&self, deployments: &[Uuid], now: Timestamp) -> Result<(), StoreError> {
-        for some in deployments.chunks(LOGS_AT_ONCE) {
+    pub fn remove_logs(&self, whose: &[Uuid], now: Timestamp) -> Result<(), StoreError> {
+        for some in whose.chunks(LOGS_AT_ONCE) {
             self.write("remove_logs", |tx| {
-                let mut statement = tx.prepare_cached(
-                    "UPDATE deployment SET log_removed_at = ?2 WHERE uuid = ?1 AND log_removed_at IS NULL",
-                )?;
-                for id in some {
-                    statement.execute(params![id.to_string(), now.0])?;
+                for table in ["deployment", "run"] {
+                    let mut statement = tx.prepare_cached(&format!(
+                        "UPDATE {table} SET log_removed_at = ?2 WHERE uuid = ?1 AND log_removed_at IS NULL"
+                    ))?;
+                    for id in some {
+                        statement.execute(params![id.to_string(), now.0])?;
+                    }
                 }
                 Ok(())
             })?;
             for id in some {
-                let path = self.log_path(*id);
-                match std::fs::remove_file(&path) {
-                    Err(error) if error.kind() != ErrorKind::NotFound => {
-                        return Err(files::fault(&path)(error));
-                    }
-                    Ok(()) | Err(_) => {}
-                }
+                self.remove_log(*id)?;
             }
         }
         Ok(())
     }
 
-    /// When a deployment's log was given up.
+    /// Removes the file of a log, if it is there.
+    pub(super) fn remove_log(&self, id: Uuid) -> Result<(), StoreError> {
+        let path = self.log_path(id);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(files::fault(&path)(error)),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// When a deployment's or a run's log was given up.
     pub(super) fn log_removed_at(&self, id: Uuid) -> Result<Option<Timestamp>, StoreError> {
         self.read(|tx| {
             let at: Option<Option<i64>> = tx
-                .prepare_cached("SELECT log_removed_at FROM deployment WHERE uuid = ?1")?
+                .prepare_cached(
+                    "SELECT log_removed_at FROM deployment WHERE uuid = ?1
+                     UNION ALL SELECT log_removed_at FROM run WHERE uuid = ?1",
+                )?
                 .query_row([id.to_string()], |row| row.get(0))
                 .optional()?;
             Ok(at.flatten().map(Timestamp))
@@ -281,7 +301,9 @@ fn releases(
     let mut statement = tx.prepare_cached(
         "SELECT r.serial, r.number, e.live_release IS r.serial,
                 (SELECT d.uuid FROM deployment d JOIN operation o ON o.deployment = d.serial
-                 WHERE o.environment = r.environment AND o.done_at IS NULL AND d.target_release = r.serial LIMIT 1)
+                 WHERE o.environment = r.environment AND o.done_at IS NULL AND d.target_release = r.serial LIMIT 1),
+                EXISTS (SELECT 1 FROM run u JOIN deployment d ON d.serial = u.deployment
+                        WHERE u.environment = r.environment AND u.ended_at IS NULL AND d.release = r.serial)
          FROM release r JOIN environment e ON e.serial = r.environment
          WHERE r.environment = ?1 AND r.collected_at IS NULL ORDER BY r.number",
     )?;
@@ -303,6 +325,7 @@ fn known_release(row: &Row<'_>) -> Result<KnownRelease, StoreError> {
         target_of: target
             .map(|id| uuid("deployment", serial, &id))
             .transpose()?,
+        runs: row.get(4)?,
     })
 }
 

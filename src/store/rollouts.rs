@@ -7,6 +7,7 @@ use super::phases::{end_step, still, transition};
 use super::releases::{insert_release, mark_left, release_in};
 use super::routes::grow;
 use super::rows::{CONTAINER, container, inconsistent, json};
+use super::runs::end_with_deployment;
 use super::{Store, StoreError};
 use crate::core::container::{ContainerRole, ContainerRow, OutputCursor, WEB};
 use crate::core::deployment::{Deployment, Wanted};
@@ -68,7 +69,8 @@ impl Store {
         self.write_sparing("intend_candidate", |tx| {
             still(tx, deployment)?;
             let role = ContainerRole::Candidate;
-            insert_container(self, tx, deployment, (slug, process, role), hidden, now)
+            let owner = (deployment.environment, deployment.serial);
+            insert_container(self, tx, owner, (slug, process, role), hidden, now)
         })
     }
 
@@ -181,6 +183,7 @@ impl Store {
             let committed = deployment.clone().commit(release)?;
             transition(tx, &deployment.phase, &committed, now)?;
             end_step(tx, deployment.serial, &deployment.phase, now)?;
+            end_with_deployment(tx, &committed, now)?;
             // The one that serves last: it may have requests to end, and its workers' overlap shall not be as long.
             let old: Vec<Undo> = tx
                 .prepare_cached(
@@ -414,24 +417,33 @@ pub(super) fn hidden_place(serial: ContainerSerial) -> String {
 pub(super) fn insert_container(
     store: &Store,
     tx: &Transaction<'_>,
-    deployment: &Deployment,
+    (environment, deployment): (EnvironmentSerial, DeploymentSerial),
     (slug, process, role): (&str, &str, ContainerRole),
     hidden: &[Secret],
     now: Timestamp,
 ) -> Result<ContainerRow, StoreError> {
-    let address = next_address(tx, deployment.environment)?;
-    let attempt: i64 = tx.query_row(
-        "SELECT count(*) + 1 FROM container WHERE deployment = ?1",
-        [deployment.serial.0],
-        |row| row.get(0),
-    )?;
-    let name = format!("{slug}-{}-{attempt}", deployment.serial);
+    let address = next_address(tx, environment)?;
+    let attempt = match role {
+        ContainerRole::Candidate
+        | ContainerRole::Task
+        | ContainerRole::Live
+        | ContainerRole::Retired => "SELECT count(*) + 1 FROM container WHERE deployment = ?1",
+        // There may be very many of a release, and the oldest are forgotten. No number below is another's: those were
+        // counted before the release was live.
+        ContainerRole::Run => {
+            "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'container' AND ?1 IS NOT NULL"
+        }
+    };
+    let attempt: i64 = tx
+        .prepare_cached(attempt)?
+        .query_row([deployment.0], |row| row.get(0))?;
+    let name = format!("{slug}-{deployment}-{attempt}");
     tx.execute(
         "INSERT INTO container (environment, deployment, process, name, address, role, created_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         params![
-            deployment.environment.0,
-            deployment.serial.0,
+            environment.0,
+            deployment.0,
             process,
             name,
             address.to_string(),

@@ -57,6 +57,35 @@ DROP TABLE status_event;
 ALTER TABLE status_event_8 RENAME TO status_event;
 CREATE INDEX status_event_by_deployment ON status_event (deployment, serial);
 
+-- Runs. A run keeps what it was made with; whether it begins only when those before it have ended.
+ALTER TABLE run ADD COLUMN retries INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE run ADD COLUMN waits   INTEGER NOT NULL DEFAULT 0;
+-- Whose walk settles it, where that is not the environment's.
+ALTER TABLE settlement ADD COLUMN run INTEGER REFERENCES run (serial);
+CREATE TABLE idempotency_8 (
+    principal   INTEGER NOT NULL REFERENCES principal (serial),
+    key         TEXT    NOT NULL,
+    digest      BLOB    NOT NULL,
+    deployment  INTEGER REFERENCES deployment (serial),
+    operations  TEXT,                        -- JSON: their serials
+    token       INTEGER REFERENCES token (principal),
+    secret      BLOB,                        -- sealed: a token's, for as long as the key holds
+    run         INTEGER REFERENCES run (serial),
+    created_at  INTEGER NOT NULL,
+    PRIMARY KEY (principal, key),
+    CHECK ((deployment IS NOT NULL) + (operations IS NOT NULL) + (token IS NOT NULL) + (run IS NOT NULL) = 1)
+) STRICT, WITHOUT ROWID;
+INSERT INTO idempotency_8 (principal, key, digest, deployment, operations, token, secret, created_at)
+    SELECT principal, key, digest, deployment, operations, token, secret, created_at FROM idempotency;
+DROP TABLE idempotency;
+ALTER TABLE idempotency_8 RENAME TO idempotency;
+CREATE INDEX idempotency_age ON idempotency (created_at);
+CREATE INDEX settlement_of_run ON settlement (run) WHERE run IS NOT NULL;
+CREATE INDEX settlement_of_run_pending ON settlement (run, serial) WHERE run IS NOT NULL AND settled_at IS NULL;
+CREATE INDEX run_replaced ON run (replaced_by) WHERE replaced_by IS NOT NULL;
+CREATE INDEX idempotency_of_run ON idempotency (run) WHERE run IS NOT NULL;
+CREATE INDEX status_event_by_run ON status_event (run) WHERE run IS NOT NULL;
+
 -- Connections of environments.
 
 CREATE TABLE connection (

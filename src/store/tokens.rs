@@ -88,7 +88,12 @@ impl Store {
             match self.answered_in(tx, new.by, new.key.as_ref(), now)? {
                 None => {}
                 Some(Answered::Token(token, secret)) => return made(tx, token, secret),
-                Some(Answered::Deployment(_) | Answered::Changes(_) | Answered::Another) => {
+                Some(
+                    Answered::Deployment(_)
+                    | Answered::Changes(_)
+                    | Answered::Run(_)
+                    | Answered::Another,
+                ) => {
                     return Ok(TokenMade::KeyReused);
                 }
             }

@@ -279,7 +279,7 @@ impl State {
             return Err(EngineError::NotFound(format!("network {gone} not found")));
         }
         let (spec, state) = (made.spec.clone(), made.state.clone());
-        let is_task = spec.labels.role == "task";
+        let is_task = runs_once(&spec);
         if is_task && matches!(state, ContainerState::Running { .. }) {
             return Ok(());
         }
@@ -309,7 +309,7 @@ impl State {
     /// The container that runs a command, if there is one.
     pub fn task(&self, command: &str) -> Option<&Made> {
         let mut all = self.containers.values();
-        all.find(|made| made.spec.labels.role == "task" && made.spec.command.join(" ") == command)
+        all.find(|made| runs_once(&made.spec) && made.spec.command.join(" ") == command)
     }
 
     /// The running command ends with that status.
@@ -344,6 +344,11 @@ impl State {
             .filter(|line| after.is_none_or(|after| line.cursor > *after))
             .collect()
     }
+}
+
+/// Whether it runs a command to its end: of a deployment, or of a job's run.
+fn runs_once(spec: &ContainerSpec) -> bool {
+    matches!(spec.labels.role.as_str(), "task" | "run")
 }
 
 /// Calls that are not answered.
@@ -1094,7 +1099,7 @@ impl Engine for Fake {
                 if state.refuses_starts_of.contains(name) {
                     return Err(EngineError::Refused("the device is gone".into()));
                 }
-                let is_task = |made: &Made| made.spec.labels.role == "task";
+                let is_task = |made: &Made| runs_once(&made.spec);
                 if state.refuses_tasks && state.containers.get(name).is_some_and(is_task) {
                     return Err(EngineError::Refused("the device is gone".into()));
                 }
@@ -1493,7 +1498,8 @@ impl Process {
             let mut changes = self.store.changes();
             loop {
                 changes.borrow_and_update();
-                if self.store.unfinished().unwrap().is_empty() {
+                let runs = self.store.unfinished_runs().unwrap();
+                if runs.is_empty() && self.store.unfinished().unwrap().is_empty() {
                     return;
                 }
                 changes.changed().await.unwrap();

@@ -3,7 +3,9 @@
 use super::Time;
 use crate::api::gitdev::id;
 use crate::core::deployment::Step;
-use crate::core::event::{ChangeStage, DeploymentStage, Event as CoreEvent, EventPage, Happened};
+use crate::core::event::{
+    ChangeStage, DeploymentStage, Event as CoreEvent, EventPage, Happened, RunStage,
+};
 use crate::core::recorded::ReportedState;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -30,7 +32,7 @@ impl From<&EventPage> for Events {
     }
 }
 
-/// One thing that happened to a deployment or to another operation.
+/// One thing that happened to a deployment, to another operation, or to a run of a job.
 #[derive(Serialize, ToSchema)]
 pub(in crate::api::gitdev) struct Event {
     app: String,
@@ -40,8 +42,8 @@ pub(in crate::api::gitdev) struct Event {
     environment: String,
     /// Its place in the order of everything that happened.
     id: i64,
-    /// What is done: `deploy`, or a change of the environment.
-    #[schema(examples("deploy", "stop"))]
+    /// What is done: `deploy`, a change of the environment, or `run`.
+    #[schema(examples("deploy", "stop", "run"))]
     kind: &'static str,
     /// The operation's number, where it is no deployment.
     #[schema(required)]
@@ -49,7 +51,10 @@ pub(in crate::api::gitdev) struct Event {
     /// The same as the status, and finer for deployments: which step, whether it was a newer one that took its place.
     #[schema(examples("checkout", "committed", "superseded"))]
     phase: &'static str,
-    /// What a look at the deployment or the operation would have shown.
+    /// The run's number within its environment, where it is one.
+    #[schema(required)]
+    run: Option<i64>,
+    /// What a look at the deployment, the operation or the run would have shown.
     #[schema(examples("building", "success"))]
     status: &'static str,
     r#type: EventType,
@@ -60,6 +65,7 @@ pub(in crate::api::gitdev) struct Event {
 enum EventType {
     Deployment,
     Operation,
+    Run,
 }
 
 impl From<&CoreEvent> for Event {
@@ -77,19 +83,26 @@ impl From<&CoreEvent> for Event {
                 let stage = Stage::of_change(stage);
                 (None, Some(operation.0), change.as_str(), stage)
             }
+            Happened::Run { stage, .. } => (None, None, "run", Stage::of_run(stage)),
+        };
+        let run = match event.what {
+            Happened::Run { number, .. } => Some(number),
+            Happened::Deployment { .. } | Happened::Change { .. } => None,
         };
         Self {
             app: event.app.to_string(),
             at: event.at.into(),
-            r#type: match deployment {
-                Some(_) => EventType::Deployment,
-                None => EventType::Operation,
+            r#type: match event.what {
+                Happened::Deployment { .. } => EventType::Deployment,
+                Happened::Change { .. } => EventType::Operation,
+                Happened::Run { .. } => EventType::Run,
             },
             deployment,
             environment: event.environment.to_string(),
             id: event.serial,
             kind,
             operation,
+            run,
             phase: stage.phase,
             status: stage.status,
         }
@@ -119,6 +132,19 @@ impl Stage {
             | DeploymentStage::Recorded(ReportedState::Canceled) => "cancelled",
         };
         let phase = stage.as_str();
+        Self { phase, status }
+    }
+
+    fn of_run(stage: RunStage) -> Self {
+        let phase = stage.as_str();
+        let status = match stage {
+            RunStage::Succeeded => "success",
+            RunStage::Queued
+            | RunStage::Running
+            | RunStage::Failed
+            | RunStage::Cancelled
+            | RunStage::Skipped => phase,
+        };
         Self { phase, status }
     }
 

@@ -62,7 +62,7 @@ impl Command {
         Self {
             command: command.words.clone(),
             task: match purpose {
-                Purpose::Release(_) => None,
+                Purpose::Release(_) | Purpose::Run(_) => None,
                 Purpose::Task(name) => Some(name.to_string()),
             },
         }

@@ -1,0 +1,996 @@
+//! Runs of jobs: taken in, moved from phase to phase, shown. One that belongs to a deployment or a change ends in the
+//! transaction in which that ends.
+
+use super::keys::Answered;
+use super::operations::{millis_of, write_settlements};
+use super::releases::release_in;
+use super::rows::{PRINCIPAL, from_json, inconsistent, json, principal, uuid};
+use super::standing::standing;
+use super::{Store, StoreError};
+use crate::core::action::RequestKey;
+use crate::core::admission::Desired;
+use crate::core::deployment::{Deployment, Phase};
+use crate::core::failure::Failure;
+use crate::core::id::{
+    ContainerSerial, DeploymentSerial, EnvironmentSerial, OperationSerial, PrincipalSerial,
+    ReleaseSerial, RunSerial,
+};
+use crate::core::job::{JobEvent, Overlap};
+use crate::core::name::{AppName, EnvironmentName};
+use crate::core::operation::Undo;
+use crate::core::run::{Cancellation, Cause, Run, RunPhase, RunView};
+use crate::core::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// A run that is asked for and stands alone.
+#[derive(Clone, Debug)]
+pub struct NewRun {
+    /// The id it will have.
+    pub id: Uuid,
+    /// Its environment.
+    pub environment: EnvironmentSerial,
+    /// What to run; `None`: what a schedule would, else what a start would.
+    pub event: Option<JobEvent>,
+    /// By whom it was made: a schedule, or by hand.
+    pub cause: Cause,
+    /// Who asked.
+    pub by: PrincipalSerial,
+    /// What happens where another is at work.
+    pub overlap: Overlap,
+    /// Recognises a repetition.
+    pub key: Option<RequestKey>,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunTaken {
+    /// It is in the history, and begins as soon as it may.
+    New(Run),
+    /// The same was asked for before, or there is one for that time already: this one.
+    Known(Run),
+    /// Another is at work, so it is in the history as skipped.
+    Skipped(Run),
+    /// The one of this number is at work; nothing was written of it.
+    AtWork(i64),
+    /// The key was used before for another request.
+    KeyReused,
+    /// Nothing was ever deployed.
+    NothingLive,
+    /// What is live is not a job.
+    NotAJob,
+    /// The job has only these events.
+    NoSuchEvent {
+        /// What was asked for.
+        event: JobEvent,
+        /// Those there are.
+        known: Vec<JobEvent>,
+    },
+    /// The environment is not meant to run, or will not be when its queue is empty.
+    NotRunning(Desired),
+}
+
+/// A run that belongs to a deployment or a change.
+#[derive(Clone, Debug)]
+pub struct OwnRun {
+    /// The id it will have.
+    pub id: Uuid,
+    /// The deployment whose image and commands it runs.
+    pub deployment: DeploymentSerial,
+    /// What it runs.
+    pub event: JobEvent,
+    /// Its budget.
+    pub max_duration: Duration,
+    /// How often its command is run again.
+    pub retries: u32,
+    /// What happens to runs that stand alone.
+    pub overlap: Overlap,
+}
+
+/// The columns of [`run`], in its order.
+const RUN: &str = "r.serial, r.uuid, r.number, r.environment, r.deployment, r.event, r.cause, r.operation, r.due_at, \
+    r.principal, r.phase, r.status, r.failure, r.why, r.cancelled_by, r.replaced_by, r.created_at, r.ended_at";
+/// How many they are.
+const RUN_COLUMNS: usize = 18;
+
+/// The runs of an environment that may have something running, the oldest first: those that have not ended, and those that
+/// were ended from outside and whose container is not removed yet.
+const AT_WORK: &str = "SELECT serial, number, cause FROM run WHERE environment = ?1 AND serial < ?2 AND ended_at IS NULL
+    UNION SELECT r.serial, r.number, r.cause FROM settlement s JOIN one_off o ON o.container = s.container
+        JOIN run r ON r.serial = o.run
+        WHERE s.environment = ?1 AND s.settled_at IS NULL AND s.kind = 'retire_container' AND r.serial < ?2
+          AND r.phase IN ('failed', 'cancelled')
+    ORDER BY 1";
+
+impl Store {
+    /// Decides over a run of what is live and writes it, all at once: as made, as skipped, or in place of those at work.
+    /// With `schedule_seen` the environment's schedule was looked at up to then, whatever becomes of the run.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn intend_run(
+        &self,
+        new: &NewRun,
+        schedule_seen: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<RunTaken, StoreError> {
+        self.write_sparing("intend_run", |tx| {
+            match self.answered_in(tx, new.by, new.key.as_ref(), now)? {
+                None => {}
+                Some(Answered::Run(known)) => return Ok(RunTaken::Known(run_in(tx, known)?)),
+                Some(
+                    Answered::Deployment(_)
+                    | Answered::Changes(_)
+                    | Answered::Token(..)
+                    | Answered::Another,
+                ) => return Ok(RunTaken::KeyReused),
+            }
+            self.disk.room()?;
+            if let Some(seen) = schedule_seen {
+                note_schedule(tx, new.environment, seen)?;
+            }
+            take_in(self, tx, new, now)
+        })
+    }
+
+    /// Up to when an environment's schedule was looked at; `None`: never.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn schedule_seen(
+        &self,
+        environment: EnvironmentSerial,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        self.read(|tx| {
+            let seen: Option<i64> = tx.query_row(
+                "SELECT schedule_seen FROM environment WHERE serial = ?1",
+                [environment.0],
+                |row| row.get(0),
+            )?;
+            Ok(seen.map(Timestamp))
+        })
+    }
+
+    /// An environment's schedule was looked at up to then, and nothing was due.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn note_schedule(
+        &self,
+        environment: EnvironmentSerial,
+        seen: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write_sparing("note_schedule", |tx| note_schedule(tx, environment, seen))
+    }
+
+    /// A run.
+    ///
+    /// # Errors
+    /// If there is none of that serial.
+    pub fn run(&self, serial: RunSerial) -> Result<Run, StoreError> {
+        self.read(|tx| run_in(tx, serial))
+    }
+
+    /// A run by the id clients hold.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn find_run(&self, id: Uuid) -> Result<Option<Run>, StoreError> {
+        self.read(|tx| one(tx, "r.uuid = ?1", id.to_string()))
+    }
+
+    /// The run that belongs to a deployment.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn run_of_deployment(
+        &self,
+        deployment: DeploymentSerial,
+    ) -> Result<Option<Run>, StoreError> {
+        self.read(|tx| of_deployment(tx, deployment))
+    }
+
+    /// The run that belongs to a change.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn run_of_change(&self, change: OperationSerial) -> Result<Option<Run>, StoreError> {
+        self.read(|tx| of_change(tx, change))
+    }
+
+    /// How often a run's command is run again.
+    ///
+    /// # Errors
+    /// If there is no such run.
+    pub fn retries(&self, run: RunSerial) -> Result<u32, StoreError> {
+        self.read(|tx| {
+            let sql = "SELECT retries FROM run WHERE serial = ?1";
+            Ok(tx.query_row(sql, [run.0], |row| row.get(0))?)
+        })
+    }
+
+    /// Every run that stands alone and has not ended, or left something to be undone.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn unfinished_runs(&self) -> Result<Vec<RunSerial>, StoreError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT serial FROM run WHERE ended_at IS NULL AND cause IN ('schedule', 'hand')
+                 UNION SELECT run FROM settlement WHERE run IS NOT NULL AND settled_at IS NULL ORDER BY 1",
+            )?;
+            let rows = statement.query_map([], |row| row.get(0).map(RunSerial))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Queued → Running; `None` while those before it, for whose end it waits, are at work.
+    ///
+    /// # Errors
+    /// [`StoreError::Moved`] if it is no longer queued.
+    pub fn begin_run(&self, run: &Run, now: Timestamp) -> Result<Option<Run>, StoreError> {
+        let may_begin = |tx: &Connection| {
+            let waits: bool = tx
+                .prepare_cached("SELECT waits FROM run WHERE serial = ?1")?
+                .query_row([run.serial.0], |row| row.get(0))?;
+            let others = at_work(tx, run.environment, Some(run.serial))?;
+            Ok::<_, StoreError>(!waits || others.is_empty())
+        };
+        // Asked at every commit while it waits: that needs no transaction of its own.
+        if !self.read(may_begin)? {
+            return self.read(|tx| still_run(tx, run)).map(|()| None);
+        }
+        self.write_sparing("begin_run", |tx| {
+            if !may_begin(tx)? {
+                return Ok(None);
+            }
+            let begun = run.clone().begin()?;
+            move_run(tx, run, &begun, now)?;
+            tx.execute(
+                "UPDATE run SET began_at = ?2 WHERE serial = ?1",
+                params![run.serial.0, now.0],
+            )?;
+            Ok(Some(begun))
+        })
+    }
+
+    /// The end of a run that stands alone, or of one whose change goes on; what it ran in is to be removed.
+    ///
+    /// # Errors
+    /// [`StoreError::Moved`] if it is no longer in the phase it was.
+    pub fn end_run(&self, from: &Run, ended: &Run, now: Timestamp) -> Result<(), StoreError> {
+        self.write("end_run", |tx| end_run_in(tx, from, ended, now))
+    }
+
+    /// A run fails, with the exit status that is written down of its last attempt.
+    ///
+    /// # Errors
+    /// [`StoreError::Moved`] if it is no longer in the phase it was.
+    pub fn fail_run(
+        &self,
+        from: &Run,
+        failure: &Failure,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write("fail_run", |tx| fail_run_in(tx, from, failure, now))
+    }
+
+    /// Whether a run that stands alone is at work in the environment.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn has_runs(&self, environment: EnvironmentSerial) -> Result<bool, StoreError> {
+        self.read(|tx| Ok(!standing_alone(tx, environment)?.is_empty()))
+    }
+
+    /// A run with what is around it.
+    ///
+    /// # Errors
+    /// If there is none of that serial.
+    pub fn run_view(&self, serial: RunSerial) -> Result<RunView, StoreError> {
+        self.read(|tx| {
+            let mut views = views(tx, "r.serial = ?1", (serial.0, 1, 0))?;
+            views
+                .pop()
+                .ok_or_else(|| inconsistent("run", serial, "is missing"))
+        })
+    }
+
+    /// An environment's runs, the newest first, and how many there are.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn runs(
+        &self,
+        environment: EnvironmentSerial,
+        limit: u32,
+        offset: u64,
+    ) -> Result<(Vec<RunView>, u64), StoreError> {
+        let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+        self.read(|tx| {
+            let items = views(
+                tx,
+                "r.environment = ?1",
+                (environment.0, limit.into(), offset),
+            )?;
+            let total: i64 = tx
+                .prepare_cached("SELECT count(*) FROM run WHERE environment = ?1")?
+                .query_row([environment.0], |row| row.get(0))?;
+            Ok((items, u64::try_from(total).unwrap_or(0)))
+        })
+    }
+
+    /// The newest run of an environment.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn newest_run(&self, environment: EnvironmentSerial) -> Result<Option<Run>, StoreError> {
+        self.read(|tx| {
+            let latest = "r.environment = ?1 ORDER BY r.number DESC LIMIT 1";
+            one(tx, latest, environment.0)
+        })
+    }
+
+    /// Whether a run has ended and what it ran in is removed: nothing more will be done for it.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn is_run_settled(&self, run: RunSerial) -> Result<bool, StoreError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT ended_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM one_off o JOIN container c ON c.serial = o.container
+                                                             WHERE o.run = run.serial AND c.removed_at IS NULL)
+                 FROM run WHERE serial = ?1",
+            )?;
+            let settled = statement.query_row([run.0], |row| row.get(0)).optional()?;
+            // One that was forgotten.
+            Ok(settled.unwrap_or(true))
+        })
+    }
+
+    /// The oldest runs of an environment that have ended go, with their logs, where there are more than `keep` of them. What
+    /// is still waited for is kept, and so is whatever is newer than that.
+    ///
+    /// # Errors
+    /// If the database or the file system fails.
+    pub fn forget_runs(&self, environment: EnvironmentSerial, keep: u32) -> Result<(), StoreError> {
+        let old = self.read(|tx| old_runs(tx, environment, keep))?;
+        if old.is_empty() {
+            return Ok(());
+        }
+        // The files first: where that is cut short, the rows are found again.
+        for (_, id) in &old {
+            self.remove_log(*id)?;
+        }
+        self.write("forget_runs", |tx| {
+            for (serial, _) in &old {
+                for sql in [
+                    "DELETE FROM status_event WHERE run = ?1",
+                    "DELETE FROM idempotency WHERE run = ?1",
+                    "UPDATE settlement SET run = NULL WHERE run = ?1",
+                    "DELETE FROM one_off WHERE run = ?1",
+                    "DELETE FROM run WHERE serial = ?1",
+                ] {
+                    tx.prepare_cached(sql)?.execute([serial])?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Whose log has what a container printed that was never live: its run's own, else its deployment's.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn log_of(&self, container: ContainerSerial) -> Result<Uuid, StoreError> {
+        self.read(|tx| {
+            let id: String = tx
+                .prepare_cached(
+                    "SELECT CASE WHEN r.cause <> 'deployment' THEN r.uuid ELSE d.uuid END
+                     FROM container c JOIN deployment d ON d.serial = c.deployment
+                     LEFT JOIN one_off o ON o.container = c.serial LEFT JOIN run r ON r.serial = o.run
+                     WHERE c.serial = ?1",
+                )?
+                .query_row([container.0], |row| row.get(0))?;
+            uuid("container", container.0, &id)
+        })
+    }
+}
+
+fn note_schedule(
+    tx: &Transaction<'_>,
+    environment: EnvironmentSerial,
+    seen: Timestamp,
+) -> Result<(), StoreError> {
+    tx.prepare_cached("UPDATE environment SET schedule_seen = ?2 WHERE serial = ?1")?
+        .execute(params![environment.0, seen.0])?;
+    Ok(())
+}
+
+fn take_in(
+    store: &Store,
+    tx: &Transaction<'_>,
+    new: &NewRun,
+    now: Timestamp,
+) -> Result<RunTaken, StoreError> {
+    let environment = new.environment;
+    if let Cause::Schedule(due) = new.cause
+        && let Some(known) = due_then(tx, environment, due)?
+    {
+        return Ok(RunTaken::Known(known));
+    }
+    let standing = standing(tx, environment)?;
+    for desired in [standing.desired, standing.desired_after()] {
+        match desired {
+            Desired::Running => {}
+            Desired::Suspended | Desired::Stopped | Desired::Removed => {
+                return Ok(RunTaken::NotRunning(desired));
+            }
+        }
+    }
+    let (release, deployment): (Option<i64>, Option<i64>) = tx
+        .prepare_cached("SELECT live_release, live_deployment FROM environment WHERE serial = ?1")?
+        .query_row([environment.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (Some(release), Some(deployment)) = (release, deployment) else {
+        return Ok(RunTaken::NothingLive);
+    };
+    let Some(job) = release_in(tx, ReleaseSerial(release))?.content.job else {
+        return Ok(RunTaken::NotAJob);
+    };
+    let event = new.event.unwrap_or_else(|| job.by_hand());
+    if job.command(event).is_none() {
+        let known = job.events();
+        return Ok(RunTaken::NoSuchEvent { event, known });
+    }
+    let mut row = NewRow {
+        id: new.id,
+        environment,
+        deployment: DeploymentSerial(deployment),
+        event,
+        cause: new.cause,
+        by: new.by,
+        budget: job.max_duration,
+        retries: job.retries,
+        waits: false,
+        skipped: false,
+    };
+    let others = at_work(tx, environment, None)?;
+    let taken = match (new.overlap, others.first(), new.cause) {
+        (Overlap::Forbid, Some(other), Cause::Hand) => return Ok(RunTaken::AtWork(other.number)),
+        (
+            Overlap::Forbid,
+            Some(_),
+            Cause::Schedule(_) | Cause::Deployment(_) | Cause::Change(_),
+        ) => {
+            row.skipped = true;
+            RunTaken::Skipped(insert_run(tx, &row, now)?)
+        }
+        (Overlap::Replace, Some(_), _) => {
+            row.waits = true;
+            let made = insert_run(tx, &row, now)?;
+            cancel_runs(tx, environment, Cancellation::ReplacedBy(made.serial), now)?;
+            RunTaken::New(made)
+        }
+        (Overlap::Allow, Some(_), _) | (_, None, _) => RunTaken::New(insert_run(tx, &row, now)?),
+    };
+    if let RunTaken::New(run) = &taken {
+        let answer = Answered::Run(run.serial);
+        store.remember(tx, new.by, new.key.as_ref(), &answer, now)?;
+    }
+    Ok(taken)
+}
+
+/// The row of a new run.
+struct NewRow {
+    id: Uuid,
+    environment: EnvironmentSerial,
+    deployment: DeploymentSerial,
+    event: JobEvent,
+    cause: Cause,
+    by: PrincipalSerial,
+    budget: Duration,
+    retries: u32,
+    waits: bool,
+    skipped: bool,
+}
+
+fn insert_run(tx: &Transaction<'_>, new: &NewRow, now: Timestamp) -> Result<Run, StoreError> {
+    let (cause, operation, due) = match new.cause {
+        Cause::Deployment(_) => ("deployment", None, None),
+        Cause::Change(operation) => ("change", Some(operation.0), None),
+        Cause::Schedule(due) => ("schedule", None, Some(due.0)),
+        Cause::Hand => ("hand", None, None),
+    };
+    let (phase, ended) = match new.skipped {
+        true => ("skipped", Some(now.0)),
+        false => ("queued", None),
+    };
+    tx.prepare_cached(
+        "INSERT INTO run (uuid, environment, number, deployment, event, cause, operation, due_at, principal, phase, budget_ms,
+                          retries, waits, created_at, ended_at)
+         VALUES (?1, ?2, (SELECT coalesce(max(number), 0) + 1 FROM run WHERE environment = ?2), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
+                 ?11, ?12, ?13, ?14)",
+    )?
+    .execute(params![
+        new.id.to_string(),
+        new.environment.0,
+        new.deployment.0,
+        new.event.as_str(),
+        cause,
+        operation,
+        due,
+        new.by.0,
+        phase,
+        millis_of(new.budget),
+        new.retries,
+        new.waits,
+        now.0,
+        ended
+    ])?;
+    let serial = RunSerial(tx.last_insert_rowid());
+    run_event(tx, serial, phase, now)?;
+    run_in(tx, serial)
+}
+
+/// Writes the run of a deployment or a change that begins, if those that stand alone let it; false: it waits for their end.
+pub(super) fn begin_with_run(
+    tx: &Transaction<'_>,
+    environment: EnvironmentSerial,
+    own: &OwnRun,
+    (cause, by): (Cause, PrincipalSerial),
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    if own.overlap == Overlap::Forbid && !standing_alone(tx, environment)?.is_empty() {
+        return Ok(false);
+    }
+    let row = NewRow {
+        id: own.id,
+        environment,
+        deployment: own.deployment,
+        event: own.event,
+        cause,
+        by,
+        budget: own.max_duration,
+        retries: own.retries,
+        waits: own.overlap == Overlap::Replace,
+        skipped: false,
+    };
+    let made = insert_run(tx, &row, now)?;
+    if own.overlap == Overlap::Replace {
+        cancel_runs(tx, environment, Cancellation::ReplacedBy(made.serial), now)?;
+    }
+    Ok(true)
+}
+
+/// A run that may have something running.
+struct AtWork {
+    serial: RunSerial,
+    number: i64,
+    stands_alone: bool,
+}
+
+fn at_work(
+    tx: &Connection,
+    environment: EnvironmentSerial,
+    before: Option<RunSerial>,
+) -> Result<Vec<AtWork>, StoreError> {
+    let mut statement = tx.prepare_cached(AT_WORK)?;
+    let before = before.map_or(i64::MAX, |run| run.0);
+    let rows = statement.query_map(params![environment.0, before], |row| {
+        let cause: String = row.get(2)?;
+        Ok(AtWork {
+            serial: RunSerial(row.get(0)?),
+            number: row.get(1)?,
+            stands_alone: matches!(cause.as_str(), "schedule" | "hand"),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn standing_alone(
+    tx: &Connection,
+    environment: EnvironmentSerial,
+) -> Result<Vec<RunSerial>, StoreError> {
+    let all = at_work(tx, environment, None)?.into_iter();
+    Ok(all
+        .filter(|one| one.stands_alone)
+        .map(|one| one.serial)
+        .collect())
+}
+
+/// Ends every run of the environment that stands alone and has not ended, but the one that takes their place.
+pub(super) fn cancel_runs(
+    tx: &Transaction<'_>,
+    environment: EnvironmentSerial,
+    why: Cancellation,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for serial in standing_alone(tx, environment)? {
+        let run = run_in(tx, serial)?;
+        let takes_over = why == Cancellation::ReplacedBy(serial);
+        if !takes_over && run.phase.ended_at().is_none() {
+            end_run_in(tx, &run, &run.clone().cancel(why, now)?, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a run's new phase, if its row still is in the one the transition came from.
+fn move_run(tx: &Transaction<'_>, from: &Run, to: &Run, now: Timestamp) -> Result<(), StoreError> {
+    let (mut status, mut failure, mut why, mut by, mut replaced) = (None, None, None, None, None);
+    match &to.phase {
+        RunPhase::Queued
+        | RunPhase::Running
+        | RunPhase::Succeeded { .. }
+        | RunPhase::Skipped { .. } => {}
+        RunPhase::Failed {
+            status: ended,
+            failure: said,
+            ..
+        } => {
+            status = *ended;
+            failure = Some(json("run", said)?);
+        }
+        RunPhase::Cancelled { why: cause, .. } => match cause {
+            Cancellation::By(principal) => (why, by) = (Some("by"), Some(principal.0)),
+            Cancellation::ReplacedBy(run) => (why, replaced) = (Some("replaced"), Some(run.0)),
+            Cancellation::WithDeployment => why = Some("deployment"),
+            Cancellation::WithEnvironment => why = Some("environment"),
+        },
+    }
+    let changed = tx
+        .prepare_cached(
+            "UPDATE run SET phase = ?3, status = ?4, failure = ?5, why = ?6, cancelled_by = ?7, replaced_by = ?8, ended_at = ?9
+             WHERE serial = ?1 AND phase = ?2",
+        )?
+        .execute(params![
+            to.serial.0,
+            from.phase.as_str(),
+            to.phase.as_str(),
+            status,
+            failure,
+            why,
+            by,
+            replaced,
+            to.phase.ended_at().map(|at| at.0)
+        ])?;
+    match changed {
+        1 => run_event(tx, to.serial, to.phase.as_str(), now),
+        _ => Err(moved(to.serial)),
+    }
+}
+
+/// Refuses when the run's row has left the phase the caller saw.
+pub(super) fn still_run(tx: &Connection, run: &Run) -> Result<(), StoreError> {
+    let word: String = tx
+        .prepare_cached("SELECT phase FROM run WHERE serial = ?1")?
+        .query_row([run.serial.0], |row| row.get(0))?;
+    match word == run.phase.as_str() {
+        true => Ok(()),
+        false => Err(moved(run.serial)),
+    }
+}
+
+fn moved(run: RunSerial) -> StoreError {
+    StoreError::Moved(format!("run {run}"))
+}
+
+/// Writes a run's end, and that what it ran in is to be removed.
+fn end_run_in(
+    tx: &Transaction<'_>,
+    from: &Run,
+    ended: &Run,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    move_run(tx, from, ended, now)?;
+    let left: Vec<ContainerSerial> = tx
+        .prepare_cached(
+            "SELECT c.serial FROM one_off o JOIN container c ON c.serial = o.container
+             WHERE o.run = ?1 AND c.role <> 'retired' ORDER BY c.serial",
+        )?
+        .query_map([from.serial.0], |row| row.get(0).map(ContainerSerial))?
+        .collect::<Result<_, _>>()?;
+    for container in left {
+        retire(tx, from, container, now)?;
+    }
+    Ok(())
+}
+
+fn fail_run_in(
+    tx: &Transaction<'_>,
+    from: &Run,
+    failure: &Failure,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let status: Option<Option<i64>> = tx
+        .prepare_cached(
+            "SELECT status FROM one_off WHERE run = ?1 ORDER BY container DESC LIMIT 1",
+        )?
+        .query_row([from.serial.0], |row| row.get(0))
+        .optional()?;
+    let failed = from.clone().fail(failure.clone(), status.flatten(), now)?;
+    end_run_in(tx, from, &failed, now)
+}
+
+/// Writes down that what a run's command ran in is to be removed: by the run's own walk where it stands alone, otherwise by
+/// the environment's.
+pub(super) fn retire(
+    tx: &Transaction<'_>,
+    run: &Run,
+    container: ContainerSerial,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let owner = match run.cause {
+        Cause::Deployment(deployment) => Some(deployment),
+        Cause::Change(_) | Cause::Schedule(_) | Cause::Hand => None,
+    };
+    let undo = [Undo::RetireContainer(container)];
+    write_settlements(tx, run.environment, owner, &undo, None, now)?;
+    if run.stands_alone() {
+        let written = tx.last_insert_rowid();
+        tx.prepare_cached("UPDATE settlement SET run = ?2 WHERE serial = ?1")?
+            .execute(params![written, run.serial.0])?;
+    }
+    Ok(())
+}
+
+/// Every run fails that has not ended, but for those of deployments: they end with these.
+pub(super) fn give_up_runs(
+    tx: &Transaction<'_>,
+    failure: &Failure,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let serials: Vec<i64> = tx
+        .prepare_cached(
+            "SELECT serial FROM run WHERE ended_at IS NULL AND cause <> 'deployment' ORDER BY serial",
+        )?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for serial in serials {
+        let run = run_in(tx, RunSerial(serial))?;
+        fail_run_in(tx, &run, failure, now)?;
+    }
+    Ok(())
+}
+
+/// The run of a deployment ends as that does.
+pub(super) fn end_with_deployment(
+    tx: &Transaction<'_>,
+    ended: &Deployment,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(run) = of_deployment(tx, ended.serial)?.filter(is_unended) else {
+        return Ok(());
+    };
+    match (&ended.phase, &run.phase) {
+        (Phase::Committed(_), RunPhase::Running) => {
+            end_run_in(tx, &run, &run.clone().succeed(now)?, now)
+        }
+        (Phase::Failed { failure, .. }, RunPhase::Running) => fail_run_in(tx, &run, failure, now),
+        // It failed before its run began, or somebody ended it.
+        _ => {
+            let cancelled = run.clone().cancel(Cancellation::WithDeployment, now)?;
+            end_run_in(tx, &run, &cancelled, now)
+        }
+    }
+}
+
+/// The run of a change that failed, or was ended by a removal, ends with it.
+pub(super) fn end_with_change(
+    tx: &Transaction<'_>,
+    change: OperationSerial,
+    failure: Option<&Failure>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(run) = of_change(tx, change)?.filter(is_unended) else {
+        return Ok(());
+    };
+    match failure {
+        Some(failure) => fail_run_in(tx, &run, failure, now),
+        None => {
+            let cancelled = run.clone().cancel(Cancellation::WithEnvironment, now)?;
+            end_run_in(tx, &run, &cancelled, now)
+        }
+    }
+}
+
+/// Ends a run at work with or without a failure, if it has not ended.
+pub(super) fn end_if_unended(
+    tx: &Transaction<'_>,
+    run: &Run,
+    failure: Option<&Failure>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let run = run_in(tx, run.serial)?;
+    match failure {
+        _ if !is_unended(&run) => Ok(()),
+        Some(failure) => fail_run_in(tx, &run, failure, now),
+        None => end_run_in(tx, &run, &run.clone().succeed(now)?, now),
+    }
+}
+
+/// How many runs are forgotten at once: the write lock is held for a few milliseconds.
+const FORGOTTEN_AT_ONCE: i64 = 200;
+
+/// The oldest first, so that none is gone before one that it took the place of.
+fn old_runs(
+    tx: &Connection,
+    environment: EnvironmentSerial,
+    keep: u32,
+) -> Result<Vec<(i64, Uuid)>, StoreError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT serial, uuid FROM run WHERE environment = ?1
+           AND number <= (SELECT number FROM run k WHERE k.environment = ?1 AND k.ended_at IS NOT NULL
+                          ORDER BY k.number DESC LIMIT 1 OFFSET ?2)
+           AND serial < coalesce((SELECT min(u.serial) FROM run u WHERE u.environment = ?1 AND u.ended_at IS NULL), 9223372036854775807)
+           AND serial < coalesce((SELECT min(o.run) FROM settlement s JOIN one_off o ON o.container = s.container
+                                  WHERE s.environment = ?1 AND s.settled_at IS NULL), 9223372036854775807)
+         ORDER BY number LIMIT ?3",
+    )?;
+    // One is kept at least, whose number the next one's follows.
+    let mut rows = statement.query(params![environment.0, keep.max(1), FORGOTTEN_AT_ONCE])?;
+    let mut old = Vec::new();
+    while let Some(row) = rows.next()? {
+        let serial: i64 = row.get(0)?;
+        old.push((serial, uuid("run", serial, &row.get::<_, String>(1)?)?));
+    }
+    Ok(old)
+}
+
+fn is_unended(run: &Run) -> bool {
+    run.phase.ended_at().is_none()
+}
+
+/// Writes down that a run came to a phase.
+fn run_event(
+    tx: &Transaction<'_>,
+    run: RunSerial,
+    word: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.prepare_cached("INSERT INTO status_event (run, phase, at) VALUES (?1, ?2, ?3)")?
+        .execute(params![run.0, word, now.0])?;
+    Ok(())
+}
+
+pub(super) fn run_in(tx: &Connection, serial: RunSerial) -> Result<Run, StoreError> {
+    one(tx, "r.serial = ?1", serial.0)?.ok_or_else(|| inconsistent("run", serial, "is missing"))
+}
+
+fn of_deployment(tx: &Connection, deployment: DeploymentSerial) -> Result<Option<Run>, StoreError> {
+    let sql = "r.deployment = ?1 AND r.cause = 'deployment' ORDER BY r.serial DESC LIMIT 1";
+    one(tx, sql, deployment.0)
+}
+
+fn of_change(tx: &Connection, change: OperationSerial) -> Result<Option<Run>, StoreError> {
+    one(tx, "r.operation = ?1", change.0)
+}
+
+fn due_then(
+    tx: &Connection,
+    environment: EnvironmentSerial,
+    due: Timestamp,
+) -> Result<Option<Run>, StoreError> {
+    let sql = format!("SELECT {RUN} FROM run r WHERE r.environment = ?1 AND r.due_at = ?2");
+    let mut statement = tx.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![environment.0, due.0])?;
+    rows.next()?.map(run).transpose()
+}
+
+fn one(
+    tx: &Connection,
+    condition: &str,
+    value: impl rusqlite::ToSql,
+) -> Result<Option<Run>, StoreError> {
+    let sql = format!("SELECT {RUN} FROM run r WHERE {condition}");
+    let mut statement = tx.prepare_cached(&sql)?;
+    let mut rows = statement.query([value])?;
+    rows.next()?.map(run).transpose()
+}
+
+fn views(
+    tx: &Connection,
+    condition: &str,
+    (value, limit, offset): (i64, i64, i64),
+) -> Result<Vec<RunView>, StoreError> {
+    let sql = format!(
+        "SELECT {RUN}, a.name, a.uuid, e.name, e.uuid, r.began_at,
+                (SELECT count(*) FROM one_off o WHERE o.run = r.serial),
+                CASE r.cause WHEN 'deployment' THEN d.uuid ELSE r.uuid END, {PRINCIPAL}
+         FROM run r JOIN environment e ON e.serial = r.environment JOIN app a ON a.serial = e.app
+         JOIN deployment d ON d.serial = r.deployment JOIN principal p ON p.serial = r.principal
+         WHERE {condition} ORDER BY r.number DESC LIMIT ?2 OFFSET ?3"
+    );
+    let mut statement = tx.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![value, limit, offset])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        all.push(view(row)?);
+    }
+    Ok(all)
+}
+
+fn view(row: &Row<'_>) -> Result<RunView, StoreError> {
+    let run = run(row)?;
+    let serial = run.serial.0;
+    let bad = |error: crate::core::name::InvalidName| inconsistent("run", serial, error.0);
+    let text = |column: usize| row.get::<_, String>(RUN_COLUMNS + column);
+    Ok(RunView {
+        app: AppName::parse(&text(0)?).map_err(bad)?,
+        app_id: uuid("app", serial, &text(1)?)?,
+        environment: EnvironmentName::any(&text(2)?).map_err(bad)?,
+        environment_id: uuid("environment", serial, &text(3)?)?,
+        began_at: row.get::<_, Option<i64>>(RUN_COLUMNS + 4)?.map(Timestamp),
+        attempts: row.get(RUN_COLUMNS + 5)?,
+        log: uuid("run", serial, &text(6)?)?,
+        by: principal(row, RUN_COLUMNS + 7)?,
+        run,
+    })
+}
+
+fn run(row: &Row<'_>) -> Result<Run, StoreError> {
+    let serial: i64 = row.get(0)?;
+    let bad =
+        |what: &str| inconsistent("run", serial, format!("{what} and its columns do not fit"));
+    let event: String = row.get(5)?;
+    let deployment = DeploymentSerial(row.get(4)?);
+    let cause: String = row.get(6)?;
+    let cause = match (
+        cause.as_str(),
+        row.get::<_, Option<i64>>(7)?,
+        row.get::<_, Option<i64>>(8)?,
+    ) {
+        ("deployment", None, None) => Cause::Deployment(deployment),
+        ("change", Some(operation), None) => Cause::Change(OperationSerial(operation)),
+        ("schedule", None, Some(due)) => Cause::Schedule(Timestamp(due)),
+        ("hand", None, None) => Cause::Hand,
+        (other, _, _) => return Err(bad(&format!("cause is '{other}'"))),
+    };
+    Ok(Run {
+        serial: RunSerial(serial),
+        id: uuid("run", serial, &row.get::<_, String>(1)?)?,
+        number: row.get(2)?,
+        environment: EnvironmentSerial(row.get(3)?),
+        deployment,
+        event: JobEvent::parse(&event).ok_or_else(|| bad(&format!("event is '{event}'")))?,
+        cause,
+        by: PrincipalSerial(row.get(9)?),
+        phase: phase(serial, row)?,
+        created_at: Timestamp(row.get(16)?),
+    })
+}
+
+fn phase(serial: i64, row: &Row<'_>) -> Result<RunPhase, StoreError> {
+    let word: String = row.get(10)?;
+    let status: Option<i64> = row.get(11)?;
+    let failure: Option<String> = row.get(12)?;
+    let why: Option<String> = row.get(13)?;
+    let by = row.get::<_, Option<i64>>(14)?.map(PrincipalSerial);
+    let replaced = row.get::<_, Option<i64>>(15)?.map(RunSerial);
+    let at = row.get::<_, Option<i64>>(17)?.map(Timestamp);
+    let cancelled = match (why.as_deref(), by, replaced) {
+        (Some("by"), Some(by), None) => Some(Cancellation::By(by)),
+        (Some("replaced"), None, Some(run)) => Some(Cancellation::ReplacedBy(run)),
+        (Some("deployment"), None, None) => Some(Cancellation::WithDeployment),
+        (Some("environment"), None, None) => Some(Cancellation::WithEnvironment),
+        _ => None,
+    };
+    match (word.as_str(), at, failure, cancelled) {
+        ("queued", None, None, None) => Ok(RunPhase::Queued),
+        ("running", None, None, None) => Ok(RunPhase::Running),
+        ("succeeded", Some(at), None, None) => Ok(RunPhase::Succeeded { at }),
+        ("skipped", Some(at), None, None) => Ok(RunPhase::Skipped { at }),
+        ("failed", Some(at), Some(failure), None) => Ok(RunPhase::Failed {
+            at,
+            status,
+            failure: from_json("run", serial, &failure)?,
+        }),
+        ("cancelled", Some(at), None, Some(why)) => Ok(RunPhase::Cancelled { at, why }),
+        _ => Err(inconsistent(
+            "run",
+            serial,
+            format!("phase is '{word}' and its columns do not fit"),
+        )),
+    }
+}
