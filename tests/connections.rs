@@ -511,3 +511,50 @@ async fn a_deployment_plans_the_step_only_where_there_is_something_to_connect() 
         other => panic!("{other:?}"),
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_job_reaches_its_provider_while_it_runs_and_needs_none_to_be_live() {
+    use longshore::core::job::*;
+    let mut job = connected(image_app("job", "job:1"), &["db"]);
+    let work = JobCommand {
+        entrypoint: vec![],
+        command: vec!["./work".into()],
+    };
+    for spec in job.environments.values_mut() {
+        spec.run.port = None;
+        spec.job = Some(JobSpec {
+            occasion: Occasion::Lifecycle([(JobEvent::Start, work.clone())].into()),
+            overlap: Overlap::Forbid,
+            max_duration: Duration::from_secs(600),
+            retries: 0,
+            keep_runs: 5,
+        });
+    }
+    let bench = Bench::new(vec![image_app("db", "db:1"), job]);
+    let goes_on = Behaviour::NeverReady;
+    bench.world.change(|state| {
+        state.behaviours.insert("./work".into(), goes_on);
+    });
+    let process = bench.start();
+    process.deploy("job").await.unwrap();
+    process.drive_until(&bench.world, runs_work).await;
+    let reaches = |state: &world::State| {
+        let work = state.task("./work").unwrap().spec.name.clone();
+        state.reaches(&work, "db").contains("sha256:db:1")
+    };
+    assert!(
+        !reaches(&bench.world.state.lock().unwrap()),
+        "nothing is live"
+    );
+    // It becomes live while the job runs.
+    process.deploy("db").await.unwrap();
+    process.drive_until(&bench.world, reaches).await;
+    bench.world.change(|state| state.end_task("./work", 0));
+    process.drive().await;
+    assert_eq!(networks(&bench).len(), 1, "the job's release is live");
+}
+
+fn runs_work(state: &world::State) -> bool {
+    let task = state.task("./work");
+    task.is_some_and(|made| matches!(made.state, ContainerState::Running { .. }))
+}
