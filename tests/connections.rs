@@ -313,6 +313,31 @@ async fn a_provider_that_is_removed_and_comes_again_is_reached_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_provider_that_is_renamed_is_called_as_before_until_its_consumer_is_deployed() {
+    let mut bench = two();
+    let process = bench.start();
+    up(&process, "db").await;
+    up(&process, "web").await;
+    drop(process);
+    let id = bench.apps[0].id;
+    bench.apps = vec![
+        App {
+            id,
+            ..image_app("store", "db:2")
+        },
+        connected(image_app("web", "web:1"), &["store"]),
+    ];
+    let process = bench.start();
+    process.drive_for(Duration::from_secs(1)).await;
+    up(&process, "store").await;
+    assert_eq!(reached(&bench, &process, "web", "db"), ["db:2"]);
+    up(&process, "web").await;
+    assert_eq!(reached(&bench, &process, "web", "store"), ["db:2"]);
+    assert!(reached(&bench, &process, "web", "db").is_empty());
+    hold(&bench, &process, "renamed");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_container_that_is_made_again_is_in_its_networks_before_it_starts() {
     for app in ["web", "db"] {
         let bench = two();

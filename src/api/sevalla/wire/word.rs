@@ -198,6 +198,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_step_is_written_in_sevallas_spelling() {
+        let words = [
+            CoreStep::Checkout,
+            CoreStep::Build,
+            CoreStep::Rollout,
+            CoreStep::SyncConnections,
+        ];
+        let words = words.map(|step| serde_json::to_value(Step::from(step)).unwrap());
+        assert_eq!(words, ["checkout", "build", "rollout", "syncConnections"]);
+    }
+
+    #[test]
     fn the_host_of_a_repository_says_who_hosts_it() {
         for (url, expected) in [
             ("https://github.com/acme/web.git", Some(GitType::Github)),
