@@ -6,6 +6,7 @@ use longshore::core::app::{App, derived_id};
 use longshore::core::command::PayloadPlace;
 use longshore::core::connection::Connect;
 use longshore::core::ingress::{AccessLog, ProxyLimits};
+use longshore::core::job::{JobCommand, JobEvent, JobSpec, Missed, Occasion, Overlap};
 use longshore::core::name::{AppName, EnvironmentName, ProcessName, VariableName};
 use longshore::core::process::ProcessSpec;
 use longshore::core::route::Domain;
@@ -903,11 +904,10 @@ fn an_apps_values_that_cannot_be_used_are_named_with_what_is_expected() {
             "must be a UUID",
         ),
         (
-            "kind = \"job\"",
+            "kind = \"x\"",
             8,
-            "jobs are not supported by this version",
+            "must be \"service\" or \"job\", not \"x\"",
         ),
-        ("kind = \"x\"", 8, "must be \"service\""),
         ("project = \"web\"", 11, "must look like owner/name"),
         ("environment = \"Live\"", 15, "lower-case letters"),
         (
@@ -2043,8 +2043,19 @@ fn whole_example() -> String {
 
 #[test]
 fn the_example_is_good_with_its_comments_and_without() {
-    assert_eq!(good(EXAMPLE).apps.len(), 3);
-    good(&whole_example());
+    assert_eq!(good(EXAMPLE).apps.len(), 4);
+    // A schedule and events are for two jobs.
+    let whole = whole_example();
+    let on_events: Vec<&str> = whole
+        .lines()
+        .filter(|line| !line.starts_with("schedule ="))
+        .collect();
+    good(&on_events.join("\n"));
+    let scheduled: Vec<&str> = whole
+        .lines()
+        .filter(|line| !line.starts_with("on_"))
+        .collect();
+    good(&scheduled.join("\n"));
 }
 
 #[test]
@@ -2628,9 +2639,13 @@ project = "acme/told"
 [[app]]
 name = "web"
 image = "web:1"
-connections = ["db", "web", "bd", "told", "db", "no name"]
+connections = ["db", "web", "bd", "told", "db", "no name", "clock"]
 [app.environments.staging]
 connections = ["db"]
+[[app]]
+name = "clock"
+kind = "job"
+image = "clock:1"
 "#,
         &[
             (
@@ -2650,6 +2665,11 @@ connections = ["db"]
             ),
             (10, 43, "connections[4] is \"db\" a second time"),
             (10, 49, "connections[5]"),
+            (
+                10,
+                60,
+                "connections[6] is \"clock\", a job: nothing of it runs on",
+            ),
             (
                 12,
                 16,
@@ -2690,4 +2710,305 @@ fn faults_of_what_a_consumer_is_told_are_named_where_they_stand() {
             &[(10, 7, &format!("app \"web\": connect_env.URL {fault}"))],
         );
     }
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Jobs.
+
+/// The job of a file with these lines, in `production`.
+#[track_caller]
+fn job(lines: &str) -> JobSpec {
+    let app = image_app(&format!("kind = \"job\"\n{lines}"));
+    spec(&app, "production").job.clone().expect("it is a job")
+}
+
+fn words(words: &str) -> Vec<String> {
+    words.split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_job_that_says_nothing_runs_its_own_command_when_it_is_deployed() {
+    let plain = job("");
+    let own = [(JobEvent::Start, JobCommand::default())];
+    assert_eq!(plain.occasion, Occasion::Lifecycle(own.into()));
+    assert_eq!(plain.overlap, Overlap::Forbid);
+    assert_eq!(plain.max_duration, Duration::from_secs(3600));
+    assert_eq!((plain.retries, plain.keep_runs), (0, 50));
+    // A service is none, whatever its kind is called.
+    assert_eq!(spec(&image_app(""), "production").job, None);
+    assert_eq!(
+        spec(&image_app("kind = \"service\""), "production").job,
+        None
+    );
+}
+
+#[test]
+fn a_job_has_a_schedule_or_commands_for_events_and_an_environment_says_them_anew() {
+    let events = job(
+        "on_start = { entrypoint = [\"sh\", \"-c\"], command = [\"up\"] }\non_delete = {}\noverlap = \"allow\"\nmax_duration = \"90s\"\nretries = 3\nkeep_runs = 7",
+    );
+    let up = JobCommand {
+        entrypoint: words("sh -c"),
+        command: words("up"),
+    };
+    let commands = [
+        (JobEvent::Start, up),
+        (JobEvent::Delete, JobCommand::default()),
+    ];
+    assert_eq!(events.occasion, Occasion::Lifecycle(commands.into()));
+    assert_eq!(events.overlap, Overlap::Allow);
+    assert_eq!(events.max_duration, Duration::from_secs(90));
+    assert_eq!((events.retries, events.keep_runs), (3, 7));
+    // Only a stop: its deployment runs nothing.
+    let only_stop = job("on_stop = { command = [\"down\"] }");
+    assert_eq!(only_stop.events(), [JobEvent::Stop]);
+
+    let app = image_app(
+        r#"kind = "job"
+schedule = { cron = "0  3 * * MON-FRI" }
+overlap = "replace"
+[app.environments.staging]
+schedule = { cron = "*/5 * * * *", time_zone = "europe/berlin", missed = "once" }
+retries = 1
+"#,
+    );
+    let job = |environment| spec(&app, environment).job.clone().expect("it is a job");
+    let schedule = |environment| {
+        let job: JobSpec = job(environment);
+        job.schedule().expect("it has one").clone()
+    };
+    let shown = |environment| {
+        let one = schedule(environment);
+        format!("{} {} {:?}", one.cron, one.time_zone, one.missed)
+    };
+    assert_eq!(shown("production"), "0 3 * * MON-FRI UTC Skip");
+    assert_eq!(shown("staging"), "*/5 * * * * Europe/Berlin Once");
+    assert_eq!(schedule("staging").missed, Missed::Once);
+    assert_eq!(
+        (job("staging").overlap, job("staging").retries),
+        (Overlap::Replace, 1)
+    );
+    assert_eq!(job("production").retries, 0);
+}
+
+#[test]
+fn every_fault_of_a_job_is_named_at_its_place() {
+    assert_faults(
+        r#"[[app]]
+name = "report"
+image = "report:1"
+kind = "job"
+schedule = { cron = "0 25 * * *", time_zone = "Europe/Berln", missed = "twice" }
+overlap = "wait"
+max_duration = "8d"
+retries = -1
+keep_runs = 0
+on_start = { command = "up", shell = true }
+on_stop = ["down"]
+"#,
+        &[
+            (
+                5,
+                21,
+                "app \"report\": schedule.cron has \"25\" for the hour: \"25\" is none of 0 to 23",
+            ),
+            (
+                5,
+                47,
+                "app \"report\": schedule.time_zone must be a time zone's name, like \"Europe/Berlin\" or \"UTC\", not \"Europe/Berln\"; did you mean \"Europe/Berlin\"?",
+            ),
+            (
+                5,
+                72,
+                "app \"report\": schedule.missed must be \"skip\" or \"once\", not \"twice\"",
+            ),
+            (
+                6,
+                11,
+                "app \"report\": overlap must be \"forbid\", \"replace\" or \"allow\", not \"wait\"",
+            ),
+            (
+                7,
+                16,
+                "app \"report\": max_duration must be longer than zero and at most 7days",
+            ),
+            (
+                8,
+                11,
+                "app \"report\": retries must be an integer from 0 to 100",
+            ),
+            (
+                9,
+                13,
+                "app \"report\": keep_runs must be an integer from 1 to 100000",
+            ),
+            (
+                10,
+                24,
+                "app \"report\": on_start.command must be a list of strings",
+            ),
+            (10, 30, "app \"report\": on_start.shell is not a known key"),
+            (
+                11,
+                11,
+                "app \"report\": on_stop must be a table, not a list",
+            ),
+        ],
+    );
+    for (schedule, column, fault) in [
+        (
+            "\"0 3 * * *\"",
+            12,
+            "schedule must be a table, not a string",
+        ),
+        (
+            "{ time_zone = \"UTC\" }",
+            12,
+            "schedule needs a cron, like cron = \"0 3 * * *\"",
+        ),
+        (
+            "{ cron = \"0 0 3 * * *\" }",
+            21,
+            "schedule.cron must have five fields (minute, hour, day of the month, month, day of the week)",
+        ),
+        ("{ cron = \"@daily\" }", 21, "not the nickname \"@daily\""),
+        ("{ cron = \"0 3 30 2 *\" }", 21, "its time would never come"),
+        (
+            "{ cron = \"0 3 * * FUN\" }",
+            21,
+            "has \"FUN\" for the day of the week",
+        ),
+        (
+            "{ cron = \"0 3 * * *\", time_zone = \"Mars/Olympus\" }",
+            46,
+            "schedule.time_zone must be a time zone's name, like \"Europe/Berlin\" or \"UTC\", not \"Mars/Olympus\"",
+        ),
+    ] {
+        let text = format!(
+            "[[app]]\nname = \"report\"\nimage = \"report:1\"\nkind = \"job\"\nschedule = {schedule}\n"
+        );
+        assert_faults(&text, &[(5, column, fault)]);
+    }
+}
+
+#[test]
+fn a_schedule_and_events_cannot_stand_beside_each_other_in_any_environment() {
+    assert_faults(
+        r#"[[app]]
+name = "report"
+image = "report:1"
+kind = "job"
+on_start = {}
+schedule = { cron = "0 3 * * *" }
+on_stop = {}
+"#,
+        &[
+            (
+                6,
+                12,
+                "app \"report\": schedule cannot stand beside app \"report\": on_start: a job runs either by a schedule or on events",
+            ),
+            (
+                7,
+                11,
+                "app \"report\": on_stop cannot stand beside app \"report\": schedule",
+            ),
+        ],
+    );
+    assert_faults(
+        "[[app]]\nname = \"report\"\nimage = \"report:1\"\nkind = \"job\"\nschedule = { cron = \"0 3 * * *\" }\n[app.environments.staging]\non_start = {}\n",
+        &[(
+            7,
+            12,
+            "app \"report\", environment \"staging\": on_start cannot stand beside app \"report\": schedule",
+        )],
+    );
+}
+
+#[test]
+fn what_only_a_service_has_a_use_for_is_a_fault_of_a_job_and_the_other_way_round() {
+    assert_faults(
+        r#"[[app]]
+name = "report"
+image = "report:1"
+kind = "job"
+port = 8080
+domains = ["report.example.com"]
+publish = ["8080:8080"]
+strategy = "swap"
+health = { path = "/up" }
+drain_timeout = "5s"
+release = [["./migrate"]]
+previews = { domain = "{environment}.example.com" }
+deadlines = { rollout = "5m" }
+stop_grace = "5s"
+volumes = ["data:/data"]
+payload = { env = "PAYLOAD" }
+memory = "64MiB"
+[app.processes.worker]
+command = ["./worker"]
+[app.tasks.seed]
+command = ["./seed"]
+[app.environments.staging]
+port = 8081
+"#,
+        &[
+            (
+                5,
+                8,
+                "app \"report\": port has no effect on a job; take it out",
+            ),
+            (6, 11, "app \"report\": domains has no effect on a job"),
+            (7, 11, "app \"report\": publish has no effect on a job"),
+            (7, 12, "publish"),
+            (8, 12, "app \"report\": strategy has no effect on a job"),
+            (9, 10, "app \"report\": health has no effect on a job"),
+            (
+                10,
+                17,
+                "app \"report\": drain_timeout has no effect on a job",
+            ),
+            (11, 11, "app \"report\": release has no effect on a job"),
+            (12, 12, "app \"report\": previews has no effect on a job"),
+            (
+                18,
+                16,
+                "app \"report\": processes.worker has no effect on a job",
+            ),
+            (20, 12, "app \"report\": tasks.seed has no effect on a job"),
+            (
+                23,
+                8,
+                "app \"report\", environment \"staging\": port has no effect on a job",
+            ),
+        ],
+    );
+    assert_faults(
+        r#"[[app]]
+name = "web"
+image = "web:1"
+schedule = { cron = "0 3 * * *" }
+retries = 1
+[app.environments.staging]
+on_stop = {}
+"#,
+        &[
+            (
+                4,
+                12,
+                "app \"web\": schedule has no effect on a service; take it out, or give the app kind = \"job\"",
+            ),
+            (5, 11, "app \"web\": retries has no effect on a service"),
+            (
+                7,
+                11,
+                "app \"web\", environment \"staging\": on_stop has no effect on a service",
+            ),
+        ],
+    );
+    // A kind that is none says nothing of which keys there may be.
+    assert_faults(
+        "[[app]]\nname = \"web\"\nimage = \"web:1\"\nkind = \"cron\"\nretries = 1\nport = 80\n",
+        &[(4, 8, "kind must be \"service\" or \"job\", not \"cron\"")],
+    );
 }

@@ -26,6 +26,7 @@ fn play(file: &str) {
             strict: file == "strict",
         },
         Some(("github", _)) => Dialect::Github,
+        Some(("qovery", _)) => Dialect::Qovery,
         _ => panic!("{file} is of no dialect"),
     };
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/dialects/{file}.json"));
@@ -56,7 +57,7 @@ macro_rules! play {
         fn every_golden_file_is_played() {
             let mut played = vec![$(concat!($file, ".json")),*];
             let mut there: Vec<String> = Vec::new();
-            for dialect in ["github", "gitdev", "gitlab", "sevalla"] {
+            for dialect in ["github", "gitdev", "gitlab", "qovery", "sevalla"] {
                 let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialects");
                 for entry in std::fs::read_dir(folder.join(dialect)).unwrap() {
                     let name = entry.unwrap().file_name();
@@ -142,6 +143,19 @@ play! {
     github_shows_commits_by_whatever_names_them: "github/commits",
     github_lists_makes_and_takes_down_environments: "github/environments",
     github_admits_its_own_faults: "github/faults",
+    qovery_shows_jobs_and_what_is_around_them: "qovery/jobs",
+    qovery_takes_a_deployment_with_any_body_or_none_and_one_at_a_time: "qovery/deploy",
+    qovery_refuses_a_deployment_that_breaks_a_rule: "qovery/deploy_refused",
+    qovery_takes_the_same_token_under_either_scheme: "qovery/auth",
+    qovery_answers_in_its_own_shape_at_every_path_of_its: "qovery/routes",
+    qovery_limits_before_anything_is_done: "qovery/limits",
+    qovery_admits_its_own_faults: "qovery/faults",
+    qovery_says_how_a_job_walks: "qovery/walk",
+    qovery_forces_an_event_that_a_job_has_and_no_other: "qovery/events",
+    qovery_stops_a_job_once: "qovery/stop",
+    qovery_uninstalls_a_job_and_knows_it_by_the_same_id_ever_after: "qovery/uninstall",
+    qovery_keeps_a_history_in_both_versions: "qovery/history",
+    qovery_deploys_and_cancels_the_services_of_an_environment_together: "qovery/environments",
 }
 
 #[test]
@@ -493,4 +507,145 @@ fn a_sevalla_answer_that_breaks_its_schema_anywhere_is_noticed() {
         schemas.check("deployment", &wrapped).is_err(),
         "an envelope"
     );
+}
+
+#[test]
+fn a_qovery_answer_that_breaks_its_schema_anywhere_is_noticed() {
+    let schemas = Schemas::qovery();
+    // What may be null, and what need not be there.
+    let nullable = [
+        "deployment_request_id",
+        "total_duration_sec",
+        "port",
+        "dockerfile_path",
+        "dockerfile_raw",
+        "docker_target_build_stage",
+        "commit",
+        "schedule_at",
+        "build_pod_name",
+        "last_deployment_date",
+        "last_deployment_id",
+        "total_deployment_duration_in_seconds",
+        "origin",
+        "triggered_by",
+    ];
+    let optional = |place: &str, key: &str, name: &str| {
+        let of_environment = name.starts_with("environment_status") && !place.contains("/jobs/");
+        let in_environment = of_environment && !place.contains("/containers/");
+        match key {
+            "last_deployment_date" | "steps" | "execution_id" | "updated_at" => true,
+            "status" | "duration_sec" if place.contains("/steps/details/") => true,
+            "description" | "max_nb_restart" | "max_duration_seconds" | "port" | "auto_deploy" => {
+                true
+            }
+            "registry_id" | "branch" | "root_path" | "deployed_commit_id" => true,
+            "on_start" | "on_stop" | "on_delete" | "lifecycle_type" | "entrypoint" => true,
+            "origin" | "total_duration" | "build_pod_name" | "cluster_name" => true,
+            "provider" | "cluster" => place.contains("/cloud_provider/"),
+            "commit" | "schedule" => name.starts_with("history"),
+            "name" | "status" | "image_name" | "tag" | "arguments" => {
+                name == "history" && !place.contains("/commit/")
+            }
+            "last_deployment_id"
+            | "total_deployment_duration_in_seconds"
+            | "triggered_by"
+            | "deployment_status"
+            | "deployment_request_id" => in_environment,
+            _ => false,
+        }
+    };
+    let mut tried = 0;
+    for (name, example) in schemas.examples() {
+        assert_eq!(schemas.check(name, example), Ok(()), "{name}");
+        for (what, mutated) in schema::mutations(example) {
+            let (place, change) = what.split_once(' ').unwrap();
+            let key = place.rsplit('/').next().unwrap();
+            let is_required_date = key == "updated_at" && name == "history_v2";
+            let is_free = (change == "is null"
+                && nullable.contains(&key)
+                && !(name.starts_with("status") && key == "last_deployment_date")
+                && !(place.contains("/jobs/") && key == "last_deployment_date")
+                && !(name == "history_v2" && ["origin", "triggered_by"].contains(&key)))
+                || (change == "is absent" && optional(place, key, name) && !is_required_date);
+            if is_free {
+                continue;
+            }
+            assert!(schemas.check(name, &mutated).is_err(), "{name}: {what}");
+            tried += 1;
+        }
+        if let Some(object) = example.as_object() {
+            let mut more = object.clone();
+            more.insert("restarted_at".into(), json!(0));
+            assert!(schemas.check(name, &more.into()).is_err(), "{name}: a key");
+        }
+    }
+    assert!(tried > 400, "only {tried} mutations were tried");
+    // Of the right type, and still not what the contract says: its traps.
+    let both = json!({ "image": null, "docker": {} });
+    let forms = [
+        ("status", "/state", json!("QUEUED")),
+        ("status", "/state", json!("RESTARTED")),
+        ("status", "/state", json!("UNAVAILABLE")),
+        ("status", "/state", json!("SUPERSEDED")),
+        ("status", "/status_details/status", json!("CANCELLED")),
+        ("status", "/status_details/sub_action", Value::Null),
+        ("status", "/id", json!("dep_1")),
+        (
+            "status",
+            "/last_deployment_date",
+            json!("2023-11-07 05:31:56"),
+        ),
+        (
+            "status",
+            "/last_deployment_date",
+            json!("2023-11-07T05:31:56"),
+        ),
+        ("status", "/steps", json!({ "details": [] })),
+        (
+            "status",
+            "/steps",
+            json!({ "total_duration_sec": null, "total_computing_duration_sec": 0, "details": [{ "status": "CANCELED" }] }),
+        ),
+        ("job", "/source", both),
+        ("job", "/source", json!({})),
+        ("job", "/job_type", json!("TASK")),
+        ("job", "/service_type", json!("APPLICATION")),
+        ("job", "/schedule", json!({ "on_start": { "command": [] } })),
+        (
+            "job",
+            "/schedule",
+            json!({ "cronjob": { "timezone": "UTC" } }),
+        ),
+        ("history", "/results/0/schedule/event", json!("START")),
+        ("history", "/page", Value::Null),
+        ("history_v2", "/results/0/total_duration", json!("12s")),
+        (
+            "history_v2",
+            "/results/0/auditing_data/origin",
+            json!("WEBHOOK"),
+        ),
+        (
+            "environment_status",
+            "/last_deployment_state",
+            json!("QUEUED"),
+        ),
+        ("environment_statuses", "/helms", json!([{}])),
+        ("error_400", "/detail", json!("tag 'x' does not exist")),
+        ("error_400", "/status", json!(404)),
+        ("error_404", "/title", json!("Not found")),
+    ];
+    for (name, place, value) in forms {
+        let all = schemas.examples().into_iter();
+        for (_, example) in all.filter(|(known, _)| *known == name) {
+            let mut bad = example.clone();
+            let (parent, key) = place.rsplit_once('/').unwrap();
+            bad.pointer_mut(parent).unwrap()[key] = value.clone();
+            assert!(schemas.check(name, &bad).is_err(), "{name}{place}: {value}");
+        }
+    }
+    // No word of ours is one that Qovery does not know.
+    let words = |name: &str| schemas.words(name);
+    let (ours, theirs) = (words("state"), words("vendors_state"));
+    assert_eq!((ours.len(), theirs.len()), (18, 29));
+    assert!(ours.iter().all(|word| theirs.contains(word)));
 }

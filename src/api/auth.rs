@@ -43,12 +43,17 @@ fn user_name(uid: u32) -> String {
     }
 }
 
-/// The token of `Authorization: Bearer …`; the scheme's case does not matter.
+/// The token of `Authorization: Bearer …`.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<Secret> {
+    of_scheme(headers, "bearer")
+}
+
+/// The token of `Authorization` with this scheme before it; the scheme's case does not matter.
+pub(super) fn of_scheme(headers: &HeaderMap, wanted: &str) -> Option<Secret> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| Secret::new(token))
+    (scheme.eq_ignore_ascii_case(wanted) && !token.is_empty()).then(|| Secret::new(token))
 }
 
 /// The token of `Authorization` in each form that GitHub takes: `token …`, `Bearer …`, and `Basic …` with the token as

@@ -9,6 +9,11 @@ pub(super) fn deployment(id: Uuid) -> String {
     format!("dep_{}", base36(id.as_u128()))
 }
 
+/// `run_…`: one of a job.
+pub(super) fn run(id: Uuid) -> String {
+    format!("run_{}", base36(id.as_u128()))
+}
+
 /// `proj_…`: an app is what git.dev calls a project.
 pub(super) fn project(id: Uuid) -> String {
     format!("proj_{}", base36(id.as_u128()))

@@ -20,6 +20,7 @@ mod number;
 mod page;
 mod parameters;
 mod path;
+mod qovery;
 mod sevalla;
 
 use crate::core::hook as core_hook;
@@ -62,6 +63,7 @@ pub type ReadBytes = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
 pub fn routes(api: Api) -> Router {
     let gitdev = gitdev::routes(&api);
     let router = sevalla::serve(Router::new(), &api);
+    let router = qovery::serve(router, &api);
     let router = gitlab::serve(router, &api);
     github::serve(router, &api)
         .nest("/v1", gitdev.clone())

@@ -5,7 +5,7 @@ use super::document::{App, Environment, encode};
 use super::exit::{Error, Exit};
 use super::output::{Paint, Side};
 use super::table::clean;
-use super::{Session, apps};
+use super::{Session, apps, moment};
 use clap::Args;
 
 /// Arguments of `longshore app show`.
@@ -30,14 +30,16 @@ pub async fn show(session: &Session, args: &ShowArgs) -> Result<Exit, Error> {
         output.print(&app.text)?;
         return Ok(Exit::Success);
     }
-    output.print(&text(&app.value, output.paint(Side::Stdout)))?;
+    let to_a_person = output.is_terminal(Side::Stdout);
+    let paint = output.paint(Side::Stdout);
+    output.print(&text(&app.value, to_a_person, paint))?;
     for note in notes(&app.value) {
         output.note(&note);
     }
     Ok(Exit::Success)
 }
 
-fn text(app: &App, paint: Paint) -> String {
+fn text(app: &App, to_a_person: bool, paint: Paint) -> String {
     let mut lines = vec![paint.bold(&clean(&app.name))];
     let mut row = |indent: &str, name: &str, value: String| {
         if !value.is_empty() {
@@ -53,17 +55,27 @@ fn text(app: &App, paint: Paint) -> String {
     }
     for environment in &app.environments {
         row("  ", "environment", paint.bold(&clean(&environment.name)));
-        for (name, value) in rows(environment) {
+        for (name, value) in rows(environment, to_a_person) {
             row("    ", name, value);
         }
     }
     lines.join("\n")
 }
 
-fn rows(environment: &Environment) -> [(&'static str, String); 8] {
+fn rows(environment: &Environment, to_a_person: bool) -> [(&'static str, String); 9] {
     let text = |value: &Option<String>| value.as_deref().map(clean).unwrap_or_default();
     let release = environment.live_release;
-    let kind = if environment.preview { "preview" } else { "" };
+    let is_job = environment.kind.as_deref() == Some("job");
+    let kind = match (is_job, environment.preview) {
+        (true, _) => "job",
+        (false, true) => "preview",
+        (false, false) => "",
+    };
+    let next = environment.next_run;
+    let strategy = match is_job {
+        true => String::new(),
+        false => text(&environment.strategy),
+    };
     [
         ("kind", kind.to_owned()),
         ("state", clean(&environment.desired)),
@@ -74,7 +86,11 @@ fn rows(environment: &Environment) -> [(&'static str, String); 8] {
         ("version", apps::short(&text(&environment.version))),
         ("domains", clean(&environment.domains.join(", "))),
         ("address", text(&environment.address)),
-        ("strategy", text(&environment.strategy)),
+        ("strategy", strategy),
+        (
+            "next run",
+            next.map_or(String::new(), |next| moment::ahead(next, to_a_person)),
+        ),
         ("drift", clean(&environment.drift.join(", "))),
     ]
 }

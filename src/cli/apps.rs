@@ -2,7 +2,8 @@
 
 use super::document::{App, Apps, Environment};
 use super::exit::{Error, Exit};
-use super::{Session, table};
+use super::output::Side;
+use super::{Session, moment, table};
 
 /// Lists apps and environments.
 pub async fn run(session: &Session) -> Result<Exit, Error> {
@@ -33,6 +34,15 @@ pub async fn run(session: &Session) -> Result<Exit, Error> {
         &["PROJECT", "VERSION", "ADDRESS"],
         session.output,
     ))?;
+    let to_a_person = session.output.is_terminal(Side::Stdout);
+    for note in apps
+        .value
+        .data
+        .iter()
+        .flat_map(|app| next_runs(app, to_a_person))
+    {
+        session.output.print(&note)?;
+    }
     for note in apps.value.data.iter().flat_map(notes) {
         session.output.note(&note);
     }
@@ -85,6 +95,20 @@ fn reached_at(environment: &Environment) -> Option<String> {
         [only] => Some(only.clone()),
         [first, others @ ..] => Some(format!("{first} (+{})", others.len())),
     }
+}
+
+/// When the schedules of an app come next.
+pub fn next_runs(app: &App, to_a_person: bool) -> Vec<String> {
+    let name = table::clean(&app.name);
+    let line = |environment: &Environment| {
+        let next = environment.next_run?;
+        let place = table::clean(&environment.name);
+        Some(format!(
+            "next run of {name} in {place}: {}",
+            moment::ahead(next, to_a_person)
+        ))
+    };
+    app.environments.iter().filter_map(line).collect()
 }
 
 /// What somebody may want to do about an app: where what runs is not what the configuration says.

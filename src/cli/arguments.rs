@@ -5,8 +5,8 @@ use super::output::Color;
 use super::patience::DEFAULT_PATIENCE;
 use super::{
     adopt, again, app, cancel, change, check, completions, deploy, events, explain, gc, hook,
-    ingress, list, logs, man, processes, reload, remove, secret, serve, show, status, takeover,
-    token,
+    ingress, list, logs, man, processes, reload, remove, run, runs, secret, serve, show, status,
+    takeover, token,
 };
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
@@ -152,11 +152,15 @@ pub enum AskCommand {
     Deploy(deploy::DeployArgs),
     /// List deployments, newest first
     Ls(list::ListArgs),
-    /// Show one deployment: its steps, how it ended and why
+    /// Show one deployment or run: how it ended and why
     Show(show::ShowArgs),
-    /// Print what an app prints, or a deployment's log
+    /// Print what an app prints, or the log of a deployment or a run
     Logs(logs::LogsArgs),
-    /// Cancel a deployment
+    /// Run a job once, as it is live, and watch until it ends
+    Run(run::RunArgs),
+    /// List the runs of a job, newest first
+    Runs(runs::RunsArgs),
+    /// Cancel a deployment, or a run of a job
     Cancel(cancel::CancelArgs),
     /// Remove a deployment from the history
     Rm(remove::RemoveArgs),
@@ -241,7 +245,8 @@ Example:
 
 const APPS: &str = "\
 ADDRESS is the first domain, or where the live container listens if there is none. Where what
-runs is not what the configuration says, a line below the table tells by which keys.
+runs is not what the configuration says, a line below the table tells by which keys; for what has a
+schedule another tells when it comes next.
 
 With --json: {\"data\": [{\"name\", \"id\", \"project\", \"configured\", \"environments\": [...]}]}
 

@@ -11,6 +11,7 @@ use super::patience::patiently;
 use super::table::clean;
 use super::watch::{End, Watch};
 use super::{Session, list, summary};
+use serde::de::DeserializeOwned;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -24,15 +25,15 @@ pub fn display(session: &Session) -> Display {
     Display::new(session.output, side)
 }
 
-/// Asks for the deployment. When the answer is lost on the way, asking again with the same key gets it, and no
-/// second deployment.
-pub async fn create(
+/// Asks for a deployment, or a run. When the answer is lost on the way, asking again with the same key gets it, and no
+/// second one.
+pub async fn create<T: DeserializeOwned>(
     session: &Session,
     display: &Display,
     path: &str,
     body: &serde_json::Value,
     patience: Duration,
-) -> Result<Document<Deployment>, ClientError> {
+) -> Result<Document<T>, ClientError> {
     let key = key();
     let ask = async || session.client.post(path, body, Some(&key)).await;
     match ask().await {

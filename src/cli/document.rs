@@ -5,6 +5,7 @@ use super::client::{Client, ClientError, Document};
 use crate::core::time::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Deserializer, Serialize};
+use std::time::Duration;
 
 /// The states the API tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
@@ -220,6 +221,11 @@ pub struct Environment {
     /// Whether it is a preview.
     #[serde(default)]
     pub preview: bool,
+    /// `service` or `job`.
+    pub kind: Option<String>,
+    /// When its schedule comes next.
+    #[serde(default, deserialize_with = "time")]
+    pub next_run: Option<Timestamp>,
     /// The keys by which what is live differs from what a deployment would make now.
     #[serde(default)]
     pub drift: Vec<String>,
@@ -368,6 +374,136 @@ pub struct Operation {
     pub error: Option<Failure>,
 }
 
+/// What a run runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum JobEvent {
+    /// What a deployment, a start or an activation runs
+    Start,
+    /// What a stop or a suspension runs
+    Stop,
+    /// What a removal runs
+    Delete,
+    /// What its schedule runs
+    Cron,
+}
+
+impl JobEvent {
+    /// The API's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Delete => "delete",
+            Self::Cron => "cron",
+        }
+    }
+}
+
+/// Where a run is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// It waits for another's end.
+    Queued,
+    /// It is at work.
+    Running,
+    /// It ended with status 0.
+    Succeeded,
+    /// It ended otherwise.
+    Failed,
+    /// It was ended from outside.
+    Cancelled,
+    /// It was not run.
+    Skipped,
+}
+
+impl RunStatus {
+    /// The API's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    /// Whether nothing follows.
+    pub fn is_end(self) -> bool {
+        match self {
+            Self::Queued | Self::Running => false,
+            Self::Succeeded | Self::Failed | Self::Cancelled | Self::Skipped => true,
+        }
+    }
+}
+
+/// One execution of a job.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Run {
+    /// `run_…`
+    pub id: String,
+    /// Its number within the environment.
+    pub number: i64,
+    /// Where it is in its life.
+    pub status: RunStatus,
+    /// Its job's name.
+    #[serde(default)]
+    pub app: String,
+    /// Its environment's name.
+    #[serde(default)]
+    pub environment: String,
+    /// What it runs.
+    #[serde(default)]
+    pub event: String,
+    /// `schedule`, `hand`, `deployment` or `change`.
+    #[serde(default)]
+    pub cause: String,
+    /// Who asked.
+    pub created_by: Option<String>,
+    /// The deployment it is a part of.
+    pub deployment: Option<String>,
+    /// The schedule's time.
+    #[serde(default, deserialize_with = "time")]
+    pub due_at: Option<Timestamp>,
+    /// When it was made.
+    #[serde(default, deserialize_with = "time")]
+    pub created_at: Option<Timestamp>,
+    /// When it began.
+    #[serde(default, deserialize_with = "time")]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(default, deserialize_with = "time")]
+    pub completed_at: Option<Timestamp>,
+    /// How its command ended, if it did by itself.
+    pub exit_status: Option<i64>,
+    /// How often that was begun.
+    #[serde(default)]
+    pub attempts: u32,
+    /// What ended it from outside: `hand`, `run`, `deployment` or `environment`.
+    pub cancelled: Option<String>,
+    /// Why it failed.
+    pub error: Option<Failure>,
+}
+
+impl Run {
+    /// How long it took.
+    pub fn took(&self) -> Option<Duration> {
+        let ends = self.started_at.zip(self.completed_at);
+        ends.map(|(from, to)| super::moment::between(from, to))
+    }
+}
+
+/// A page of runs.
+#[derive(Debug, Deserialize)]
+pub struct RunPage {
+    /// The runs.
+    pub data: Vec<Run>,
+    /// How many there are in all.
+    pub meta: PageMeta,
+}
+
 /// A part of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogPage {
@@ -393,6 +529,11 @@ pub fn encode(text: &str) -> String {
     utf8_percent_encode(text, PLAIN).to_string()
 }
 
+/// Whether it is a run's id; an app's name has no underscore.
+pub fn is_run(typed: &str) -> bool {
+    typed.starts_with("run_")
+}
+
 /// A query string from what is there.
 pub fn query(parts: &[(&str, Option<&str>)]) -> String {
     let parts: Vec<String> = parts
@@ -412,18 +553,30 @@ impl Client {
         self.get(&format!("/v1/deployments/{}", encode(id))).await
     }
 
+    /// One run, by its whole id.
+    pub async fn run(&self, id: &str) -> Result<Document<Run>, ClientError> {
+        self.get(&format!("/v1/runs/{}", encode(id))).await
+    }
+
+    /// Cancels a run.
+    pub async fn cancel_run(&self, id: &str) -> Result<Document<Run>, ClientError> {
+        let path = format!("/v1/runs/{}/cancel", encode(id));
+        self.post(&path, &serde_json::json!({}), None).await
+    }
+
     /// Cancels one.
     pub async fn cancel(&self, id: &str) -> Result<Document<Cancelled>, ClientError> {
         let path = format!("/v1/deployments/{}/cancel", encode(id));
         self.post(&path, &serde_json::json!({}), None).await
     }
 
-    /// The log from that byte on; with `wait` the daemon holds the answer until there is a line or an end.
+    /// The log of a deployment or a run from that byte on; with `wait` the daemon holds the answer until there is a line or an end.
     pub async fn log(&self, id: &str, from: u64, wait: bool) -> Result<LogPage, ClientError> {
-        let path = format!(
-            "/v1/deployments/{}/logs?from={from}&wait={wait}",
-            encode(id)
-        );
+        let of = match is_run(id) {
+            true => "runs",
+            false => "deployments",
+        };
+        let path = format!("/v1/{of}/{}/logs?from={from}&wait={wait}", encode(id));
         let answer = self.get_text(&path).await?;
         let header = |name: &str| {
             answer

@@ -102,6 +102,11 @@ impl Follow {
     }
 }
 
+/// Lines of a log that has no steps that end.
+pub fn lines(text: &str) -> Vec<Entry> {
+    text.lines().map(entry).collect()
+}
+
 fn entry(line: &str) -> Entry {
     let clean = |text: &str| log::clean(text.as_bytes());
     match log::parse_line(line) {

@@ -1,10 +1,11 @@
-//! `longshore logs`: of an app what it prints, of a deployment its log.
+//! `longshore logs`: of an app what it prints, of a deployment or a run its log.
 
+use super::document::is_run;
 use super::exit::{Error, Exit};
 use super::log_filter::Filter;
 use super::output::{Output, Paint, Side};
 use super::patience::{Waiting, patiently};
-use super::{Session, find, follow, printed};
+use super::{Session, find, follow, printed, runs};
 use crate::core::log::parse_line;
 use clap::Args;
 use std::time::Duration;
@@ -15,7 +16,8 @@ use std::time::Duration;
 With an app it prints what its running containers printed, and those that were replaced, that
 crashed or were removed: the newest lines, with -f what comes after them, past a restart of the
 daemon, without a gap. With a deployment's id (or an app and --deployment) it prints the log of
-that deployment: its checkout, build and rollout; with -f until it ends.
+that deployment: its checkout, build and rollout; with -f until it ends. With a run's id (or a job
+and --run) it prints what that run printed.
 
 With --json: {\"data\": [{\"timestamp\", \"release\", \"process\", \"container\", \"stream\",
 \"severity\", \"message\", \"id\"}], \"meta\": {\"next\"}}; of a deployment {\"id\", \"data\":
@@ -26,9 +28,10 @@ Examples:
   longshore logs web -f           and what it prints from now on
   longshore logs web --since 1h --severity warn --grep timeout
   longshore logs web --deployment the log of the newest deployment of web
-  longshore logs dep_9x2m4p | less")]
+  longshore logs dep_9x2m4p | less
+  longshore logs report --run 7")]
 pub struct LogsArgs {
-    /// An app's name, or a deployment's id
+    /// An app's name, or the id of a deployment or a run
     #[arg(value_name = "APP|ID")]
     of: String,
     /// Follow what is printed; a deployment's log until the deployment ends
@@ -37,6 +40,9 @@ pub struct LogsArgs {
     /// The log of the app's newest deployment
     #[arg(long)]
     deployment: bool,
+    /// The log of the job's run of this number
+    #[arg(long, value_name = "N", conflicts_with = "deployment", value_parser = clap::value_parser!(i64).range(1..))]
+    run: Option<i64>,
     #[command(flatten)]
     filter: Filter,
 }
@@ -44,15 +50,23 @@ pub struct LogsArgs {
 /// Prints a log.
 pub async fn run(session: &Session, args: &LogsArgs) -> Result<Exit, Error> {
     let is_id = find::is_id(&args.of);
-    if !is_id && !args.deployment {
+    let is_of_run = is_run(&args.of) || args.run.is_some();
+    if !is_id && !is_of_run && !args.deployment {
         return printed::run(session, &args.of, &args.filter, args.follow).await;
     }
     if let Some(foreign) = args.filter.foreign_to_a_deployment() {
         return Err(Error::usage(format!(
-            "{foreign} is for what running containers print, not for a deployment's log: name an app, without --deployment"
+            "{foreign} is for what running containers print, not for the log of a deployment or a run: name an app, without --deployment or --run"
         )));
     }
-    let id = if is_id {
+    let id = if let Some(number) = args.run {
+        let environment = args.filter.environment();
+        runs::numbered(session, &args.of, environment, number)
+            .await?
+            .id
+    } else if is_of_run {
+        args.of.clone()
+    } else if is_id {
         find::deployment(session, &args.of).await?.value.id
     } else {
         let environment = args.filter.environment();

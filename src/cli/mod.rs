@@ -40,6 +40,8 @@ mod question;
 mod refusal;
 mod reload;
 mod remove;
+mod run;
+mod runs;
 mod secret;
 mod serve;
 mod show;
@@ -166,6 +168,8 @@ async fn ask(session: &Session, command: AskCommand) -> Result<Exit, Error> {
         AskCommand::Start(args) => change::up(session, What::Start, &args).await,
         AskCommand::Suspend(args) => change::down(session, What::Suspend, &args).await,
         AskCommand::Activate(args) => change::up(session, What::Activate, &args).await,
+        AskCommand::Run(args) => run::run(session, &args).await,
+        AskCommand::Runs(args) => runs::run(session, &args).await,
         AskCommand::Apps => apps::run(session).await,
         AskCommand::Ps(args) => processes::run(session, &args).await,
         AskCommand::Adopt(args) => adopt::run(session, &args).await,

@@ -53,6 +53,25 @@ pub fn ago(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// When something comes: for a person also how long that is, `in 3h, at 2025-03-14T10:32:00Z`.
+pub fn ahead(at: Timestamp, to_a_person: bool) -> String {
+    match to_a_person {
+        true => until(at, now()),
+        false => at.to_seconds_string(),
+    }
+}
+
+fn until(at: Timestamp, now: Timestamp) -> String {
+    let seconds = at.millis_since(now).div_euclid(1000);
+    let when = at.to_seconds_string();
+    match seconds {
+        ..60 => format!("within a minute, at {when}"),
+        60..3600 => format!("in {}m, at {when}", seconds / 60),
+        3600..86_400 => format!("in {}h, at {when}", seconds / 3600),
+        86_400.. => format!("in {}d, at {when}", seconds / 86_400),
+    }
+}
+
 /// For a person how long ago it was, for a program when.
 pub fn shown(at: Timestamp, to_a_person: bool) -> String {
     if to_a_person {
@@ -83,6 +102,26 @@ mod tests {
         }
         for nonsense in ["", "yesterday", "2025-13-14T10:32:00Z", "1741948320"] {
             assert_eq!(parse(nonsense), None, "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn points_in_time_to_come_are_told_by_how_far_off_they_are() {
+        let now = parse("2025-03-14T10:32:00Z").unwrap();
+        for (text, expected) in [
+            (
+                "2025-03-14T10:31:00Z",
+                "within a minute, at 2025-03-14T10:31:00Z",
+            ),
+            (
+                "2025-03-14T10:32:59Z",
+                "within a minute, at 2025-03-14T10:32:59Z",
+            ),
+            ("2025-03-14T11:00:00Z", "in 28m, at 2025-03-14T11:00:00Z"),
+            ("2025-03-15T10:00:00Z", "in 23h, at 2025-03-15T10:00:00Z"),
+            ("2025-04-01T00:00:00Z", "in 17d, at 2025-04-01T00:00:00Z"),
+        ] {
+            assert_eq!(until(parse(text).unwrap(), now), expected);
         }
     }
 

@@ -1,10 +1,10 @@
 //! `longshore show`.
 
-use super::document::{Commit, Deployment, Status, Step};
+use super::document::{App, Commit, Deployment, Status, Step, encode, is_run};
 use super::exit::{Error, Exit};
 use super::output::{Paint, Side};
 use super::table::clean;
-use super::{Session, find, moment, summary};
+use super::{Session, find, moment, runs, summary};
 use crate::core::time::Timestamp;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
@@ -12,33 +12,71 @@ use clap::builder::NonEmptyStringValueParser;
 /// Arguments of `longshore show`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-With --json: the API's own document of a deployment.
+With --json: the API's own document of a deployment or a run.
 
 Examples:
   longshore show dep_9x2m4p
+  longshore show run_7c1k9a
   longshore show dep_9x2m4p --json | jq -r .error.code")]
 pub struct ShowArgs {
-    /// The deployment's id, or a beginning of it that no other has
+    /// The deployment's id, or a beginning of it that no other has; or a run's id
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     id: String,
 }
 
-/// Shows a deployment.
+/// Shows a deployment or a run.
 pub async fn run(session: &Session, args: &ShowArgs) -> Result<Exit, Error> {
+    if is_run(&args.id) {
+        return show_run(session, &args.id).await;
+    }
     let document = find::deployment(session, &args.id).await?;
     let output = session.output;
     let text = if session.json {
         document.text
     } else {
         let now = output.is_terminal(Side::Stdout).then(moment::now);
-        block(&document.value, now, output.paint(Side::Stdout))
+        let next = next_run(session, &document.value).await;
+        let next = next.map(|next| moment::ahead(next, now.is_some()));
+        block(&document.value, next, now, output.paint(Side::Stdout))
     };
     output.print(&text)?;
     Ok(Exit::Success)
 }
 
+async fn show_run(session: &Session, id: &str) -> Result<Exit, Error> {
+    let document = session.client.run(id).await?;
+    let output = session.output;
+    let text = match session.json {
+        true => document.text,
+        false => {
+            let now = output.is_terminal(Side::Stdout).then(moment::now);
+            runs::block(&document.value, now, output.paint(Side::Stdout))
+        }
+    };
+    output.print(&text)?;
+    Ok(Exit::Success)
+}
+
+/// When the schedule of what it made live comes next; a nicety, so any error is the same as not knowing.
+async fn next_run(session: &Session, deployment: &Deployment) -> Option<Timestamp> {
+    if !deployment.live {
+        return None;
+    }
+    let path = format!("/v1/apps/{}", encode(&deployment.app));
+    let app = session.client.get::<App>(&path).await.ok()?.value;
+    let mut environments = app.environments.into_iter();
+    environments
+        .find(|environment| environment.name == deployment.environment)?
+        .next_run
+}
+
 /// The deployment in lines of name and value; times relative to `now` if given.
-fn block(deployment: &Deployment, now: Option<Timestamp>, paint: Paint) -> String {
+fn block(
+    deployment: &Deployment,
+    next_run: Option<String>,
+    now: Option<Timestamp>,
+    paint: Paint,
+) -> String {
     let time =
         |at: Timestamp| now.map_or_else(|| at.to_seconds_string(), |now| moment::ago(at, now));
     let word = deployment.status.as_str();
@@ -82,6 +120,7 @@ fn block(deployment: &Deployment, now: Option<Timestamp>, paint: Paint) -> Strin
         "release",
         deployment.release.map(|number| format!("{number}{live}")),
     );
+    row("next run", next_run);
     let created = deployment.created_at.map(time);
     if deployment.recorded {
         let by = deployment.created_by.as_deref().map(clean);
@@ -176,15 +215,16 @@ mod tests {
         .unwrap();
         let now = moment::parse("2025-03-14T10:32:30Z");
         assert_eq!(
-            block(&deployment, now, Paint(false)),
+            block(&deployment, None, now, Paint(false)),
             "dep_9x2m4p building\n  app          web\n  environment  production\n  \
              branch       main\n  commit       a1b2c3d4e5f6a1b2c3d4e5f6a1b2c3d4e5f6a1b2\n               Fix it (Ann)\n  \
              created      30s ago, manual by ci\n  checkout     1.5s\n  \
              build        running for 28s\n  rollout      to come"
         );
-        let absolute = block(&deployment, None, Paint(false));
+        let absolute = block(&deployment, Some("in 3h".to_owned()), None, Paint(false));
         assert!(
-            absolute.contains("created      2025-03-14T10:32:00Z, manual by ci"),
+            absolute
+                .contains("next run     in 3h\n  created      2025-03-14T10:32:00Z, manual by ci"),
             "{absolute}"
         );
     }

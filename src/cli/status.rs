@@ -1,10 +1,11 @@
 //! `longshore status`.
 
-use super::Session;
-use super::document::{Page, query};
+use super::document::{Apps, Page, query};
 use super::exit::{Error, Exit};
 use super::output::{Paint, Side};
 use super::table::clean;
+use super::{Session, moment};
+use crate::core::time::Timestamp;
 use clap::Args;
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -21,8 +22,9 @@ const LOOKED_AT: u64 = 1000;
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 With --json: {\"place\", \"client\", \"version\", \"status\": \"ok\"|\"unavailable\", \"reasons\": [...],
-\"queued\", \"running\"}; the two numbers are null where the token may not see deployments. What was
-only recorded is not counted.
+\"queued\", \"running\", \"next_run\": {\"app\", \"environment\", \"at\"}}; the two numbers are null where
+the token may not see deployments, next_run where no schedule comes. What was only recorded is not
+counted.
 
 Exit status: 0 it is well, 1 it is not, 4 it cannot be reached
 
@@ -71,12 +73,16 @@ pub async fn run(session: &Session, _: &StatusArgs) -> Result<Exit, Error> {
         (Some(building), Some(deploying)) => Some(building + deploying),
         (_, None) | (None, _) => None,
     };
+    let next_run = next_run(session).await;
     let output = session.output;
     let place = session.client.place();
     output.print(&if session.json {
         json!({
             "place": place.to_string(), "client": env!("CARGO_PKG_VERSION"), "version": version,
             "status": health.status, "reasons": health.reasons, "queued": queued, "running": running,
+            "next_run": next_run.map(|next| json!({
+                "app": next.app, "environment": next.environment, "at": next.at.to_seconds_string(),
+            })),
         })
         .to_string()
     } else {
@@ -85,6 +91,7 @@ pub async fn run(session: &Session, _: &StatusArgs) -> Result<Exit, Error> {
             version,
             queued,
             running,
+            next_run: next_run.map(|next| next.told(output.is_terminal(Side::Stdout))),
         };
         text(&health, &seen, output.paint(Side::Stdout))
     })?;
@@ -124,6 +131,38 @@ struct Seen {
     version: Option<String>,
     queued: Option<u64>,
     running: Option<u64>,
+    next_run: Option<String>,
+}
+
+/// The run that a schedule makes next.
+struct NextRun {
+    app: String,
+    environment: String,
+    at: Timestamp,
+}
+
+impl NextRun {
+    fn told(&self, to_a_person: bool) -> String {
+        let (app, environment) = (clean(&self.app), clean(&self.environment));
+        let when = moment::ahead(self.at, to_a_person);
+        format!("next run of {app} in {environment}: {when}")
+    }
+}
+
+/// The first run of all schedules; `None` if there is none, or one may not see them.
+async fn next_run(session: &Session) -> Option<NextRun> {
+    let apps = session.client.get::<Apps>("/v1/apps").await.ok()?.value;
+    let next = apps.data.into_iter().flat_map(|app| {
+        let name = app.name;
+        app.environments.into_iter().filter_map(move |environment| {
+            Some(NextRun {
+                app: name.clone(),
+                environment: environment.name,
+                at: environment.next_run?,
+            })
+        })
+    });
+    next.min_by_key(|next| next.at)
 }
 
 fn text(health: &Health, seen: &Seen, paint: Paint) -> String {
@@ -152,6 +191,9 @@ fn text(health: &Health, seen: &Seen, paint: Paint) -> String {
         lines.push(format!(
             "  deployments  {running} under way, {queued} waiting"
         ));
+    }
+    if let Some(next) = &seen.next_run {
+        lines.push(format!("  schedules    {next}"));
     }
     if let Some(first) = health.reasons.first() {
         lines.push(format!("  next: longshore explain {}", clean(&first.code)));

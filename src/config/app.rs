@@ -1,6 +1,7 @@
 //! Apps: what each `[[app]]` says of itself, and its environments with the app's keys under their own.
 
 use super::fault::{Place, Report};
+use super::job::{self, Kind};
 use super::layer::Layer;
 use super::previews::{self, PreviewKeys};
 use super::reader::{Reading, Table, Value};
@@ -17,6 +18,7 @@ pub(super) struct Declared {
     pub name: Reading<AppName>,
     pub id: Reading<Uuid>,
     pub project: Reading<ProjectPath>,
+    kind: Reading<Kind>,
     pub default_environment: EnvironmentName,
     /// Each environment's keys over the app's.
     pub environments: BTreeMap<EnvironmentName, Layer>,
@@ -55,7 +57,7 @@ impl Declared {
         if name.is_absent() {
             table.missing("a name, like name = \"web\"");
         }
-        let _ = table.text("kind", kind);
+        let kind = table.text("kind", job::kind);
         let own = Layer::read(&table);
         let default_environment = table
             .text("environment", EnvironmentName::parse)
@@ -71,12 +73,22 @@ impl Declared {
             name,
             id: table.text("id", id),
             project: table.text("project", ProjectPath::parse),
+            kind,
             default_environment,
             environments,
             previews: table.read("previews", previews::read),
             own,
             place: table.place,
         })
+    }
+
+    /// What the app is, unless that has a fault.
+    pub fn kind(&self) -> Option<Kind> {
+        match &self.kind {
+            Reading::Given(kind) => Some(kind.value),
+            Reading::Absent => Some(Kind::Service),
+            Reading::Faulty => None,
+        }
     }
 
     /// The app's id, unless that or the name it is derived from has a fault.
@@ -110,12 +122,13 @@ impl Declared {
     /// The app with every environment's spec; reports what the keys of one environment do not fit together. `None` after
     /// faults.
     pub fn build(&self, apps: &[Self], report: &Report) -> Option<App> {
+        let kind = self.kind();
         let specs: Vec<_> = self
             .environments
             .iter()
             .map(|(name, layer)| {
                 let connect = connection::build(self, name, layer, apps, report);
-                let spec = spec::build(layer, &self.place, report).map(|mut spec| {
+                let spec = spec::build(kind, layer, &self.place, report).map(|mut spec| {
                     spec.run.connect = connect;
                     spec
                 });
@@ -123,7 +136,13 @@ impl Declared {
             })
             .collect();
         let previews = self.previews.given();
-        let previews = previews.map(|keys| previews::build(keys, &self.own, report));
+        let previews = previews.map(|keys| match kind {
+            Some(Kind::Job) => {
+                spec::without_effect(&[Some(&keys.place)], "a job", report);
+                None
+            }
+            Some(Kind::Service) | None => previews::build(kind, keys, &self.own, report),
+        });
         let environments: Option<BTreeMap<_, _>> = specs
             .into_iter()
             .map(|(name, spec)| Some((name, spec?)))
@@ -170,17 +189,6 @@ fn environments(table: &Table<'_>, label: &str, own: &Layer) -> BTreeMap<Environ
         }
     }
     environments
-}
-
-fn kind(text: &str) -> Result<(), String> {
-    match text {
-        "service" => Ok(()),
-        "job" => Err(
-            "cannot be \"job\": jobs are not supported by this version, only \"service\""
-                .to_owned(),
-        ),
-        _ => Err(format!("must be \"service\", not {text:?}")),
-    }
 }
 
 fn id(text: &str) -> Result<Uuid, String> {

@@ -18,7 +18,7 @@ const KERNELS: [&str; 3] = ["/proc", "/sys", "/dev"];
 /// The keys of one task in one layer.
 #[derive(Clone)]
 pub(super) struct TaskLayer {
-    place: Place,
+    pub place: Place,
     command: Reading<Vec<String>>,
     retry: Reading<bool>,
 }

@@ -2,6 +2,7 @@
 
 use super::app::Declared;
 use super::fault::Report;
+use super::job::Kind;
 use super::layer::Layer;
 use super::reader::At;
 use super::value::c_string;
@@ -117,6 +118,14 @@ fn check(
         });
         return Err(format!("is \"{app}\", and there is no such app{meant}"));
     };
+    match provider.kind() {
+        Some(Kind::Job) => {
+            return Err(format!(
+                "is \"{app}\", a job: nothing of it runs on that could be reached"
+            ));
+        }
+        Some(Kind::Service) | None => {}
+    }
     if provider.environments.is_empty() {
         return Err(format!(
             "is \"{app}\", of which deployments are only recorded: there is nothing to reach"

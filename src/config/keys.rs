@@ -82,6 +82,10 @@ pub const PROCESS: Keys = &[&[
 ]];
 /// An entry of `release` that is a table, and `[app.tasks.NAME]`.
 pub const COMMAND: Keys = &[&["command", "retry"]];
+/// `on_start`, `on_stop` and `on_delete` of an app.
+pub const JOB_COMMAND: Keys = &[&["entrypoint", "command"]];
+/// `schedule` of an app.
+pub const SCHEDULE: Keys = &[&["cron", "time_zone", "missed"]];
 /// `payload` of an app.
 pub const PAYLOAD: Keys = &[&["env", "file"]];
 /// `health` of a process.
@@ -137,6 +141,14 @@ pub const LAYER: &[&str] = &[
     "payload",
     "connections",
     "connect_env",
+    "on_start",
+    "on_stop",
+    "on_delete",
+    "schedule",
+    "overlap",
+    "max_duration",
+    "retries",
+    "keep_runs",
 ];
 
 /// Every table with its keys, by the name a person would look for; `app.environments` is [`APP`]'s second group.
@@ -157,6 +169,10 @@ pub const TABLES: &[(&str, Keys)] = &[
     ("app.release", COMMAND),
     ("app.tasks", COMMAND),
     ("app.payload", PAYLOAD),
+    ("app.on_start", JOB_COMMAND),
+    ("app.on_stop", JOB_COMMAND),
+    ("app.on_delete", JOB_COMMAND),
+    ("app.schedule", SCHEDULE),
     ("app.deadlines", DEADLINES),
     ("app.logging", LOGGING),
 ];

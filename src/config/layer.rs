@@ -3,6 +3,7 @@
 
 use super::command::TaskLayer;
 use super::health::{self, HealthKeys};
+use super::job::JobLayer;
 use super::process::{self, ProcessLayer};
 use super::reader::{At, Reading, Table, Value};
 use super::repository::Remote;
@@ -56,6 +57,7 @@ pub(super) struct Layer {
     pub payload: Reading<PayloadPlace>,
     pub connections: Reading<Vec<At<AppName>>>,
     pub connect_env: BTreeMap<VariableName, At<connection::Pieces>>,
+    pub job: JobLayer,
 }
 
 /// The keys of `deadlines`.
@@ -103,6 +105,7 @@ impl Layer {
             payload: table.read("payload", command::payload),
             connections: table.texts("connections", AppName::parse),
             connect_env: variables(table, "connect_env", connection::template),
+            job: JobLayer::read(table),
         }
     }
 
@@ -142,6 +145,7 @@ impl Layer {
             payload: self.payload.over(&below.payload),
             connections: self.connections.over(&below.connections),
             connect_env: merged(&self.connect_env, &below.connect_env),
+            job: self.job.over(&below.job),
         }
     }
 }

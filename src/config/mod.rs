@@ -19,6 +19,7 @@ mod connection;
 mod fault;
 mod health;
 mod ingress;
+mod job;
 pub mod keys;
 mod layer;
 mod listening;

@@ -1,6 +1,7 @@
 //! `previews` of an app: what it says of the environments that deployments make, and what they are made of.
 
 use super::fault::Report;
+use super::job::Kind;
 use super::layer::Layer;
 use super::reader::{At, Reading, Table, Value};
 use super::value::duration;
@@ -44,7 +45,12 @@ fn ttl(text: &str) -> Result<Duration, String> {
 }
 
 /// What previews are, over the app's own keys: those of its environments are for them alone. `None` after faults.
-pub(super) fn build(keys: &At<PreviewKeys>, own: &Layer, report: &Report) -> Option<Previews> {
+pub(super) fn build(
+    kind: Option<Kind>,
+    keys: &At<PreviewKeys>,
+    own: &Layer,
+    report: &Report,
+) -> Option<Previews> {
     let At { value: keys, place } = keys;
     if own.repository.is_absent() && own.image.is_absent() {
         report.add(
@@ -89,7 +95,7 @@ pub(super) fn build(keys: &At<PreviewKeys>, own: &Layer, report: &Report) -> Opt
         .secrets
         .retain(|name, _| named.iter().any(|secret| secret.value == *name));
     Some(Previews {
-        spec: spec::build(&layer, place, report)?,
+        spec: spec::build(kind, &layer, place, report)?,
         domain: keys.domain.value().cloned(),
         max: keys.max.clone().unwrap_or_else(|| 10),
         ttl: keys.ttl.clone().unwrap_or_else(|| 7 * DAY),

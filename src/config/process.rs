@@ -19,7 +19,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// The keys of one process in one layer.
 #[derive(Clone)]
 pub(super) struct ProcessLayer {
-    place: Place,
+    pub place: Place,
     command: Reading<Vec<At<String>>>,
     entrypoint: Reading<Vec<At<String>>>,
     memory: Reading<u64>,

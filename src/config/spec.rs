@@ -4,6 +4,7 @@
 use super::command;
 use super::fault::{Place, Report};
 use super::health;
+use super::job::{self, Kind};
 use super::layer::{DeadlineKeys, Layer, default_logging};
 use super::process;
 use super::reader::{At, Reading};
@@ -21,8 +22,32 @@ use std::time::Duration;
 pub(super) const STOP_GRACE: Duration = Duration::from_secs(10);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Builds the spec; `None` where its source has a fault. `place` is the app's.
-pub(super) fn build(layer: &Layer, place: &Place, report: &Report) -> Option<Spec> {
+/// Builds the spec; `None` where its source has a fault. `place` is the app's; a kind that has a fault is `None`.
+pub(super) fn build(
+    kind: Option<Kind>,
+    layer: &Layer,
+    place: &Place,
+    report: &Report,
+) -> Option<Spec> {
+    match kind {
+        Some(Kind::Job) => {
+            let layer = job::without_service_keys(layer, report);
+            let job = job::build(&layer.job, report);
+            let spec = build_service(&layer, place, report)?;
+            Some(Spec {
+                job: Some(job?),
+                ..spec
+            })
+        }
+        Some(Kind::Service) => {
+            job::refuse(layer, report);
+            build_service(layer, place, report)
+        }
+        None => build_service(layer, place, report),
+    }
+}
+
+fn build_service(layer: &Layer, place: &Place, report: &Report) -> Option<Spec> {
     let source = source(layer, place, report);
     check_mounts(layer, report);
     check_domains(layer, report);
@@ -171,11 +196,11 @@ fn image(layer: &Layer, reference: &ImageReference, report: &Report) -> ImageSou
     }
 }
 
-fn place_of<T>(reading: &Reading<T>) -> Option<&Place> {
+pub(super) fn place_of<T>(reading: &Reading<T>) -> Option<&Place> {
     reading.given().map(|at| &at.place)
 }
 
-fn without_effect(places: &[Option<&Place>], on: &str, report: &Report) {
+pub(super) fn without_effect(places: &[Option<&Place>], on: &str, report: &Report) {
     for place in places.iter().copied().flatten() {
         report.add(place, format!("has no effect on {on}; take it out"));
     }

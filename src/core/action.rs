@@ -30,6 +30,7 @@ use super::route::TakenOver;
 pub use super::run::{ListRuns, RunJob, RunView};
 use super::runtime::{ReadRuntimeLog, RuntimePage};
 use super::secret::Secret;
+pub use super::service::{ListServices, Past, PastKind, ServiceHistory, ServiceView};
 use super::status::{PostStatus, StatusView};
 use super::time::Timestamp;
 pub use super::view::{
@@ -161,6 +162,13 @@ pub enum Action {
     ListProcesses(AppRef, Option<EnvironmentName>),
     /// What an environment's containers print. Needs `deploy:read`.
     ReadRuntimeLog(ReadRuntimeLog),
+    /// One environment with what was asked for there last, and how that stands; one that was removed leads to the one that has
+    /// its name now. Needs `deploy:read`.
+    GetService(EnvironmentRef),
+    /// The same of many. Needs `deploy:read`.
+    ListServices(ListServices),
+    /// What was done in an environment. Needs `deploy:read`.
+    ListHistory(ServiceHistory),
     /// Run a job once, as it is live. Needs `deploy:write`. The answer comes when the run is on disk.
     RunJob(RunJob),
     /// The runs of a job, the newest first. Needs `deploy:read`.
@@ -419,6 +427,12 @@ pub enum Reply {
     Processes(Vec<ProcessView>),
     /// To read a runtime log.
     RuntimeLog(RuntimePage),
+    /// To get an environment with what was asked for there.
+    Service(Box<ServiceView>),
+    /// To list them.
+    Services(Vec<ServiceView>),
+    /// To list what was done in one, the newest first.
+    History(Vec<Past>),
     /// To run a job, and to look at and end a run.
     Run(Box<RunView>),
     /// To list runs.

@@ -3,6 +3,7 @@
 //!
 //! Only keys are named, never values: a variable or a build argument may be a secret.
 
+use super::job::{JobEvent, JobSpec, Occasion};
 use super::name::ProcessName;
 use super::process::ProcessSpec;
 use super::release::ReleaseContent;
@@ -14,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// `content` is the live release, `made_with` the spec of the deployment that made it. What only steers how a
 /// deployment goes (`deadlines`, `strategy`, `drain_timeout`, `pull`, `credentials`, `auto_merge`, `release`, `tasks`, how
 /// often and how long readiness is asked for) leaves nothing in what runs: it holds from the next deployment on and is no
-/// drift. Nor are `domains`: they
-/// hold at once.
+/// drift. Nor are `domains`, nor when a job
+/// runs, beside what, and how many of its runs are kept: they hold at once.
 #[must_use]
 pub fn drift(
     content: &ReleaseContent,
@@ -28,6 +29,10 @@ pub fn drift(
     live.run = content.run.clone();
     live.processes = content.processes.clone();
     live.rollout.health.check = content.check.clone();
+    live.job = match (&content.job, &configured.job) {
+        (Some(job), Some(configured)) => Some(with_what_holds_at_once(job, configured)),
+        (job, _) => job.clone(),
+    };
     differences(&live, configured)
 }
 
@@ -50,6 +55,20 @@ fn without_steering(source: &SourceSpec, other: &SourceSpec) -> SourceSpec {
     }
 }
 
+/// A live job as its runs are made now.
+fn with_what_holds_at_once(job: &JobSpec, configured: &JobSpec) -> JobSpec {
+    let occasion = match (&job.occasion, &configured.occasion) {
+        (Occasion::Scheduled(_), now @ Occasion::Scheduled(_)) => now,
+        (live, _) => live,
+    };
+    JobSpec {
+        occasion: occasion.clone(),
+        overlap: configured.overlap,
+        keep_runs: configured.keep_runs,
+        ..job.clone()
+    }
+}
+
 /// Every key that the two say differently.
 #[must_use]
 pub fn differences(one: &Spec, other: &Spec) -> BTreeSet<String> {
@@ -59,6 +78,7 @@ pub fn differences(one: &Spec, other: &Spec) -> BTreeSet<String> {
     keys.processes(&one.processes, &other.processes);
     keys.note("release", one.release == other.release);
     keys.entries("tasks", &one.tasks, &other.tasks);
+    keys.job(one.job.as_ref(), other.job.as_ref());
     keys.note("domains", one.domains == other.domains);
     let (a, b) = (&one.rollout, &other.rollout);
     keys.note("strategy", a.strategy == b.strategy);
@@ -162,6 +182,26 @@ impl Keys {
         }
     }
 
+    fn job(&mut self, one: Option<&JobSpec>, other: Option<&JobSpec>) {
+        let (one, other) = match (one, other) {
+            (Some(one), Some(other)) => (one, other),
+            (None, None) => return,
+            (Some(_), None) | (None, Some(_)) => return self.note("kind", false),
+        };
+        self.note("schedule", one.schedule() == other.schedule());
+        for (key, event) in [
+            ("on_start", JobEvent::Start),
+            ("on_stop", JobEvent::Stop),
+            ("on_delete", JobEvent::Delete),
+        ] {
+            self.note(key, one.command(event) == other.command(event));
+        }
+        self.note("overlap", one.overlap == other.overlap);
+        self.note("max_duration", one.max_duration == other.max_duration);
+        self.note("retries", one.retries == other.retries);
+        self.note("keep_runs", one.keep_runs == other.keep_runs);
+    }
+
     /// A check that follows the app's port on both sides changes with it: that is `port`, no key of its own.
     fn health(&mut self, one: &Health, other: &Health, ports: (Option<u16>, Option<u16>)) {
         let is_same_port = |a: u16, b: u16| a == b || (Some(a), Some(b)) == ports;
@@ -184,9 +224,11 @@ impl Keys {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::job::{JobCommand, Missed, Overlap, Schedule};
     use crate::core::name::{Branch, ImageReference, VariableName};
     use crate::core::release::Image;
     use crate::core::route::Domain;
+    use crate::core::schedule::{Cron, Zone};
     use crate::core::secret::{SecretRef, SecretSource};
     use crate::core::spec::*;
     use std::time::Duration;
@@ -267,7 +309,7 @@ mod tests {
 
     fn content(spec: &Spec) -> ReleaseContent {
         ReleaseContent {
-            job: None,
+            job: spec.job.clone(),
             image: Image {
                 id: "sha256:1".into(),
                 digest: None,
@@ -414,6 +456,73 @@ mod tests {
             assert_eq!(
                 join(drift(&content(&live), Some(&live), &configured)),
                 *drifted
+            );
+        }
+    }
+
+    #[test]
+    fn of_a_job_what_it_runs_is_drift_and_when_is_not() {
+        let job = |cron: &str| JobSpec {
+            occasion: Occasion::Scheduled(Schedule {
+                cron: Cron::parse(cron).unwrap(),
+                time_zone: Zone::utc(),
+                missed: Missed::Skip,
+            }),
+            overlap: Overlap::Forbid,
+            max_duration: Duration::from_secs(60),
+            retries: 0,
+            keep_runs: 50,
+        };
+        let on_start = |command: &str| {
+            let command = JobCommand {
+                entrypoint: Vec::new(),
+                command: vec![command.to_owned()],
+            };
+            Occasion::Lifecycle(BTreeMap::from([(JobEvent::Start, command)]))
+        };
+        let with = |job: Option<JobSpec>| Spec { job, ..spec() };
+        let otherwise = JobSpec {
+            overlap: Overlap::Allow,
+            max_duration: Duration::from_secs(9),
+            retries: 2,
+            keep_runs: 9,
+            ..job("0 4 * * *")
+        };
+        let up = JobSpec {
+            occasion: on_start("up"),
+            ..job("0 3 * * *")
+        };
+        let other_command = JobSpec {
+            occasion: on_start("down"),
+            ..up.clone()
+        };
+        for (live, configured, all, drifted) in [
+            (
+                with(Some(job("0 3 * * *"))),
+                with(Some(otherwise)),
+                "keep_runs max_duration overlap retries schedule",
+                "max_duration retries",
+            ),
+            (
+                with(Some(up.clone())),
+                with(Some(other_command)),
+                "on_start",
+                "on_start",
+            ),
+            (
+                with(Some(up.clone())),
+                with(Some(job("0 3 * * *"))),
+                "on_start schedule",
+                "on_start schedule",
+            ),
+            (with(Some(up)), with(None), "kind", "kind"),
+        ] {
+            let join = |keys: BTreeSet<String>| keys.into_iter().collect::<Vec<_>>().join(" ");
+            assert_eq!(join(differences(&live, &configured)), all);
+            assert_eq!(join(differences(&configured, &live)), all);
+            assert_eq!(
+                join(drift(&content(&live), Some(&live), &configured)),
+                drifted
             );
         }
     }

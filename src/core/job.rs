@@ -1,5 +1,6 @@
 //! Jobs: apps that run to their end, at what happens to their environment or by a schedule.
 
+use super::schedule::{Cron, Zone};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -83,10 +84,10 @@ pub struct JobCommand {
 /// When a scheduled job runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schedule {
-    /// A cron expression of five fields (the configuration checked it).
-    pub cron: String,
-    /// The name of the time zone it is meant in, like `Europe/Berlin` (the configuration checked it).
-    pub time_zone: String,
+    /// Its five fields.
+    pub cron: Cron,
+    /// The time zone whose wall clock they are read on.
+    pub time_zone: Zone,
     /// What becomes of runs that were due while nothing could run them.
     pub missed: Missed,
 }

@@ -27,7 +27,7 @@ impl Agent {
                 &places,
                 asked.change,
                 caller.principal.serial,
-                asked.now,
+                (asked.now, asked.idle),
                 asked.key.as_ref(),
                 self.ports.clock.now(),
             )
@@ -35,6 +35,10 @@ impl Agent {
         match accepted {
             ChangeAccepted::Accepted(serials) => self.change_views(serials),
             ChangeAccepted::KeyReused => Err(Error::KeyReused),
+            ChangeAccepted::Busy(environment) => Err(Error::Busy {
+                app: asked.app.to_string(),
+                environment: environment.to_string(),
+            }),
             ChangeAccepted::Denied(environment, reason) => {
                 let place = places
                     .iter()

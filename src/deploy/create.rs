@@ -98,6 +98,12 @@ impl Agent {
                     None => Error::Internal("a preview was not made that nobody asked for".into()),
                 });
             }
+            Created::Busy => {
+                return Err(Error::Busy {
+                    app: place.app_name.to_string(),
+                    environment: place.environment_name.to_string(),
+                });
+            }
             Created::KeyReused => return Err(Error::KeyReused),
             Created::Ignored(reason) => return Ok(Reply::Ignored(reason)),
             Created::Denied(reason) => return Err(denied(&place, reason)),

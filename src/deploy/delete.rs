@@ -68,12 +68,12 @@ impl Agent {
         let places = std::slice::from_ref(&place);
         let accepted = self
             .store
-            .accept_change(places, Change::Stop, by, true, None, now);
+            .accept_change(places, Change::Stop, by, (true, false), None, now);
         let stop = match accepted.map_err(internal)? {
             ChangeAccepted::Accepted(stops) => stops.into_iter().next(),
             ChangeAccepted::Denied(_, DeniedReason::Removed) => None,
             ChangeAccepted::Denied(_, reason) => return Err(Error::Refused(reason.to_string())),
-            ChangeAccepted::KeyReused => return Err(Error::KeyReused),
+            ChangeAccepted::KeyReused | ChangeAccepted::Busy(_) => return Err(Error::KeyReused),
         };
         let (app, name) = (&place.app_name, &place.environment_name);
         let gone = || Error::Unavailable(format!("'{name}' of app '{app}' is being removed"));

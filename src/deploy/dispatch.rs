@@ -95,6 +95,9 @@ impl Agent {
             Action::StopEnvironment(which) => self.stop_environment(caller, which),
             Action::RemoveEnvironment(which) => self.remove_environment(caller, which),
             Action::TakeDownEnvironment(which) => self.take_down_environment(caller, which),
+            Action::GetService(which) => self.show_service(caller, which),
+            Action::ListServices(list) => self.list_services(caller, &list),
+            Action::ListHistory(asked) => self.service_history(caller, asked),
             Action::ListProjects(list) => self.list_projects(caller, &list),
             Action::GetProject(which) => self.show_project(caller, &which),
             Action::ListProcesses(app, environment) => {
@@ -347,6 +350,9 @@ fn needed_scope(action: &Action) -> Scope {
         | Action::ListEnvironments(_)
         | Action::ListProjects(_)
         | Action::GetProject(_)
+        | Action::GetService(_)
+        | Action::ListServices(_)
+        | Action::ListHistory(_)
         | Action::ListProcesses(..)
         | Action::ReadRuntimeLog(_)
         | Action::ListRuns(_)

@@ -16,7 +16,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 /// How long an environment rests after a walk that the store failed (a full disk, most likely).
-const REST: Duration = Duration::from_secs(5);
+pub(super) const REST: Duration = Duration::from_secs(5);
 /// The pauses before an engine that was gone is asked again.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(200);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -37,6 +37,7 @@ impl Agent {
                 () = self.keep_published() => Ok(()),
                 () = self.tend() => Ok(()),
                 () = self.keep_previews() => Ok(()),
+                () = self.keep_schedules() => Ok(()),
             }
         };
         let driven = tokio::select! {

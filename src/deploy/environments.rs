@@ -179,17 +179,19 @@ impl Agent {
         self.change(caller, &asked)
     }
 
-    fn detail(&self, found: StandingPlace) -> EnvironmentDetail {
+    pub(super) fn detail(&self, found: StandingPlace) -> EnvironmentDetail {
         let settings = self.settings();
         let app = settings.apps.iter().find(|app| app.id == found.app_id);
         let name = &found.environment_name;
+        let spec = app.and_then(|app| app.spec_of(name, found.preview));
+        let job = spec.as_ref().and_then(|spec| spec.job.as_ref());
         EnvironmentDetail {
             is_default: match app {
                 Some(app) => app.default_environment == *name,
                 None => name.as_str() == USUAL,
             },
-            spec: app.and_then(|app| app.spec_of(name, found.preview)),
-            next_run: None,
+            next_run: found.seen.and_then(|seen| self.next_run(job, &seen)),
+            spec,
             id: found.environment_id,
             serial: found.environment,
             name: found.environment_name,

@@ -106,6 +106,26 @@ impl Agent {
         Ok(reloaded)
     }
 
+    fn tell_next_runs(&self, settings: &Settings, apps: &mut [AppView]) -> Result<(), Error> {
+        let mut environments = apps.iter_mut().flat_map(|app| app.environments.iter_mut());
+        if !environments.any(|environment| environment.job) {
+            return Ok(());
+        }
+        for installed in self.store.installed().map_err(internal)? {
+            let app = settings.apps.iter().find(|app| app.id == installed.app_id);
+            let spec = app.and_then(|app| app.environments.get(&installed.environment_name));
+            let view = apps.iter_mut().find(|view| view.id == installed.app_id);
+            let view = view.and_then(|app| {
+                let mut environments = app.environments.iter_mut();
+                environments.find(|one| one.name == installed.environment_name)
+            });
+            if let (Some(view), Some(spec)) = (view, spec) {
+                view.next_run = self.next_run(spec.job.as_ref(), &installed.seen);
+            }
+        }
+        Ok(())
+    }
+
     /// The apps with what the configuration says of each environment now, and what a deployment would change there.
     pub(super) fn with_drift(&self, mut apps: Vec<AppView>) -> Result<Vec<AppView>, Error> {
         let settings = self.settings();
@@ -123,6 +143,7 @@ impl Agent {
                 environment.strategy = spec.map(|spec| spec.rollout.strategy);
             }
         }
+        self.tell_next_runs(&settings, &mut apps)?;
         for running in self.store.running().map_err(internal)? {
             let view = apps.iter_mut().find(|app| app.id == running.app);
             let view = view.and_then(|app| {

@@ -119,6 +119,8 @@ impl Walk<'_> {
             variables,
             journal: &self.journal,
         };
+        // However long it takes, others may check out, build and roll out.
+        self.permit.take();
         execution.go(Some(interrupt)).await
     }
 

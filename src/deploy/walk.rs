@@ -5,14 +5,17 @@ use super::failures;
 use super::interrupt::{Interrupt, Resumed, Stop, Work};
 use super::journal::{Journal, Secrets};
 use super::patience::Patience;
+use super::permits::Permit;
 use super::secrets::unreadable;
 use crate::core::admission::{DeniedReason, may_begin};
 use crate::core::deployment::{Deployment, Phase, Step, Wanted};
 use crate::core::failure::{Failure, FailureCode};
 use crate::core::id::OperationSerial;
 use crate::core::ports::Labels;
+use crate::core::run::RunPhase;
 use crate::core::spec::Spec;
 use crate::store::{Place, StepResult, StoreError};
+use std::cell::RefCell;
 
 /// A deployment at work.
 pub(super) struct Walk<'a> {
@@ -23,6 +26,8 @@ pub(super) struct Walk<'a> {
     pub(super) spec: Spec,
     pub(super) secrets: Secrets,
     pub(super) journal: Journal,
+    /// The right to check out, build and roll out; given back when a job's run begins.
+    pub(super) permit: RefCell<Option<Permit<'a>>>,
 }
 
 impl Agent {
@@ -33,13 +38,19 @@ impl Agent {
         operation: OperationSerial,
         deployment: Deployment,
     ) -> Result<(), StoreError> {
-        let _permit = tokio::select! {
-            biased;
-            left = self.left(Work::Step(&deployment, Step::Rollout)) => return left,
-            permit = self.permits.acquire() => permit,
+        let permit = match self.only_runs(&deployment)? {
+            true => None,
+            false => tokio::select! {
+                biased;
+                left = self.left(Work::Step(&deployment, Step::Rollout)) => return left,
+                permit = self.permits.acquire() => Some(permit),
+            },
         };
         match self.prepare(place, operation, deployment) {
-            Ok(walk) => walk.go().await,
+            Ok(mut walk) => {
+                walk.permit = RefCell::new(permit);
+                walk.go().await
+            }
             // … for the end of runs that began meanwhile.
             Err(Refusal::Moved | Refusal::Waits) => Ok(()),
             Err(Refusal::Store(error)) => Err(error),
@@ -48,6 +59,15 @@ impl Agent {
                 self.fail(place, &running, &journal, *failure)
             }
         }
+    }
+
+    /// Whether all it does is to run what belongs to it: that counts for nobody else.
+    fn only_runs(&self, deployment: &Deployment) -> Result<bool, StoreError> {
+        if deployment.phase != Phase::Running(Step::Rollout) {
+            return Ok(false);
+        }
+        let run = self.store.run_of_deployment(deployment.serial)?;
+        Ok(run.is_some_and(|run| run.phase == RunPhase::Running))
     }
 
     /// Starts a queued deployment with the spec of this moment, or picks a running one up with the spec it has.
@@ -107,6 +127,7 @@ impl Agent {
                     spec,
                     secrets,
                     journal,
+                    permit: RefCell::new(None),
                 })
             }
             Err(error) => Err(match unreadable(error) {

@@ -11,7 +11,7 @@ use super::rollouts::hidden_place;
 use super::routes::grow;
 use super::rows::json;
 use super::runs::give_up_runs;
-use super::{Place, Store, StoreError};
+use super::{Place, Store, StoreError, schedules};
 use crate::core::admission::Desired;
 use crate::core::container::WEB;
 use crate::core::deployment::{Deployment, Phase, Request, Step, Trigger, Wanted};
@@ -134,6 +134,7 @@ impl Store {
             let generation = continue_above(tx, adopting.highest, highest_named(adopting))?;
             // What became of them in the lost history nobody knows: nothing of them is begun once more.
             give_up_runs(tx, &adopting.failure, now)?;
+            schedules::forget(tx)?;
             let mut given_up = GivenUp::default();
             let mut looked_after = adopting.unchanged.clone();
             match &adopting.mode {

@@ -11,10 +11,10 @@ use super::rows::{PRINCIPAL, from_json, inconsistent, json, principal};
 use super::runs::{
     OwnRun, begin_with_run, cancel_runs, end_if_unended, end_with_change, standing_alone,
 };
-use super::standing::standing;
-use super::{Store, StoreError};
+use super::standing::{is_busy, standing};
+use super::{Store, StoreError, schedules};
 use crate::core::action::{ChangeView, RequestKey};
-use crate::core::admission::{DeniedReason, Entry, admit_change};
+use crate::core::admission::{DeniedReason, Desired, Entry, admit_change};
 use crate::core::change::{Change, ChangePhase, EnvironmentChange};
 use crate::core::deployment::Phase;
 use crate::core::failure::Failure;
@@ -28,7 +28,7 @@ use crate::core::release::release_tag;
 use crate::core::run::{Cancellation, Cause, Run};
 use crate::core::spec::{MountSource, Spec};
 use crate::core::time::Timestamp;
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params};
 use std::collections::BTreeSet;
 
 /// What became of a request for changes.
@@ -40,6 +40,8 @@ pub enum ChangeAccepted {
     KeyReused,
     /// One may not, and so none of them is.
     Denied(EnvironmentName, DeniedReason),
+    /// Something is at work or waiting in one, and so none of them is.
+    Busy(EnvironmentName),
 }
 
 const CHANGE: &str =
@@ -48,7 +50,8 @@ const CHANGE: &str =
 impl Store {
     /// Decides over a change of one or more environments and writes it for all of them or for none. With `cancels`
     /// the deployments that run before their commit, and those that wait, are cancelled with it; a removal always does
-    /// that, cancels other changes too, and from here on the environment is gone for everybody who asks.
+    /// that, cancels other changes too, and from here on the environment is gone for everybody who asks. With `idle` it is
+    /// refused where something is at work or waiting.
     ///
     /// # Errors
     /// If the database fails.
@@ -57,7 +60,7 @@ impl Store {
         places: &[Place],
         change: Change,
         by: PrincipalSerial,
-        cancels: bool,
+        (cancels, idle): (bool, bool),
         key: Option<&RequestKey>,
         now: Timestamp,
     ) -> Result<ChangeAccepted, StoreError> {
@@ -77,6 +80,9 @@ impl Store {
                 }
             }
             for place in places {
+                if idle && is_busy(tx, place.environment)? {
+                    return Ok(ChangeAccepted::Busy(place.environment_name.clone()));
+                }
                 let mut standing = standing(tx, place.environment)?;
                 if cancels {
                     standing
@@ -151,29 +157,35 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub fn change_view(&self, serial: OperationSerial) -> Result<Option<ChangeView>, StoreError> {
-        self.read(|tx| {
-            let sql = format!(
-                "SELECT {CHANGE}, a.serial, a.name, e.name, o.done_at, {PRINCIPAL} FROM operation o
-                 JOIN environment e ON e.serial = o.environment JOIN app a ON a.serial = e.app
-                 JOIN principal p ON p.serial = o.principal
-                 WHERE o.serial = ?1 AND o.phase IS NOT NULL"
-            );
-            let mut statement = tx.prepare_cached(&sql)?;
-            let mut rows = statement.query([serial.0])?;
-            let Some(row) = rows.next()? else {
-                return Ok(None);
-            };
-            let bad =
-                |error: crate::core::name::InvalidName| inconsistent("operation", serial, error.0);
-            Ok(Some(ChangeView {
-                change: change(row)?,
-                app_serial: AppSerial(row.get(8)?),
-                app: AppName::parse(&row.get::<_, String>(9)?).map_err(bad)?,
-                environment: EnvironmentName::any(&row.get::<_, String>(10)?).map_err(bad)?,
-                done_at: row.get::<_, Option<i64>>(11)?.map(Timestamp),
-                by: principal(row, 12)?,
-            }))
-        })
+        self.read(|tx| self.change_view_in(tx, serial))
+    }
+
+    pub(super) fn change_view_in(
+        &self,
+        tx: &Connection,
+        serial: OperationSerial,
+    ) -> Result<Option<ChangeView>, StoreError> {
+        let sql = format!(
+            "SELECT {CHANGE}, a.serial, a.name, e.name, o.done_at, {PRINCIPAL} FROM operation o
+             JOIN environment e ON e.serial = o.environment JOIN app a ON a.serial = e.app
+             JOIN principal p ON p.serial = o.principal
+             WHERE o.serial = ?1 AND o.phase IS NOT NULL"
+        );
+        let mut statement = tx.prepare_cached(&sql)?;
+        let mut rows = statement.query([serial.0])?;
+        let Some(row) = rows.next()? else {
+            return Ok(None);
+        };
+        let bad =
+            |error: crate::core::name::InvalidName| inconsistent("operation", serial, error.0);
+        Ok(Some(ChangeView {
+            change: change(row)?,
+            app_serial: AppSerial(row.get(8)?),
+            app: AppName::parse(&row.get::<_, String>(9)?).map_err(bad)?,
+            environment: EnvironmentName::any(&row.get::<_, String>(10)?).map_err(bad)?,
+            done_at: row.get::<_, Option<i64>>(11)?.map(Timestamp),
+            by: principal(row, 12)?,
+        }))
     }
 
     /// Queued → Running: from here on the environment is meant to be what was asked. A removal writes down everything
@@ -221,6 +233,9 @@ impl Store {
                 "UPDATE operation SET began_at = ?2 WHERE serial = ?1",
                 params![change.serial.0, now.0],
             )?;
+            if change.change.desired() == Desired::Running {
+                schedules::restart(tx, change.environment, now)?;
+            }
             tx.execute(
                 "UPDATE environment SET desired = ?2, updated_at = ?3 WHERE serial = ?1",
                 params![

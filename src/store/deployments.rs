@@ -9,7 +9,7 @@ use super::recorded::{next_iid, which_row};
 use super::releases::is_collected;
 use super::rows::{DEPLOYMENT, from_json, inconsistent, json, trigger_word, variables_place};
 use super::runs::{OwnRun, begin_with_run, end_with_deployment};
-use super::standing::{note_head, standing};
+use super::standing::{is_busy, note_head, standing};
 use super::{Store, StoreError};
 use crate::core::action::{DeploymentRef, RequestKey};
 use crate::core::admission::{self, DeniedReason, IgnoredReason, Verdict};
@@ -70,6 +70,8 @@ pub enum Created {
     Ignored(IgnoredReason),
     /// It may not.
     Denied(DeniedReason),
+    /// Something is at work or waiting in its environment, and it was not to be then.
+    Busy,
     /// Its preview cannot be made.
     NoPreview(NoPreview),
 }
@@ -108,6 +110,9 @@ impl Store {
                 && let Some(same) = same_unfinished(tx, new)?
             {
                 return Ok(Created::Known(self.deployment_in(tx, same)?));
+            }
+            if new.idle && is_busy(tx, new.environment)? {
+                return Ok(Created::Busy);
             }
             self.disk.room()?;
             if let Wanted::Release(release) = new.request.wanted

@@ -2,6 +2,7 @@
 //! which deployments are only reported.
 
 use super::rows::{DEPLOYMENT, inconsistent, uuid};
+use super::schedules::{IS_INSTALLED, Seen};
 use super::{Store, StoreError};
 use crate::core::access::Reach;
 use crate::core::action::{EnvironmentRef, ListEnvironments};
@@ -56,6 +57,8 @@ pub struct StandingPlace {
     pub updated_at: Timestamp,
     /// The phase of its newest deployment that was executed here; `None` if it has none to be seen.
     pub last: Option<Phase>,
+    /// What was written down of its schedule, where what is live has one and is meant to run.
+    pub seen: Option<Seen>,
 }
 
 /// Whose an environment is.
@@ -144,6 +147,21 @@ impl Store {
             }
             Ok((page, u64::try_from(total).unwrap_or(0)))
         })
+    }
+
+    /// An environment, whether it was removed or not.
+    pub(super) fn any_place(
+        &self,
+        tx: &Connection,
+        environment: EnvironmentSerial,
+    ) -> Result<StandingPlace, StoreError> {
+        let sql = format!("{} WHERE e.serial = ?1", *SELECT);
+        let mut statement = tx.prepare_cached(&sql)?;
+        let mut rows = statement.query([environment.0])?;
+        match rows.next()? {
+            Some(row) => self.standing_place(tx, row),
+            None => Err(inconsistent("environment", environment, "is missing")),
+        }
     }
 
     fn standing_place(&self, tx: &Connection, row: &Row<'_>) -> Result<StandingPlace, StoreError> {
@@ -385,7 +403,8 @@ static SELECT: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT e.serial, e.uuid, e.name, a.serial, a.name, a.uuid, p.path, p.serial, NOT e.runs, e.desired, {STANDING},
                 e.external_url, e.tier, e.description, e.updated_at, e.created_at,
-                (SELECT value FROM json_each(e.domains) WHERE value NOT LIKE '*%' ORDER BY key LIMIT 1), e.preview
+                (SELECT value FROM json_each(e.domains) WHERE value NOT LIKE '*%' ORDER BY key LIMIT 1), e.preview,
+                e.schedule, e.schedule_seen, {IS_INSTALLED}
          FROM {FROM}"
     )
 });
@@ -424,6 +443,10 @@ fn standing_place(row: &Row<'_>) -> Result<StandingPlace, StoreError> {
         created_at,
         updated_at: created_at,
         last: None,
+        seen: match row.get(20)? {
+            true => Some(Seen::new(row.get(18)?, row.get(19)?)),
+            false => None,
+        },
     })
 }
 
@@ -437,7 +460,7 @@ const STEPPED: &str = "(SELECT max(max(s.started_at, coalesce(s.ended_at, 0))) F
 
 /// An environment's newest deployment that was executed here and is to be seen. It is looked for phase by phase, so that
 /// however many were recorded after it, they are not walked over.
-const NEWEST: &str = "FROM deployment d WHERE d.serial = (
+pub(super) const NEWEST: &str = "FROM deployment d WHERE d.serial = (
     SELECT max((SELECT n.serial FROM deployment n WHERE n.environment = t.environment AND n.phase = t.phase
                 AND n.hidden_at IS NULL ORDER BY n.serial DESC LIMIT 1))
     FROM total t WHERE t.environment = ?1 AND t.deployments > 0 AND t.phase NOT LIKE 'recorded%')";

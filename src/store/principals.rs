@@ -53,6 +53,22 @@ impl Store {
         Ok(PrincipalSerial(serial))
     }
 
+    /// The same for those who ask from outside of a transaction.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn schedule_principal(&self, now: Timestamp) -> Result<PrincipalSerial, StoreError> {
+        let known = self.read(|tx| {
+            let mut statement =
+                tx.prepare_cached("SELECT serial FROM principal WHERE kind = 'schedule'")?;
+            Ok(statement.query_row([], |row| row.get(0)).optional()?)
+        })?;
+        match known {
+            Some(serial) => Ok(PrincipalSerial(serial)),
+            None => self.write("schedule_principal", |tx| self.schedule(tx, now)),
+        }
+    }
+
     /// A principal.
     ///
     /// # Errors

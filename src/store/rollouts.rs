@@ -8,7 +8,7 @@ use super::releases::{insert_release, mark_left, release_in};
 use super::routes::grow;
 use super::rows::{CONTAINER, container, inconsistent, json};
 use super::runs::end_with_deployment;
-use super::{Store, StoreError};
+use super::{Store, StoreError, schedules};
 use crate::core::container::{ContainerRole, ContainerRow, OutputCursor, WEB};
 use crate::core::deployment::{Deployment, Wanted};
 use crate::core::id::{ContainerSerial, DeploymentSerial, EnvironmentSerial, ReleaseSerial};
@@ -204,6 +204,11 @@ impl Store {
                     params![candidate.serial.0, release.0],
                 )?;
             }
+            let content = match what {
+                Committing::Again(release) => &release_in(tx, release)?.content,
+                Committing::New(content) => content,
+            };
+            schedules::install(tx, environment, content.job.as_ref(), now)?;
             // A manual deployment starts what was stopped. A rollback holds until a new commit or a manual deployment;
             // a restart is neither.
             let pinned = match deployment.request.wanted {

@@ -872,7 +872,10 @@ fn due_then(
     environment: EnvironmentSerial,
     due: Timestamp,
 ) -> Result<Option<Run>, StoreError> {
-    let sql = format!("SELECT {RUN} FROM run r WHERE r.environment = ?1 AND r.due_at = ?2");
+    let sql = format!(
+        "SELECT {RUN} FROM run r WHERE r.environment = ?1 AND r.due_at = ?2
+         AND r.due_by_wrong_clock = 0"
+    );
     let mut statement = tx.prepare_cached(&sql)?;
     let mut rows = statement.query(params![environment.0, due.0])?;
     rows.next()?.map(run).transpose()
@@ -889,7 +892,7 @@ fn one(
     rows.next()?.map(run).transpose()
 }
 
-fn views(
+pub(super) fn views(
     tx: &Connection,
     condition: &str,
     (value, limit, offset): (i64, i64, i64),

@@ -2,6 +2,7 @@
 
 ALTER TABLE deployment ADD COLUMN job_event TEXT;            -- start | stop | delete | cron: run once instead of what its deployments run
 ALTER TABLE environment ADD COLUMN schedule_seen INTEGER;    -- the time up to which its schedule was looked at
+ALTER TABLE environment ADD COLUMN schedule TEXT;            -- which schedule that was: the five fields and the time zone
 
 CREATE TABLE run (
     serial       INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -13,6 +14,7 @@ CREATE TABLE run (
     cause        TEXT    NOT NULL,            -- deployment | change | schedule | hand
     operation    INTEGER REFERENCES operation (serial),           -- of the change it belongs to
     due_at       INTEGER,                     -- by the schedule
+    due_by_wrong_clock INTEGER NOT NULL DEFAULT 0,                -- 1: the clock was a day or more ahead then
     principal    INTEGER NOT NULL REFERENCES principal (serial),
     phase        TEXT    NOT NULL,            -- queued | running | succeeded | failed | cancelled | skipped
     status       INTEGER,                     -- the exit status, where it failed by itself
@@ -31,7 +33,7 @@ CREATE TABLE run (
 ) STRICT;
 CREATE INDEX run_unfinished ON run (environment, serial) WHERE ended_at IS NULL;
 -- Never two for one time.
-CREATE UNIQUE INDEX run_due ON run (environment, due_at) WHERE due_at IS NOT NULL;
+CREATE UNIQUE INDEX run_due ON run (environment, due_at) WHERE due_at IS NOT NULL AND due_by_wrong_clock = 0;
 CREATE INDEX run_of_deployment ON run (deployment, serial) WHERE cause = 'deployment';
 CREATE INDEX run_of_change ON run (operation) WHERE operation IS NOT NULL;
 

@@ -80,6 +80,19 @@ fn entry(row: &Row<'_>) -> Result<Option<Entry>, StoreError> {
     }))
 }
 
+/// Whether something is at work or waiting in an environment: what has failed or succeeded and is only being cleared up is
+/// neither, what was cancelled is, until it is.
+pub(super) fn is_busy(tx: &Connection, environment: EnvironmentSerial) -> Result<bool, StoreError> {
+    let found = tx
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM operation o LEFT JOIN deployment d ON d.serial = o.deployment
+             WHERE o.environment = ?1 AND o.done_at IS NULL
+               AND coalesce(o.phase, d.phase) NOT IN ('succeeded', 'failed', 'superseded', 'done'))",
+        )?
+        .query_row([environment.0], |row| row.get(0))?;
+    Ok(found)
+}
+
 impl Store {
     /// Notes a commit as looked at in these environments of apps (by the app's id), for it came from us: what tells of it is no
     /// news. Those that are not there are left out.

@@ -28,7 +28,15 @@ impl Store {
     /// # Errors
     /// If there is none of that serial.
     pub fn view(&self, serial: DeploymentSerial) -> Result<DeploymentView, StoreError> {
-        match self.read(|tx| self.one(tx, &VIEW, serial.0))? {
+        self.read(|tx| self.view_in(tx, serial))
+    }
+
+    pub(super) fn view_in(
+        &self,
+        tx: &Connection,
+        serial: DeploymentSerial,
+    ) -> Result<DeploymentView, StoreError> {
+        match self.one(tx, &VIEW, serial.0)? {
             Some(Listed::Executed(view)) => Ok(view),
             Some(Listed::Recorded(_)) => Err(inconsistent("deployment", serial, "was recorded")),
             None => Err(inconsistent("deployment", serial, "is missing")),
@@ -96,7 +104,7 @@ impl Store {
     }
 
     /// These deployments, in the order they are given. What is around them is asked for all of them at once.
-    fn views(
+    pub(super) fn views(
         &self,
         tx: &Connection,
         serials: &[i64],

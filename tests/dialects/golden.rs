@@ -98,7 +98,7 @@ impl Bound {
 /// Whether a text stands for a number and for nothing else.
 fn is_number(text: &str) -> bool {
     let is_one = |kind: &str| text.starts_with(kind) && text.find('}') == Some(text.len() - 1);
-    is_one("{serial:") || is_one("{span")
+    is_one("{serial:") || is_one("{span") || is_one("{number")
 }
 
 fn kind(word: &str) -> &'static str {

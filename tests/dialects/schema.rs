@@ -40,6 +40,40 @@ impl Schemas {
         Self::new(include_str!("github.schema.json"))
     }
 
+    /// Qovery's.
+    pub fn qovery() -> Self {
+        Self::new(include_str!("qovery.schema.json"))
+    }
+
+    /// The schema of an answer in Qovery's dialect; everything below its paths has one.
+    pub fn of_qoverys_answer(method: &str, path: &str, status: u16) -> Option<String> {
+        let path = path.split('?').next().unwrap().trim_end_matches('/');
+        let parts: Vec<&str> = path.split('/').skip(1).collect();
+        let prefixes = ["job", "environment", "organization", "project"];
+        let is_its = parts.first().is_some_and(|part| prefixes.contains(part));
+        let name = match (method, parts.as_slice(), status) {
+            (_, _, 400..) if is_its => return Some(format!("error_{status}")),
+            ("GET", ["job", _], 200) => "job",
+            ("GET", ["job", _, "status"], 200)
+            | ("POST", ["job", _, "deploy" | "redeploy" | "stop" | "uninstall"], 202) => "status",
+            ("GET", ["job", _, "deploymentHistory"], 200) => "history",
+            ("GET", ["job", _, "deploymentHistoryV2"], 200) => "history_v2",
+            ("POST", ["job", _, "cleanFailedJob"], 200) => "cleaned",
+            ("GET", ["environment", _, "job"], 200) => "jobs",
+            ("GET", ["environment", _, "job", "status"], 200) => "statuses",
+            ("GET", ["environment", _, "status"], 200)
+            | ("POST", ["environment", _, "service", "deploy"], 202)
+            | ("POST", ["environment", _, "cancelDeployment"], 202) => "environment_status",
+            ("GET", ["environment", _, "statuses"], 200) => "environment_statuses",
+            ("GET", ["organization"], 200) => "organizations",
+            ("GET", ["organization", _, "project"], 200) => "projects",
+            ("GET", ["project", _, "environment"], 200) => "environments",
+            _ if is_its => panic!("{method} {path} answers {status}, which is not documented"),
+            _ => return None,
+        };
+        Some(name.to_owned())
+    }
+
     /// The schema of an answer in GitHub's dialect; everything of it that has a body has one.
     pub fn of_githubs_answer(method: &str, path: &str, status: u16) -> Option<String> {
         let path = path.split('?').next().unwrap();
@@ -165,6 +199,14 @@ impl Schemas {
             .collect()
     }
 
+    /// The words of an enumeration.
+    pub fn words(&self, name: &str) -> Vec<Value> {
+        self.documented["$defs"][name]["enum"]
+            .as_array()
+            .unwrap()
+            .clone()
+    }
+
     fn matches(&self, pattern: &str, text: &str) -> bool {
         let mut patterns = self.patterns.borrow_mut();
         let made = patterns.entry(pattern.to_owned());
@@ -191,6 +233,7 @@ impl Schemas {
                         .map_or(vec![rule], |all| all.iter().collect());
                     kinds.iter().any(|kind| is_a(kind.as_str().unwrap(), found))
                 }
+                "not" => self.fits(at, rule, found).is_err(),
                 "enum" => rule.as_array().unwrap().contains(found),
                 "maximum" => !found.is_number() || found.as_f64() <= rule.as_f64(),
                 "maxLength" => match found.as_str() {

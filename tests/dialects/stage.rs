@@ -15,6 +15,7 @@ use longshore::core::access::Reach;
 use longshore::core::action::{Action, AppRef, Reply};
 use longshore::core::app::App;
 use longshore::core::commit::CommitDetail;
+use longshore::core::job::{JobCommand, JobEvent, JobSpec, Missed, Occasion, Overlap, Schedule};
 use longshore::core::name::{
     Branch, EnvironmentName, ProcessName, ProjectPath, RefName, Reported, Sha,
 };
@@ -24,6 +25,7 @@ use longshore::core::project::ProjectRef;
 use longshore::core::recorded::{Record, ReportedState};
 use longshore::core::reference::{Reference, commit_digits};
 use longshore::core::route::Domain;
+use longshore::core::schedule::{Cron, Zone};
 use longshore::core::secret::SecretRef;
 use longshore::core::spec::{Check, GitCredentials, SourceSpec};
 use longshore::deploy::{Agent, Ports, Settings};
@@ -169,6 +171,7 @@ pub enum Dialect {
         strict: bool,
     },
     Github,
+    Qovery,
 }
 
 impl Dialect {
@@ -178,6 +181,7 @@ impl Dialect {
             Self::Sevalla => Schemas::sevalla(),
             Self::Gitlab { .. } => Schemas::gitlab(),
             Self::Github => Schemas::github(),
+            Self::Qovery => Schemas::qovery(),
         }
     }
 
@@ -187,6 +191,7 @@ impl Dialect {
             Self::Gitdev => Vec::new(),
             Self::Sevalla => vec![closed_app()],
             Self::Gitlab { .. } | Self::Github => vec![ledger_app()],
+            Self::Qovery => job_apps(),
         }
     }
 
@@ -196,6 +201,7 @@ impl Dialect {
             Self::Sevalla => Schemas::of_sevallas_answer(method, path, status),
             Self::Gitlab { .. } => Schemas::of_gitlabs_answer(method, path, status),
             Self::Github => Schemas::of_githubs_answer(method, path, status),
+            Self::Qovery => Schemas::of_qoverys_answer(method, path, status),
         }
     }
 
@@ -209,6 +215,10 @@ impl Dialect {
                 &["/repos", "/api/v3", "/user", "/rate_limit", "/meta"],
                 "x-ratelimit",
             ),
+            Self::Qovery => (
+                &["/job", "/environment", "/organization", "/project"],
+                "x-ratelimit",
+            ),
         };
         let is_there = prefixes.iter().any(|prefix| path.starts_with(prefix));
         is_there.then_some(headers)
@@ -216,7 +226,7 @@ impl Dialect {
 
     fn is_strict(self) -> bool {
         match self {
-            Self::Gitdev | Self::Sevalla | Self::Github => false,
+            Self::Gitdev | Self::Sevalla | Self::Github | Self::Qovery => false,
             Self::Gitlab { strict } => strict,
         }
     }
@@ -248,6 +258,67 @@ fn closed_app() -> App {
         }
     }
     app
+}
+
+/// `migrate` runs an image at each event of its environments, `janitor` one only when its environment stops, `report` one by a
+/// schedule, and `seed` is built and runs when its environment starts.
+fn job_apps() -> Vec<App> {
+    let command = |words: &str| JobCommand {
+        entrypoint: vec!["/bin/sh".into(), "-e".into()],
+        command: words.split(' ').map(str::to_owned).collect(),
+    };
+    let lifecycle = |events: &[(JobEvent, &str)]| {
+        let events = events.iter();
+        Occasion::Lifecycle(
+            events
+                .map(|(event, words)| (*event, command(words)))
+                .collect(),
+        )
+    };
+    let by_schedule = Occasion::Scheduled(Schedule {
+        cron: Cron::parse("0 3 * * *").unwrap(),
+        time_zone: Zone::parse("Europe/Paris").unwrap(),
+        missed: Missed::Skip,
+    });
+    let jobs = [
+        (
+            image_app("migrate", "ghcr.io/acme/migrate:v1"),
+            lifecycle(&[
+                (JobEvent::Start, "./migrate up"),
+                (JobEvent::Stop, "./migrate pause"),
+                (JobEvent::Delete, "./migrate down"),
+            ]),
+        ),
+        (
+            image_app("janitor", "localhost:5000/janitor"),
+            lifecycle(&[(JobEvent::Stop, "./clean")]),
+        ),
+        (image_app("report", "acme/report:2"), by_schedule),
+        (git_app("seed"), lifecycle(&[(JobEvent::Start, "./seed")])),
+    ];
+    let job = |(mut app, occasion): (App, Occasion)| {
+        for spec in app.environments.values_mut() {
+            spec.job = Some(JobSpec {
+                occasion: occasion.clone(),
+                overlap: Overlap::Forbid,
+                max_duration: Duration::from_secs(3600),
+                retries: 0,
+                keep_runs: 50,
+            });
+            spec.run.port = None;
+            spec.run.memory = Some(512 * 1024 * 1024);
+            spec.run.millicpus = Some(500);
+            if matches!(occasion, Occasion::Scheduled(_)) {
+                spec.run.command = vec!["./report".into()];
+            }
+        }
+        app
+    };
+    let mut apps: Vec<App> = jobs.into_iter().map(job).collect();
+    let staging = EnvironmentName::parse("staging").unwrap();
+    let spec = apps[0].environments.values().next().unwrap().clone();
+    apps[0].environments.insert(staging, spec);
+    apps
 }
 
 /// `ledger` is nothing that can be deployed here: others tell of what they deploy.
@@ -335,19 +406,28 @@ impl Stage {
             recorded: None,
         };
         stage.issue_tokens().await;
-        if dialect == Dialect::Sevalla {
+        if matches!(dialect, Dialect::Sevalla | Dialect::Qovery) {
             stage.learn_applications();
         }
         stage
     }
 
     async fn issue_tokens(&mut self) {
-        for (app, scope) in [
+        let mut wanted = vec![
             ("web", "read"),
             ("web", "write"),
             ("other", "write"),
             ("other", "admin"),
-        ] {
+        ];
+        if self.dialect == Dialect::Qovery {
+            wanted.extend([
+                ("migrate", "read"),
+                ("migrate", "write"),
+                ("migrate", "admin"),
+                ("seed", "write"),
+            ]);
+        }
+        for (app, scope) in wanted {
             let body = json!({ "name": format!("{app}-{scope}"), "scope": format!("deploy:{scope}"), "app": app });
             let request =
                 json!({ "method": "POST", "path": "/v1/tokens", "as": "ann", "body": body });
@@ -368,10 +448,16 @@ impl Stage {
     }
 
     /// `{uuid:web}` and so on are the default environments' ids, `{uuid:shop-staging}` is the other's; `{uuid:company}` is
-    /// the instance's, and each of `{uuid:project-web}` and so on is derived from the project's path.
+    /// the instance's, each of `{uuid:project-web}` and so on is derived from the project's path, and `{uuid:all-production}`
+    /// and `{uuid:all-staging}` are those of all environments of a name.
     fn learn_applications(&mut self) {
         let store = &self.process.store;
-        let mut known = vec![("company".to_owned(), store.instance())];
+        let instance = store.instance();
+        let mut known = vec![("company".to_owned(), instance)];
+        for name in ["production", "staging"] {
+            let id = Uuid::new_v5(&instance, name.as_bytes());
+            known.push((format!("all-{name}"), id));
+        }
         for app in store.apps(Reach::All).unwrap() {
             let project = format!("https://longshore.dev/project/{}", app.project);
             let project = Uuid::new_v5(&Uuid::NAMESPACE_URL, project.as_bytes());
@@ -452,6 +538,10 @@ impl Stage {
                     let newest = self.recorded.expect("one was reported");
                     let report = Action::Report(newest.into(), reported(word));
                     self.process.ask(report).await.unwrap();
+                } else if let Some(what) = event.strip_prefix("the job ") {
+                    self.drive_job(what).await;
+                } else if let Some(what) = event.strip_prefix("the command ") {
+                    self.command(what);
                 } else if let Some(line) = event.strip_prefix("what runs prints ") {
                     let mut state = self.bench.world.state.lock().unwrap();
                     for made in state.containers.values_mut() {
@@ -525,6 +615,46 @@ impl Stage {
         };
         let driven = tokio::time::timeout(Duration::from_secs(600), self.agent.drive(reached));
         driven.await.unwrap().unwrap();
+    }
+
+    /// `NAME is STATE`, in Qovery's words, by the newest environment of its default name.
+    async fn drive_job(&self, what: &str) {
+        let (name, state) = what.split_once(" is ").unwrap();
+        let path = format!("/job/{{uuid:{name}}}/status");
+        let mut changes = self.process.store.changes();
+        let mut seen = Value::Null;
+        let reached = async {
+            loop {
+                changes.borrow_and_update();
+                let request = json!({ "path": path, "as": "ann" });
+                let (_, _, status) = self.send(&request).await;
+                seen = serde_json::from_str(&status).unwrap();
+                if seen["state"] == state {
+                    return;
+                }
+                changes.changed().await.unwrap();
+            }
+        };
+        let driven = tokio::time::timeout(Duration::from_secs(600), self.agent.drive(reached));
+        let driven = driven.await.map(Result::unwrap);
+        driven.unwrap_or_else(|_| panic!("{what} never comes: {seen}"));
+    }
+
+    /// `goes on`, `fails` or `ends`: what a job's commands are is told apart by their words.
+    fn command(&self, what: &str) {
+        let mut state = self.bench.world.state.lock().unwrap();
+        if let Some(command) = what.strip_suffix(" goes on") {
+            state.behaviours.insert(command.into(), Behaviour::Serves);
+        } else if let Some(command) = what.strip_suffix(" fails") {
+            state.behaviours.insert(command.into(), Behaviour::Exits(3));
+        } else if let Some(command) = what.strip_suffix(" ends well") {
+            state.behaviours.insert(command.into(), Behaviour::Exits(0));
+        } else {
+            let command = what.strip_suffix(" ends").unwrap();
+            state.end_task(command, 0);
+            drop(state);
+            self.bench.world.changed.notify_waiters();
+        }
     }
 
     /// One request and its answer, compared with what the contract says.

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 pub fn hold(bench: &Bench, process: &Process, at: &str) {
     let store = &process.store;
     assert!(
-        store.unfinished().unwrap().is_empty(),
+        store.unfinished().unwrap().is_empty() && store.unfinished_runs().unwrap().is_empty(),
         "{at}: something is unfinished"
     );
     let state = bench.world.state.lock().unwrap();

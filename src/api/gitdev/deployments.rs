@@ -25,6 +25,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 use utoipa_axum::routes;
+use uuid::Uuid;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -247,8 +248,24 @@ async fn logs(
     headers: HeaderMap,
     Query(params): Params,
 ) -> Result<Response, Refusal> {
-    let Named { deployment, text } = named;
     let wanted = parse::log(&params, &headers)?;
+    let Named { deployment, text } = &named;
+    log_of(
+        &api,
+        (&caller, &followers, &headers),
+        (*deployment, text),
+        wanted,
+    )
+    .await
+}
+
+/// A log in the form that was asked for: of a deployment or a run, which the caller calls `text`.
+pub(super) async fn log_of(
+    api: &Api,
+    (caller, followers, headers): (&Caller, &Followers, &HeaderMap),
+    (deployment, text): (Uuid, &str),
+    wanted: parse::LogForm,
+) -> Result<Response, Refusal> {
     match wanted {
         parse::LogForm::Piece { from, wait } => {
             let read = ReadLog {
@@ -259,31 +276,36 @@ async fn logs(
             };
             match api
                 .agent
-                .dispatch(&caller, Action::ReadLog(read))
+                .dispatch(caller, Action::ReadLog(read))
                 .await
-                .map_err(|error| error::about(error, &text))?
+                .map_err(|error| error::about(error, text))?
             {
                 Reply::Log(page) => Ok(render::log_piece(page)),
                 other => Err(Refusal::unexpected(&other)),
             }
         }
         parse::LogForm::Followed { from } => {
-            let first = render::read_piece(&api, &caller, deployment, from)
+            let first = render::read_piece(api, caller, deployment, from)
                 .await
-                .map_err(|error| error::about(error, &text))?;
-            let follower = Follower::join(&api, &followers, &caller, &headers)?;
+                .map_err(|error| error::about(error, text))?;
+            let follower = Follower::join(api, followers, caller, headers)?;
             Ok(follow::log(follower, deployment, first))
         }
         parse::LogForm::Whole => {
             // The first piece is read before the answer begins, so that a missing deployment is a 404.
-            let first = render::read_piece(&api, &caller, deployment, 0)
+            let first = render::read_piece(api, caller, deployment, 0)
                 .await
-                .map_err(|error| error::about(error, &text))?;
-            Ok(render::whole_log(api, caller, deployment, first))
+                .map_err(|error| error::about(error, text))?;
+            Ok(render::whole_log(
+                api.clone(),
+                caller.clone(),
+                deployment,
+                first,
+            ))
         }
         parse::LogForm::Lines { limit, offset } => {
-            let lines = render::log_lines(&api, &caller, deployment, limit, offset).await;
-            lines.map_err(|error| error::about(error, &text))
+            let lines = render::log_lines(api, caller, deployment, limit, offset).await;
+            lines.map_err(|error| error::about(error, text))
         }
     }
 }

@@ -18,6 +18,7 @@ mod path;
 mod plan;
 mod processes;
 mod render;
+mod runs;
 mod runtime;
 mod secrets;
 mod tokens;
@@ -51,6 +52,7 @@ pub(super) fn routes(api: &Api) -> Router<Api> {
         runtime::routes(),
         plan::routes(),
         operations::routes(),
+        runs::routes(),
         events::routes(),
         secrets::routes(),
         hooks::routes(),

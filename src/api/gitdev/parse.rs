@@ -5,11 +5,12 @@ use super::key::{key, key_at};
 use super::{bounds, id, words};
 use crate::api::number::within;
 use crate::core::action::{
-    AppRef, CreateDeployment, Environments, ListDeployments, ListEvents, Target,
+    AppRef, CreateDeployment, Environments, ListDeployments, ListEvents, ListRuns, Target,
 };
 use crate::core::command::DEPLOY;
 use crate::core::deployment::Trigger;
 use crate::core::event::After;
+use crate::core::job::JobEvent;
 use crate::core::name::{AppName, Branch, EnvironmentName, ImageReference, TaskName, VariableName};
 use crate::core::particulars::{Conditions, Particulars};
 use crate::core::secret::Secret;
@@ -271,6 +272,27 @@ pub(super) fn list(params: &HashMap<String, String>) -> Result<ListDeployments, 
         offset,
         ..ListDeployments::default()
     })
+}
+
+/// A page of an app's runs.
+pub(super) fn runs(app: AppRef, params: &HashMap<String, String>) -> Result<ListRuns, Refusal> {
+    let limit = number(params, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)?;
+    Ok(ListRuns {
+        app,
+        environment: environment_of_query(params)?,
+        limit: u32::try_from(limit).unwrap_or(u32::MAX),
+        offset: number(params, "offset", 0, 0, MAX_PLACE)?,
+    })
+}
+
+/// The event a body names.
+pub(super) fn job_event(body: &Object) -> Result<Option<JobEvent>, Refusal> {
+    let word = text(body, "event")?;
+    let event = word.map(|word| {
+        JobEvent::parse(&word)
+            .ok_or_else(|| Refusal::field("event", "must be start, stop, delete or cron"))
+    });
+    event.transpose()
 }
 
 /// In which form a log is asked for.

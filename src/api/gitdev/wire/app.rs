@@ -1,6 +1,7 @@
 //! Apps and environments in answers.
 
-use super::word::{Desired, Strategy};
+use super::Time;
+use super::word::{Desired, Kind, Strategy};
 use crate::api::gitdev::id;
 use crate::core::action::{AppView, EnvironmentView};
 use crate::core::route::Domain;
@@ -73,6 +74,7 @@ pub(in crate::api::gitdev) struct Environment {
     domains: Vec<String>,
     /// The keys of the configuration by which what is live differs from what a deployment would make now.
     drift: Vec<String>,
+    kind: Kind,
     /// The deployment that made the live release live.
     #[schema(required)]
     live_deployment: Option<String>,
@@ -80,6 +82,9 @@ pub(in crate::api::gitdev) struct Environment {
     #[schema(required)]
     live_release: Option<i64>,
     name: String,
+    /// When its schedule comes next; none without a schedule, or while nothing is made to run by it.
+    #[schema(required)]
+    next_run: Option<Time>,
     /// Whether it is a preview: it was made for a deployment, and will be gone some day.
     preview: bool,
     /// How a release takes over, as the configuration says; none if it no longer names the environment.
@@ -98,9 +103,14 @@ impl From<&EnvironmentView> for Environment {
             desired: environment.desired.into(),
             domains: environment.domains.iter().map(Domain::to_string).collect(),
             drift: environment.drift.clone(),
+            kind: match environment.job {
+                true => Kind::Job,
+                false => Kind::Service,
+            },
             live_deployment: environment.live_deployment.map(id::deployment),
             live_release: environment.live_release,
             name: environment.name.to_string(),
+            next_run: environment.next_run.map(Time::from),
             preview: environment.preview,
             strategy: environment.strategy.map(Strategy::from),
             version: environment.live_version.clone(),

@@ -15,6 +15,7 @@ pub(super) mod problem;
 pub(super) mod process;
 pub(super) mod reload;
 pub(super) mod request;
+pub(super) mod run;
 pub(super) mod runtime;
 pub(super) mod secret;
 pub(super) mod takeover;

@@ -55,6 +55,16 @@ impl From<ReportedState> for Status {
     }
 }
 
+/// Whether something runs on or comes to an end.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::api::gitdev) enum Kind {
+    /// It runs on.
+    Service,
+    /// It runs to its end.
+    Job,
+}
+
 /// How a new container takes over.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
