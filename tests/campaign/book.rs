@@ -1,7 +1,7 @@
 //! The client's book: what was accepted, and, from that and the outcomes alone, what must be live where.
 
 use crate::http::Asked;
-use crate::rows::{Environment, Operation};
+use crate::rows::{Environment, Operation, Run};
 use crate::stage::{Kind, Place};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -9,10 +9,18 @@ use std::collections::{BTreeMap, HashMap};
 /// What a request is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
-    Deploy { page: String, kind: Kind },
+    Deploy {
+        page: String,
+        kind: Kind,
+    },
     Rollback(Option<i64>),
     Restart,
-    Change { word: &'static str, now: bool },
+    Change {
+        word: &'static str,
+        now: bool,
+    },
+    /// A run of a job, by hand.
+    Run,
 }
 
 impl Ask {
@@ -23,6 +31,7 @@ impl Ask {
             Self::Restart => "restart",
             Self::Change { now: true, .. } => "stop --now",
             Self::Change { word, now: false } => word,
+            Self::Run => "run",
         }
     }
 
@@ -34,6 +43,7 @@ impl Ask {
             Self::Rollback(_) => kind == "release",
             Self::Restart => kind == "restart",
             Self::Change { word, .. } => kind == *word,
+            Self::Run => false,
         }
     }
 }
@@ -62,6 +72,8 @@ pub struct Entry {
 #[derive(Default)]
 pub struct Book {
     pub entries: HashMap<String, Entry>,
+    /// The runs that were asked for.
+    pub runs: HashMap<String, Entry>,
 }
 
 /// What an environment must be, by what became of its operations.
@@ -84,7 +96,13 @@ pub struct Expected {
 impl Book {
     /// Writes down what was accepted. The same id twice is the same request twice.
     pub fn accept(&mut self, id: String, entry: Entry) {
-        if let Some(known) = self.entries.get(&id) {
+        let entries = match entry.ask {
+            Ask::Run => &self.runs,
+            Ask::Deploy { .. } | Ask::Rollback(_) | Ask::Restart | Ask::Change { .. } => {
+                &self.entries
+            }
+        };
+        if let Some(known) = entries.get(&id) {
             let same = known.asked.key.is_some() && known.asked.key == entry.asked.key;
             assert!(same, "{id} answers {entry:?}, but it is {known:?}");
             return;
@@ -92,14 +110,19 @@ impl Book {
         if let Some((other, _)) = self.of_key(entry.asked.key.as_deref()) {
             panic!("{id} and {other} are two for one key: {entry:?}");
         }
-        self.entries.insert(id, entry);
+        match entry.ask {
+            Ask::Run => self.runs.insert(id, entry),
+            Ask::Deploy { .. } | Ask::Rollback(_) | Ask::Restart | Ask::Change { .. } => {
+                self.entries.insert(id, entry)
+            }
+        };
     }
 
     /// What was accepted under a key.
     pub fn of_key(&self, key: Option<&str>) -> Option<(&String, &Entry)> {
         let key = key?;
         let has = |(_, entry): &(&String, &Entry)| entry.asked.key.as_deref() == Some(key);
-        self.entries.iter().find(has)
+        self.entries.iter().chain(&self.runs).find(has)
     }
 
     /// None lost, none doubled, none that nobody asked for.
@@ -110,6 +133,42 @@ impl Book {
         }
         let stranger = self.strangers(operations).next();
         assert!(stranger.is_none(), "nobody asked for {stranger:?}");
+    }
+
+    /// Every run that was asked for is there once, none that nobody asked for, and each ended for a reason. `begun` are the
+    /// containers in which a command began: no command begins twice.
+    pub fn complete_runs(&self, runs: &[Run], begun: &[String]) {
+        for id in self.runs.keys() {
+            let count = runs.iter().filter(|one| one.id == *id).count();
+            assert_eq!(count, 1, "run {id} was accepted and is there {count} times");
+        }
+        for run in runs {
+            let asked = self.runs.contains_key(&run.id);
+            assert_eq!(run.cause == "hand", asked, "asked for: {asked}: {run:?}");
+            assert!(run.starts <= 1, "it has no retries: {run:?}");
+            match run.phase.as_str() {
+                "succeeded" => assert_eq!(run.starts, 1, "{run:?}"),
+                "failed" => assert!(
+                    run.status == Some(3) || run.code.as_deref() == Some("crash_loop"),
+                    "{run:?}"
+                ),
+                "cancelled" => {}
+                "skipped" => assert_eq!(run.starts, 0, "{run:?}"),
+                phase => panic!("at rest it is {phase}: {run:?}"),
+            }
+        }
+        let mut once = begun.to_vec();
+        once.sort_unstable();
+        once.dedup();
+        assert_eq!(once.len(), begun.len(), "a command began twice: {begun:?}");
+        let surely = |run: &&Run| run.phase == "succeeded" || run.status.is_some();
+        let least = runs.iter().filter(surely).count();
+        let most = runs.iter().filter(|run| run.starts > 0).count();
+        assert!(
+            (least..=most).contains(&begun.len()),
+            "{} commands began, of {least} to {most} runs: {runs:?}",
+            begun.len()
+        );
     }
 
     /// Operations that are in the database and not in the book.
@@ -204,8 +263,8 @@ impl Book {
                 }
                 (ask, "failed") => {
                     let must = match ask {
-                        Ask::Deploy { kind, .. } => kind.fails_with(),
-                        Ask::Rollback(_) | Ask::Restart | Ask::Change { .. } => None,
+                        Ask::Deploy { kind, .. } => kind.fails_with(entry.place),
+                        Ask::Rollback(_) | Ask::Restart | Ask::Change { .. } | Ask::Run => None,
                     };
                     let fine = is_crash_loop || must.is_some() && code.as_deref() == must;
                     assert!(fine, "failed without a reason: {told}");
@@ -213,7 +272,7 @@ impl Book {
                 (ask, "success") => {
                     let page = match ask {
                         Ask::Deploy { page, kind } => {
-                            assert_eq!(kind.fails_with(), None, "{told}");
+                            assert_eq!(kind.fails_with(entry.place), None, "{told}");
                             page.clone()
                         }
                         Ask::Restart => expected.pages[&expected.live.expect(&told)].clone(),
@@ -222,7 +281,7 @@ impl Book {
                             assert!(number.is_none_or(|number| number == target), "{told}");
                             expected.pages[&target].clone()
                         }
-                        Ask::Change { .. } => unreachable!("{told}"),
+                        Ask::Change { .. } | Ask::Run => unreachable!("{told}"),
                     };
                     let number = operation.release.expect(&told);
                     let next = operation

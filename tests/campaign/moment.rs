@@ -14,7 +14,7 @@ const LONGEST: u32 = 6000;
 const LOOK: Duration = Duration::from_millis(1);
 
 /// What there is to wait for, by the name it is counted under.
-const MARKS: [(u64, (&str, &str)); 13] = [
+const MARKS: [(u64, (&str, &str)); 15] = [
     (4, ("acceptance", "")),
     (3, ("time", "")),
     (
@@ -81,6 +81,14 @@ const MARKS: [(u64, (&str, &str)); 13] = [
         3,
         ("change", "SELECT 1 FROM operation WHERE phase = 'running'"),
     ),
+    (
+        3,
+        (
+            "run begun",
+            "SELECT 1 FROM one_off WHERE run IS NOT NULL AND starting_at IS NOT NULL AND ended_at IS NULL",
+        ),
+    ),
+    (2, ("run", "SELECT 1 FROM run WHERE ended_at IS NULL")),
     (
         2,
         (

@@ -37,7 +37,7 @@ pub async fn differences(
     }
     let mut wanted = BTreeSet::new();
     for (environment, expected) in environments {
-        let (Some((_, name)), None) = (&environment.live, expected.removed) else {
+        let (Some(name), None) = (&environment.container, expected.removed) else {
             continue;
         };
         wanted.insert(name.clone());

@@ -123,6 +123,7 @@ fn step(
     place: Place,
     known: &Known,
 ) -> Step {
+    let by_hand = if place.is_job() { 14 } else { 0 };
     let word = if known.suspended {
         chance.weighted(&[
             (12, "activate"),
@@ -139,6 +140,7 @@ fn step(
             (1, "start"),
             (1, "restart"),
             (1, "remove"),
+            (by_hand / 7, "run"),
         ])
     } else {
         chance.weighted(&[
@@ -153,6 +155,7 @@ fn step(
             (4, "suspend"),
             (2, "activate"),
             (5, "remove"),
+            (by_hand, "run"),
         ])
     };
     let key = chance
@@ -198,6 +201,11 @@ fn step(
             (Ask::Rollback(Some(number)), post("rollback", body, key))
         }
         "restart" => (Ask::Restart, post("restart", body, key)),
+        // Without one nobody could tell whose run is there after a kill.
+        "run" => {
+            let key = key.unwrap_or_else(|| format!("{:016x}", chance.below(u64::MAX)));
+            (Ask::Run, post("runs", body, Some(key)))
+        }
         "stop now" => {
             body["now"] = json!(true);
             change("stop", post("stop", body, None))

@@ -33,13 +33,32 @@ pub struct Environment {
     pub slug: String,
     pub desired: String,
     pub removed: bool,
-    /// The live release's number, and the live container's name.
-    pub live: Option<(i64, String)>,
+    /// The live release's number.
+    pub live: Option<i64>,
+    /// The live container's name: a job has none.
+    pub container: Option<String>,
     /// Where the live container is.
     pub address: Option<String>,
     /// Whether a container was ever meant to be made, and whether one was surely made.
     pub intended: bool,
     pub made: bool,
+}
+
+/// A run of a job.
+#[derive(Clone, Debug)]
+#[expect(dead_code, reason = "some is shown when something is wrong")]
+pub struct Run {
+    /// As the API names it.
+    pub id: String,
+    pub environment: i64,
+    pub event: String,
+    pub cause: String,
+    pub phase: String,
+    pub status: Option<i64>,
+    pub code: Option<String>,
+    pub why: Option<String>,
+    /// How often the engine was asked to start its command.
+    pub starts: i64,
 }
 
 /// How far the work at an environment's head is.
@@ -113,7 +132,7 @@ impl Rows {
     }
 
     pub fn environments(&self) -> Vec<Environment> {
-        let sql = "SELECT e.serial, a.name, e.name, e.uuid, e.desired, e.removed_at IS NOT NULL, r.number,
+        let sql = "SELECT e.serial, a.name, e.name, e.uuid, e.desired, e.removed_at IS NOT NULL, iif(e.removed_at IS NULL, r.number, NULL),
                        (SELECT name FROM container c WHERE c.environment = e.serial AND c.role = 'live' AND c.process = 'web'),
                        EXISTS (SELECT 1 FROM container c WHERE c.environment = e.serial),
                        EXISTS (SELECT 1 FROM container c WHERE c.environment = e.serial AND c.made_at IS NOT NULL),
@@ -123,7 +142,6 @@ impl Rows {
         self.all(sql, |row| {
             let (app, name, uuid): (String, String, String) =
                 (row.get(1)?, row.get(2)?, row.get(3)?);
-            let (release, container): (Option<i64>, Option<String>) = (row.get(6)?, row.get(7)?);
             Ok(Environment {
                 serial: row.get(0)?,
                 slug: slug(
@@ -135,10 +153,31 @@ impl Rows {
                 name,
                 desired: row.get(4)?,
                 removed: row.get(5)?,
-                live: release.zip(container),
+                live: row.get(6)?,
+                container: row.get(7)?,
                 intended: row.get(8)?,
                 made: row.get(9)?,
                 address: row.get(10)?,
+            })
+        })
+    }
+
+    /// Every run, in their order.
+    pub fn runs(&self) -> Vec<Run> {
+        let sql = "SELECT uuid, environment, event, cause, phase, status, failure ->> 'code', why,
+                       (SELECT count(*) FROM one_off o WHERE o.run = run.serial AND o.starting_at IS NOT NULL)
+                   FROM run ORDER BY serial";
+        self.all(sql, |row| {
+            Ok(Run {
+                id: shown_id("run", &row.get::<_, String>(0)?),
+                environment: row.get(1)?,
+                event: row.get(2)?,
+                cause: row.get(3)?,
+                phase: row.get(4)?,
+                status: row.get(5)?,
+                code: row.get(6)?,
+                why: row.get(7)?,
+                starts: row.get(8)?,
             })
         })
     }
@@ -162,10 +201,12 @@ impl Rows {
                        coalesce(d.phase, '') || ' ' || coalesce(o.phase, '') || ' ' || coalesce(o.strikes, '') || ' '
                        || coalesce((SELECT sum(strikes) FROM step s WHERE s.deployment = d.serial), '') || ' '
                        || (SELECT count(*) FROM settlement s WHERE s.environment = w.environment AND s.settled_at IS NOT NULL) || ' '
-                       || (SELECT count(*) FROM container c WHERE c.environment = w.environment)
+                       || (SELECT count(*) FROM container c WHERE c.environment = w.environment) || ' '
+                       || (SELECT coalesce(group_concat(n.phase || n.strikes || n.consumed_ms), '') FROM run n WHERE n.environment = w.environment)
                    FROM (SELECT environment, min(head) AS head FROM (
                        SELECT environment, min(serial) AS head FROM operation WHERE done_at IS NULL GROUP BY environment
-                       UNION ALL SELECT DISTINCT environment, NULL FROM settlement WHERE settled_at IS NULL)
+                       UNION ALL SELECT DISTINCT environment, NULL FROM settlement WHERE settled_at IS NULL
+                       UNION ALL SELECT DISTINCT environment, NULL FROM run WHERE ended_at IS NULL)
                        GROUP BY environment) w
                    LEFT JOIN operation o ON o.serial = w.head LEFT JOIN deployment d ON d.serial = o.deployment";
         self.all(sql, |row| {
@@ -218,8 +259,12 @@ fn connect(path: &Path, flags: OpenFlags) -> Connection {
     connection
 }
 
-/// `dep_` and the UUID in base 36.
 fn deployment_id(uuid: &str) -> String {
+    shown_id("dep", uuid)
+}
+
+/// The prefix and the UUID in base 36.
+fn shown_id(prefix: &str, uuid: &str) -> String {
     let mut value = uuid.parse::<Uuid>().unwrap().as_u128();
     let mut digits = Vec::new();
     while value > 0 {
@@ -227,6 +272,6 @@ fn deployment_id(uuid: &str) -> String {
         value /= 36;
     }
     digits.push('_');
-    digits.extend("dep".chars().rev());
+    digits.extend(prefix.chars().rev());
     digits.iter().rev().collect()
 }

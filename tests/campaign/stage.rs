@@ -5,6 +5,7 @@ use crate::daemon::World;
 use crate::docker;
 use crate::git_server::Repository;
 use serde_json::{Value, json};
+use std::path::PathBuf;
 
 /// An environment, by the names requests use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,12 +14,15 @@ pub struct Place {
     pub environment: &'static str,
 }
 
-/// `web` is built from one repository's two branches and swaps, the others are recreated: `api` is built from another one and has a volume, `img` runs an image.
-pub const PLACES: [Place; 4] = [
+/// `web` is built from one repository's two branches and swaps; `api` and `img` are recreated: `api` is built from another
+/// one and has a volume, `img` runs an image. `job` runs to its end at what happens to its environment, `tick` every minute.
+pub const PLACES: [Place; 6] = [
     place("web", "production"),
     place("web", "staging"),
     place("api", "production"),
     place("img", "production"),
+    place("job", "production"),
+    place("tick", "production"),
 ];
 
 /// The one with a volume.
@@ -28,6 +32,11 @@ impl Place {
     /// Where the ingress leads to it.
     pub fn domain(self) -> String {
         format!("{}.{}.localhost", self.environment, self.app)
+    }
+
+    /// Whether what it runs comes to an end.
+    pub fn is_job(self) -> bool {
+        matches!(self.app, "job" | "tick")
     }
 
     /// Whether its releases change by a swap.
@@ -52,13 +61,16 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What its deployment fails with if it is let; `None` if it must succeed.
-    pub fn fails_with(self) -> Option<&'static str> {
-        match self {
-            Self::Good | Self::SlowToBuild | Self::SlowToStart => None,
-            Self::FailsToBuild => Some("build_failed"),
-            Self::Exits => Some("container_exited"),
-            Self::NeverReady => Some("not_ready"),
+    /// What its deployment there fails with if it is let; `None` if it must succeed.
+    pub fn fails_with(self, place: Place) -> Option<&'static str> {
+        match (self, place.app) {
+            (Self::Good | Self::SlowToBuild | Self::SlowToStart, _) => None,
+            // Its deployments run nothing.
+            (_, "tick") => None,
+            (Self::Exits, "job") => Some("job_failed"),
+            (Self::FailsToBuild, _) => Some("build_failed"),
+            (Self::Exits, _) => Some("container_exited"),
+            (Self::NeverReady, _) => Some("not_ready"),
         }
     }
 }
@@ -67,6 +79,7 @@ impl Kind {
 pub struct Stage {
     api: Repository,
     versions: u64,
+    begun: [PathBuf; 2],
 }
 
 impl Stage {
@@ -78,6 +91,12 @@ impl Stage {
         let image = "mkdir -p /www; echo $VERSION > /www/index.html; echo begun $VERSION; \
             case $MODE in Exits) echo no >&2; exit 3;; NeverReady) exec sleep 600;; SlowToStart) sleep 1;; esac; \
             exec httpd -f -p 8080 -h /www";
+        let runs = ["runs", "ticks"].map(|name| world.path(name));
+        for directory in &runs {
+            std::fs::create_dir(directory).unwrap();
+        }
+        let job = "echo $(hostname) >> /runs/begun; echo begun $VERSION; \
+            case $MODE in Exits) echo no >&2; exit 3;; SlowToStart) sleep 1;; esac";
         let apps = format!(
             r#"[limits]
 max_concurrent = 4
@@ -108,13 +127,47 @@ strategy = "recreate"
 domains = ["production.img.localhost"]
 command = ["/bin/sh", "-c", "{image}"]
 {serves}
+[[app]]
+name = "job"
+kind = "job"
+image = "{image_name}"
+pull = "never"
+volumes = ["{runs}:/runs"]
+command = ["/bin/sh", "-c", "{job}"]
+on_start = {{}}
+on_stop = {{}}
+on_delete = {{}}
+[[app]]
+name = "tick"
+kind = "job"
+image = "{image_name}"
+pull = "never"
+volumes = ["{ticks}:/runs"]
+command = ["/bin/sh", "-c", "{job}"]
+schedule = {{ cron = "* * * * *" }}
+overlap = "replace"
 "#,
+            runs = runs[0].display(),
+            ticks = runs[1].display(),
             web = world.url("web.git"),
             api = world.url("api.git"),
             image_name = world.base.image,
         );
         world.configure_engine(&format!("host = \"{}\"", docker::HOST), &apps);
-        Self { api, versions: 0 }
+        Self {
+            api,
+            versions: 0,
+            begun: runs,
+        }
+    }
+
+    /// The containers in which a job's command began, each time it did.
+    pub fn begun(&self) -> Vec<String> {
+        let read = |directory: &PathBuf| {
+            let text = std::fs::read_to_string(directory.join("begun")).unwrap_or_default();
+            text.lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        self.begun.iter().flat_map(read).collect()
     }
 
     /// Makes a new version the head of the environment's branch: the page it will show, how it behaves, and the body
@@ -138,11 +191,13 @@ command = ["/bin/sh", "-c", "{image}"]
         let mut body = json!({
             "project_id": place.app, "environment": place.environment, "from_config": true,
         });
-        if place.app == "img" {
+        if place.app == "img" || place.is_job() {
             // Nothing is built.
             kind = match kind {
                 Kind::SlowToBuild => Kind::SlowToStart,
                 Kind::FailsToBuild => Kind::Exits,
+                // A job that does not end is no failure until its time is up.
+                Kind::NeverReady if place.is_job() => Kind::Exits,
                 other => other,
             };
             body["env_vars"] = json!({ "VERSION": page, "MODE": format!("{kind:?}") });

@@ -243,6 +243,7 @@ impl Campaign {
             Ask::Deploy { .. } | Ask::Rollback(_) | Ask::Restart => known.last = Some(id.clone()),
             Ask::Change { word: "remove", .. } => *known = Known::default(),
             Ask::Change { word, .. } => known.suspended = *word == "suspend",
+            Ask::Run => {}
         }
         if asked.key.is_some() {
             self.keyed.push((place, ask.clone(), asked.clone()));
@@ -397,11 +398,12 @@ impl Campaign {
         assert_eq!(rows.damage(), Vec::<String>::new());
         let operations = rows.operations();
         self.book.complete(&operations);
+        self.book.complete_runs(&rows.runs(), &self.stage.begun());
         self.note_outcomes(&operations).await;
         let mut environments = Vec::new();
         for environment in rows.environments() {
             let expected = self.book.expected(&environment, &operations);
-            let live = environment.live.as_ref().map(|(number, _)| *number);
+            let live = environment.live;
             if expected.removed.is_none() {
                 assert_eq!(live, expected.live, "the live release of {environment:?}");
                 assert_eq!(
@@ -410,7 +412,10 @@ impl Campaign {
                     "{environment:?}"
                 );
             } else {
-                assert!(environment.removed && live.is_none(), "{environment:?}");
+                assert!(
+                    environment.removed && environment.container.is_none(),
+                    "{environment:?}"
+                );
             }
             environments.push((environment, expected));
         }
@@ -481,7 +486,7 @@ impl Campaign {
                 let (status, code) = entry.ended.clone().unwrap();
                 let kind = match entry.ask {
                     Ask::Change { .. } => "change",
-                    Ask::Deploy { .. } | Ask::Rollback(_) | Ask::Restart => "deployment",
+                    Ask::Deploy { .. } | Ask::Rollback(_) | Ask::Restart | Ask::Run => "deployment",
                 };
                 let code = code.unwrap_or_default();
                 count(
@@ -517,6 +522,10 @@ impl Campaign {
             else {
                 continue;
             };
+            // A job has none.
+            if environment.container.is_none() {
+                continue;
+            }
             let told = |list: &Value, name: &str| {
                 let list = list.as_array().cloned().unwrap_or_default();
                 list.into_iter()
