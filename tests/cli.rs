@@ -15,6 +15,8 @@ mod native;
 mod recorded;
 #[path = "cli/remote.rs"]
 mod remote;
+#[path = "cli/runs.rs"]
+mod runs;
 #[path = "cli/terminal.rs"]
 mod terminal;
 
@@ -291,7 +293,7 @@ async fn an_empty_id_is_refused_before_anybody_is_asked() {
         let daemon = Daemon::start(&[]);
         let output = run(&daemon, &[command, ""]).await;
         assert_exit(&output, 2);
-        assert_says(stderr(&output), "a value is required for '<ID>'");
+        assert_says(stderr(&output), "a value is required for '<ID");
         assert!(daemon.asked().is_empty(), "{command}");
     }
 }

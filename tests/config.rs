@@ -2778,7 +2778,7 @@ image = "report:1"
 kind = "job"
 port = 8080
 domains = ["report.example.com"]
-publish = ["8080:8080"]
+publish = ["9090:8080"]
 strategy = "swap"
 health = { path = "/up" }
 drain_timeout = "5s"
@@ -2793,8 +2793,6 @@ memory = "64MiB"
 command = ["./worker"]
 [app.tasks.seed]
 command = ["./seed"]
-[app.environments.staging]
-port = 8081
 "#,
         &[
             (
@@ -2804,7 +2802,6 @@ port = 8081
             ),
             (6, 11, "app \"report\": domains has no effect on a job"),
             (7, 11, "app \"report\": publish has no effect on a job"),
-            (7, 12, "publish"),
             (8, 12, "app \"report\": strategy has no effect on a job"),
             (9, 10, "app \"report\": health has no effect on a job"),
             (
@@ -2820,11 +2817,6 @@ port = 8081
                 "app \"report\": processes.worker has no effect on a job",
             ),
             (20, 12, "app \"report\": tasks.seed has no effect on a job"),
-            (
-                23,
-                8,
-                "app \"report\", environment \"staging\": port has no effect on a job",
-            ),
         ],
     );
     assert_faults(
@@ -2849,6 +2841,14 @@ on_stop = {}
                 "app \"web\", environment \"staging\": on_stop has no effect on a service",
             ),
         ],
+    );
+    assert_faults(
+        "[[app]]\nname = \"report\"\nimage = \"report:1\"\nkind = \"job\"\n[app.environments.staging]\nport = 8081\n",
+        &[(
+            6,
+            8,
+            "app \"report\", environment \"staging\": port has no effect on a job",
+        )],
     );
     // A kind that is none says nothing of which keys there may be.
     assert_faults(

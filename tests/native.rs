@@ -17,6 +17,8 @@ mod ingress;
 mod plan;
 #[path = "native/printed.rs"]
 mod printed;
+#[path = "native/runs.rs"]
+mod runs;
 #[path = "native/stage.rs"]
 mod stage;
 #[path = "support/world.rs"]

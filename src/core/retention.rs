@@ -221,6 +221,7 @@ mod tests {
             number,
             live: false,
             target_of: None,
+            runs: false,
         }
     }
 
@@ -235,6 +236,7 @@ mod tests {
         let word = |fate| match fate {
             Fate::Live => 'L',
             Fate::Target(_) => 'T',
+            Fate::Runs => 'J',
             Fate::Recent => 'R',
             Fate::Old => 'o',
             Fate::EnvironmentRemoved => 'e',
@@ -278,6 +280,19 @@ mod tests {
                 false,
                 1,
                 "oToL",
+            ),
+            (
+                vec![
+                    KnownRelease {
+                        runs: true,
+                        ..release(1)
+                    },
+                    release(2),
+                    live(3),
+                ],
+                false,
+                1,
+                "JoL",
             ),
             // What was given up before is not among them: the last are the last of those that are left.
             (vec![release(2), live(4)], false, 2, "RL"),

@@ -1,12 +1,14 @@
 //! What a request for a deployment would do: everything up to the writing down.
 
 use super::Agent;
+use super::containers::as_run;
 use super::dispatch::internal;
+use super::jobs::known_event;
 use super::tasks::{known_task, payload_fits};
 use crate::core::access::Caller;
 use crate::core::action::{CreateDeployment, Reply};
 use crate::core::admission::admit;
-use crate::core::command::commands_of;
+use crate::core::command::{Command, Purpose, commands_of};
 use crate::core::deployment::Wanted;
 use crate::core::drift::drift;
 use crate::core::error::Error;
@@ -44,19 +46,30 @@ impl Agent {
         let spec = self.spec_of(&place)?;
         known_task(&spec, task.as_ref())?;
         payload_fits(&spec, create.particulars.payload.as_deref())?;
+        known_event(&place, &spec, create.event)?;
         let wanted = self.resolve(&place, &spec.source, create.target).await?;
         let standing = self.store.standing(place.environment).map_err(internal)?;
         let verdict = admit(&standing, trigger, &wanted);
         let live = self.store.live(place.environment).map_err(internal)?;
-        let (run, processes) = match wanted {
+        let (run, processes, job) = match wanted {
             Wanted::Release(serial) => {
                 let content = self.store.release(serial).map_err(internal)?.content;
-                (content.run, content.processes)
+                (content.run, content.processes, content.job)
             }
             Wanted::Commit { .. } | Wanted::Image(_) | Wanted::Restart => {
-                (spec.run.clone(), spec.processes.clone())
+                (spec.run.clone(), spec.processes.clone(), spec.job.clone())
             }
         };
+        let release_commands = commands_of(&spec, &wanted, task.as_ref()).into_iter();
+        let commands = release_commands.map(|(purpose, command)| (purpose, command.clone()));
+        let of_the_job = job.and_then(|job| {
+            let event = create.event.or(job.at_deployment())?;
+            let run = as_run(&run, &job.command(event)?);
+            let words = run.entrypoint.into_iter().chain(run.command).collect();
+            let retry = false;
+            Some((Purpose::Run(event), Command { words, retry }))
+        });
+        let commands = commands.chain(of_the_job).collect();
         let takes_over = TakesOver::of(spec.rollout.strategy, &spec.run, &run);
         let outcome = match self.refusal() {
             Some(why) => Outcome::Refused(why),
@@ -65,10 +78,7 @@ impl Agent {
         Ok(Reply::Plan(Box::new(Planned {
             steps: wanted.steps().to_vec(),
             domains: spec.domains.clone(),
-            commands: commands_of(&spec, &wanted, task.as_ref())
-                .into_iter()
-                .map(|(purpose, command)| (purpose, command.clone()))
-                .collect(),
+            commands,
             processes: processes.into_keys().collect(),
             strategy: takes_over.strategy(),
             instead: takes_over.instead(),

@@ -467,7 +467,7 @@ async fn the_daemons_health_is_told_with_its_reasons() {
     assert_eq!(
         serde_json::from_str::<Value>(stdout(&output)).unwrap(),
         json!({"place": daemon.socket(), "client": version, "version": null, "status": "ok", "reasons": [],
-               "queued": null, "running": null})
+               "queued": null, "running": null, "next_run": null})
     );
 }
 
