@@ -319,6 +319,7 @@ mod tests {
                 options: BTreeMap::new(),
             },
             payload: None,
+            connect: crate::core::connection::Connect::default(),
         };
         let mut configured = run.clone();
         let of =
