@@ -9,8 +9,8 @@ use crate::core::action::{
 use crate::core::change::Change;
 use crate::core::deployment::{Deployment, Phase};
 use crate::core::error::{Ended, Error};
-use crate::core::id::AppSerial;
-use crate::core::run::{Cause, Run};
+use crate::core::id::{AppSerial, DeploymentSerial, RunSerial};
+use crate::core::run::Cause;
 use crate::store::{ListFilter, StoreError};
 use uuid::Uuid;
 
@@ -260,31 +260,33 @@ impl Agent {
     }
 
     /// Whose log is meant: a deployment's, or a run's, which is its deployment's if it belongs to one.
-    fn whose_log(&self, caller: &Caller, id: Uuid) -> Result<Whose, Error> {
+    fn whose_log(&self, caller: &Caller, id: Uuid) -> Result<(Uuid, Whose), Error> {
         let missing = match self.visible(caller, id.into()) {
-            Ok(deployment) => return Ok(Whose::Deployment(deployment)),
+            Ok(deployment) => return Ok((id, Whose::Deployment(deployment.serial))),
             Err(missing) => missing,
         };
         let run = self.visible_run(caller, id).map_err(|_| missing)?;
         match run.cause {
             Cause::Deployment(deployment) => {
-                let deployment = self.store.deployment(deployment).map_err(internal)?;
-                Ok(Whose::Deployment(deployment))
+                let id = self.store.deployment(deployment).map_err(internal)?.id;
+                Ok((id, Whose::Deployment(deployment)))
             }
-            Cause::Change(_) | Cause::Schedule(_) | Cause::Hand => Ok(Whose::Run(run)),
+            Cause::Change(_) | Cause::Schedule(_) | Cause::Hand => {
+                Ok((run.id, Whose::Run(run.serial)))
+            }
         }
     }
 
     /// Whether nothing more will be written into a log.
-    fn is_settled(&self, whose: &Whose) -> Result<bool, StoreError> {
+    fn is_settled(&self, whose: Whose) -> Result<bool, StoreError> {
         match whose {
-            Whose::Deployment(deployment) => self.store.is_settled(deployment.serial),
-            Whose::Run(run) => self.store.is_run_settled(run.serial),
+            Whose::Deployment(deployment) => self.store.is_settled(deployment),
+            Whose::Run(run) => self.store.is_run_settled(run),
         }
     }
 
     async fn read_log(&self, caller: &Caller, read: ReadLog) -> Result<Reply, Error> {
-        let whose = self.whose_log(caller, read.deployment)?;
+        let (id, whose) = self.whose_log(caller, read.deployment)?;
         let limit = read.limit.clamp(MIN_LOG_PIECE, MAX_LOG_PIECE);
         let mut lines = self.store.lines();
         let mut changes = self.store.changes();
@@ -295,10 +297,10 @@ impl Agent {
             lines.borrow_and_update();
             changes.borrow_and_update();
             // Asked before the log is read: a line written in between is then seen.
-            let settled = self.is_settled(&whose).map_err(internal)?;
+            let settled = self.is_settled(whose).map_err(internal)?;
             let page = self
                 .store
-                .read_log(whose.id(), read.from, limit)
+                .read_log(id, read.from, limit)
                 .map_err(internal)?;
             let at_end = page.text.is_empty();
             let is_over = *closing.borrow_and_update();
@@ -320,18 +322,10 @@ impl Agent {
 }
 
 /// Whose log it is.
+#[derive(Clone, Copy)]
 enum Whose {
-    Deployment(Deployment),
-    Run(Run),
-}
-
-impl Whose {
-    fn id(&self) -> Uuid {
-        match self {
-            Self::Deployment(deployment) => deployment.id,
-            Self::Run(run) => run.id,
-        }
-    }
+    Deployment(DeploymentSerial),
+    Run(RunSerial),
 }
 
 fn needed_scope(action: &Action) -> Scope {
