@@ -91,6 +91,9 @@ pub struct OwnRun {
 /// The columns of [`run`], in its order.
 const RUN: &str = "r.serial, r.uuid, r.number, r.environment, r.deployment, r.event, r.cause, r.operation, r.due_at, \
     r.principal, r.phase, r.status, r.failure, r.why, r.cancelled_by, r.replaced_by, r.created_at, r.ended_at";
+/// Nothing is shown of the run of a deployment that was deleted.
+const SHOWN: &str = "(r.cause <> 'deployment' OR EXISTS (
+    SELECT 1 FROM deployment h WHERE h.serial = r.deployment AND h.hidden_at IS NULL))";
 /// How many they are.
 const RUN_COLUMNS: usize = 18;
 
@@ -177,7 +180,8 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub fn find_run(&self, id: Uuid) -> Result<Option<Run>, StoreError> {
-        self.read(|tx| one(tx, "r.uuid = ?1", id.to_string()))
+        let condition = format!("r.uuid = ?1 AND {SHOWN}");
+        self.read(|tx| one(tx, &condition, id.to_string()))
     }
 
     /// The run that belongs to a deployment.
@@ -316,13 +320,11 @@ impl Store {
     ) -> Result<(Vec<RunView>, u64), StoreError> {
         let offset = i64::try_from(offset).unwrap_or(i64::MAX);
         self.read(|tx| {
-            let items = views(
-                tx,
-                "r.environment = ?1",
-                (environment.0, limit.into(), offset),
-            )?;
+            let condition = format!("r.environment = ?1 AND {SHOWN}");
+            let items = views(tx, &condition, (environment.0, limit.into(), offset))?;
+            let sql = format!("SELECT count(*) FROM run r WHERE {condition}");
             let total: i64 = tx
-                .prepare_cached("SELECT count(*) FROM run WHERE environment = ?1")?
+                .prepare_cached(&sql)?
                 .query_row([environment.0], |row| row.get(0))?;
             Ok((items, u64::try_from(total).unwrap_or(0)))
         })
@@ -374,7 +376,6 @@ impl Store {
             for (serial, _) in &old {
                 for sql in [
                     "DELETE FROM status_event WHERE run = ?1",
-                    "DELETE FROM idempotency WHERE run = ?1",
                     "UPDATE settlement SET run = NULL WHERE run = ?1",
                     "DELETE FROM one_off WHERE run = ?1",
                     "DELETE FROM run WHERE serial = ?1",
@@ -855,6 +856,7 @@ fn old_runs(
            AND serial < coalesce((SELECT min(u.serial) FROM run u WHERE u.environment = ?1 AND u.ended_at IS NULL), 9223372036854775807)
            AND serial < coalesce((SELECT min(o.run) FROM settlement s JOIN one_off o ON o.container = s.container
                                   WHERE s.environment = ?1 AND s.settled_at IS NULL), 9223372036854775807)
+           AND NOT EXISTS (SELECT 1 FROM idempotency i WHERE i.run = run.serial)
          ORDER BY number LIMIT ?3",
     )?;
     // One is kept at least, whose number the next one's follows.
