@@ -421,7 +421,8 @@ fn take_in(
         return Ok(RunTaken::Known(known));
     }
     let standing = standing(tx, environment)?;
-    for desired in [standing.desired, standing.desired_after()] {
+    // Not only by what it will be in the end: what stops in between would wait for the end of ever new runs.
+    for desired in standing.desired_meanwhile() {
         match desired {
             Desired::Running => {}
             Desired::Suspended | Desired::Stopped | Desired::Removed => {
