@@ -4,18 +4,19 @@ use longshore::config::keys::TABLES;
 use longshore::config::{Config, Fault, parse};
 use longshore::core::app::{App, derived_id};
 use longshore::core::command::PayloadPlace;
+use longshore::core::connection::Connect;
 use longshore::core::ingress::{AccessLog, ProxyLimits};
 use longshore::core::job::{JobCommand, JobEvent, JobSpec, Missed, Occasion, Overlap};
-use longshore::core::name::{AppName, EnvironmentName, ProcessName};
+use longshore::core::name::{AppName, EnvironmentName, ProcessName, VariableName};
 use longshore::core::process::ProcessSpec;
 use longshore::core::route::Domain;
-use longshore::core::secret::SecretRef;
+use longshore::core::secret::{Secret, SecretRef};
 use longshore::core::spec::{
     Check, GitCredentials, GitSource, MountSource, Protocol, PullPolicy, SourceSpec, Spec,
     Strategy as RolloutStrategy,
 };
 use proptest::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -1319,7 +1320,7 @@ volume = []
 
 #[test]
 fn keys_of_later_versions_are_unknown_keys() {
-    for key in ["connections", "webhook_secret", "auto_deploy"] {
+    for key in ["webhook_secret", "auto_deploy"] {
         assert_faults(
             &format!("[[app]]\nname = \"web\"\nimage = \"nginx\"\n{key} = 1"),
             &[(4, 1, &format!("app \"web\": {key} is not a known key"))],
@@ -2553,6 +2554,161 @@ command = "./seed"
             "[[app]]\nname = \"web\"\nimage = \"web:1\"\npayload = {payload}\nenv = {{ LOG = \"x\" }}\nvolumes = [\"data:/data\"]\n"
         );
         assert_faults(&text, &[(4, column, fault)]);
+    }
+}
+
+const CONNECTED: &str = r#"
+[[app]]
+name = "db"
+image = "postgres:16"
+port = 5432
+[app.environments.staging]
+port = 5433
+
+[[app]]
+name = "cache"
+image = "redis:7"
+
+[[app]]
+name = "web"
+image = "web:1"
+connections = ["db", "cache"]
+secrets = { PASSWORD = "store" }
+[app.connect_env]
+DATABASE_URL = "postgres://app:{secrets.PASSWORD}@{db.host}:{ db.port }/app"
+CACHE = "{cache.host}:6379"
+PLAIN = 'a\{b\}\\'
+[app.environments.staging]
+connections = ["db"]
+env = { CACHE = "none" }
+[app.environments.staging.connect_env]
+PLAIN = "db"
+[app.previews]
+"#;
+
+#[test]
+fn a_connection_is_told_by_what_its_provider_is_in_the_environment_of_the_same_name() {
+    let config = parse("c", CONNECTED).unwrap();
+    let web = &config.apps[2];
+    let secrets = BTreeMap::from([(VariableName::parse("PASSWORD").unwrap(), Secret::new("x"))]);
+    let shown = |connect: &Connect| {
+        let to: Vec<&str> = connect.to.iter().map(AppName::as_str).collect();
+        let env = connect.env.iter();
+        let env = env.map(|(name, value)| {
+            let secret = if value.is_secret() { " (secret)" } else { "" };
+            format!("{name}={}{secret}", value.render(&secrets).expose())
+        });
+        format!("{}: {}", to.join(", "), env.collect::<Vec<_>>().join(" "))
+    };
+    assert_eq!(
+        shown(&spec(web, "production").run.connect),
+        r"cache, db: CACHE=cache:6379 DATABASE_URL=postgres://app:x@db:5432/app (secret) PLAIN=a{b}\"
+    );
+    assert_eq!(
+        shown(&spec(web, "staging").run.connect),
+        "db: DATABASE_URL=postgres://app:x@db:5433/app (secret) PLAIN=db"
+    );
+    let previews = web.previews.as_ref().unwrap();
+    assert_eq!(previews.spec.run.connect, Connect::default());
+}
+
+#[test]
+fn two_apps_may_be_connected_to_each_other() {
+    let text = r#"
+[[app]]
+name = "a"
+image = "a:1"
+connections = ["b"]
+[[app]]
+name = "b"
+image = "b:1"
+connections = ["a"]
+"#;
+    assert_eq!(parse("c", text).unwrap().apps.len(), 2);
+}
+
+#[test]
+fn faults_of_connections_are_named_where_they_stand() {
+    assert_faults(
+        r#"[[app]]
+name = "db"
+image = "db:1"
+[[app]]
+name = "told"
+project = "acme/told"
+[[app]]
+name = "web"
+image = "web:1"
+connections = ["db", "web", "bd", "told", "db", "no name", "clock"]
+[app.environments.staging]
+connections = ["db"]
+[[app]]
+name = "clock"
+kind = "job"
+image = "clock:1"
+"#,
+        &[
+            (
+                10,
+                22,
+                "app \"web\": connections[1] is \"web\", the app itself",
+            ),
+            (
+                10,
+                29,
+                "connections[2] is \"bd\", and there is no such app; did you mean \"db\"?",
+            ),
+            (
+                10,
+                35,
+                "connections[3] is \"told\", of which deployments are only recorded",
+            ),
+            (10, 43, "connections[4] is \"db\" a second time"),
+            (10, 49, "connections[5]"),
+            (
+                10,
+                60,
+                "connections[6] is \"clock\", a job: nothing of it runs on",
+            ),
+            (
+                12,
+                16,
+                "app \"web\", environment \"staging\": connections[0] is \"db\", which has no environment \"staging\"; it has production",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn faults_of_what_a_consumer_is_told_are_named_where_they_stand() {
+    for (value, fault) in [
+        ("{db.port}", "has {db.port}, and \"db\" has no port"),
+        (
+            "{cache.host}",
+            "names \"cache\", which is none of the environment's connections; it has db",
+        ),
+        (
+            "{secrets.PASSWORD}",
+            "has {secrets.PASSWORD}, which is no secret of the app; it has KEY",
+        ),
+        (
+            "{db.name}",
+            "has {db.name}, which is none of {app.host}, {app.port} and {secrets.NAME}",
+        ),
+        ("{db}", "has {db}, which is none of"),
+        ("{secrets.a b}", "has {secrets.a b}, which is none of"),
+        ("{db.host", "has braces that do not fit together"),
+        ("db.host}", "has braces that do not fit together"),
+        ("{}", "has braces that do not fit together"),
+        ("a\\\\b", "has braces that do not fit together"),
+    ] {
+        let text = format!(
+            "[[app]]\nname = \"db\"\nimage = \"db:1\"\n[[app]]\nname = \"web\"\nimage = \"web:1\"\nconnections = [\"db\"]\nsecrets = {{ KEY = \"store\" }}\n[app.connect_env]\nURL = \"{value}\"\n"
+        );
+        assert_faults(
+            &text,
+            &[(10, 7, &format!("app \"web\": connect_env.URL {fault}"))],
+        );
     }
 }
 

@@ -5,7 +5,10 @@
 #[path = "support/docker.rs"]
 mod docker;
 
-use bollard::models::{ContainerCreateBody, NetworkCreateRequest, VolumeCreateRequest};
+use bollard::models::{
+    ContainerCreateBody, NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest,
+    VolumeCreateRequest,
+};
 use bollard::query_parameters::{CreateContainerOptions, InspectContainerOptions};
 use docker::{HOST, World, random};
 use futures_util::{StreamExt, TryStreamExt};
@@ -627,6 +630,100 @@ async fn a_network_is_kept_if_it_is_ours_and_fits_and_refused_by_name_if_not() {
         world.docker.ensure_network(&wanted)
     );
     assert_eq!(made, (Ok(()), Ok(())));
+}
+
+/// The networks a container is in, with what it is called there.
+async fn joined(world: &World, name: &str) -> Vec<(String, Vec<String>)> {
+    let options = None::<InspectContainerOptions>;
+    let found = world.client.inspect_container(name, options).await.unwrap();
+    let networks = found.network_settings.and_then(|it| it.networks);
+    let mut all: Vec<_> = networks
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(network, endpoint)| (network, endpoint.aliases.unwrap_or_default()))
+        .collect();
+    all.sort();
+    all
+}
+
+#[tokio::test]
+async fn a_network_is_joined_by_what_runs_and_what_does_not_and_dissolved_under_both() {
+    let world = World::new().await;
+    let network = world.network().await;
+    let mut second = world.network_value(&world.name("zz.second"), world.free_subnet().await);
+    second.internal = true;
+    second.engine_half = second.subnet;
+    world.docker.ensure_network(&second).await.unwrap();
+    let found = world.client.inspect_network(&second.name, None).await;
+    assert_eq!(found.unwrap().internal, Some(true));
+
+    // In the network before it starts, also where an earlier try was cut off before it was put there.
+    let mut made = world.container("made", &network, "exec sleep 1000");
+    world.docker.create(&made).await.unwrap();
+    assert_eq!(joined(&world, &made.name).await.len(), 1);
+    made.connections = vec![second.name.clone()];
+    for _ in 0..2 {
+        world.docker.create(&made).await.unwrap();
+    }
+    world.docker.start(&made.name).await.unwrap();
+    let names: Vec<String> = joined(&world, &made.name)
+        .await
+        .into_iter()
+        .map(|(network, _)| network)
+        .collect();
+    assert_eq!(names, [network.name.clone(), second.name.clone()]);
+
+    let runs = world.container("runs", &network, "exec sleep 1000");
+    let stands = world.container("stands", &network, "exec sleep 1000");
+    world.run(&runs).await;
+    world.docker.create(&stands).await.unwrap();
+    for container in [&runs, &stands] {
+        for _ in 0..2 {
+            let joins = world.docker.join(&second.name, &container.name, "db");
+            joins.await.unwrap();
+        }
+        let (_, aliases) = joined(&world, &container.name).await.remove(1);
+        assert!(aliases.contains(&"db".to_owned()), "{aliases:?}");
+    }
+    for (network, container) in [
+        (&world.name("no"), &runs.name),
+        (&second.name, &world.name("no")),
+    ] {
+        let missing = world.docker.join(network, container, "db").await;
+        assert!(
+            matches!(missing, Err(EngineError::NotFound(_))),
+            "{missing:?}"
+        );
+    }
+
+    // Somebody else's container stays where it is, and so does the network.
+    let stranger = world.name("stranger");
+    foreign(&world, &stranger, HashMap::new()).await;
+    let request = NetworkConnectRequest {
+        container: stranger.clone(),
+        endpoint_config: None,
+    };
+    let client = &world.client;
+    client.connect_network(&second.name, request).await.unwrap();
+    let refused = world.docker.dissolve_network(&second.name).await;
+    assert!(
+        matches!(refused, Err(EngineError::Refused(_))),
+        "{refused:?}"
+    );
+    let request = NetworkDisconnectRequest {
+        container: stranger,
+        force: None,
+    };
+    client
+        .disconnect_network(&second.name, request)
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        world.docker.dissolve_network(&second.name).await.unwrap();
+    }
+    // What did not run does not ask for it when it is started.
+    world.docker.start(&stands.name).await.unwrap();
+    assert_eq!(joined(&world, &stands.name).await.len(), 1);
 }
 
 #[tokio::test]

@@ -100,9 +100,9 @@ async fn an_engine_killed_during_a_rollout_is_waited_for_and_the_candidate_start
 const STEADY: &str = "[[app]]\nname = \"steady\"\nimage = \"base:1\"\npull = \"never\"\n\
     command = [\"sleep\", \"100000\"]\nhealth = { stays_up = \"10ms\" }\nstop_grace = \"1s\"\n";
 
-/// A host where `steady` is live and so is version 1 of `web`; returns their containers' names.
+/// A host where `steady` is live and so is version 1 of `web`, which is connected to it; returns their containers' names.
 async fn with_two_live() -> (Host, Vec<String>) {
-    let host = Host::with_web("", STEADY).await;
+    let host = Host::with_web("", &format!("connections = [\"steady\"]\n{STEADY}")).await;
     host.ask(&["deploy", "steady", "--no-wait"]).await;
     host.ended("success").await;
     host.commit("one", "", SERVE);
@@ -121,11 +121,13 @@ async fn after_a_reboot_exactly_the_live_releases_run_whether_longshore_or_the_e
     host.only(&live).await;
     host.start_longshore().await;
     host.only(&live).await;
+    host.are_connected(&live).await;
 
     host.power_cycle();
     host.start_longshore().await;
     host.start_engine().await;
     host.only(&live).await;
+    host.are_connected(&live).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

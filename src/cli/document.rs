@@ -136,7 +136,7 @@ pub struct Commit {
 /// One step.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Step {
-    /// `checkout`, `build`, `rollout`.
+    /// `checkout`, `build`, `rollout`, `sync_connections`.
     pub name: String,
     /// When it began.
     #[serde(default, deserialize_with = "time")]

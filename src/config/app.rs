@@ -5,7 +5,7 @@ use super::job::{self, Kind};
 use super::layer::Layer;
 use super::previews::{self, PreviewKeys};
 use super::reader::{Reading, Table, Value};
-use super::{keys, repository, spec};
+use super::{connection, keys, repository, spec};
 use crate::core::app::{App, derived_id};
 use crate::core::name::{AppName, EnvironmentName, ProjectPath};
 use std::collections::BTreeMap;
@@ -83,7 +83,7 @@ impl Declared {
     }
 
     /// What the app is, unless that has a fault.
-    fn kind(&self) -> Option<Kind> {
+    pub fn kind(&self) -> Option<Kind> {
         match &self.kind {
             Reading::Given(kind) => Some(kind.value),
             Reading::Absent => Some(Kind::Service),
@@ -121,12 +121,19 @@ impl Declared {
 
     /// The app with every environment's spec; reports what the keys of one environment do not fit together. `None` after
     /// faults.
-    pub fn build(&self, report: &Report) -> Option<App> {
+    pub fn build(&self, apps: &[Self], report: &Report) -> Option<App> {
         let kind = self.kind();
         let specs: Vec<_> = self
             .environments
             .iter()
-            .map(|(name, layer)| (name.clone(), spec::build(kind, layer, &self.place, report)))
+            .map(|(name, layer)| {
+                let connect = connection::build(self, name, layer, apps, report);
+                let spec = spec::build(kind, layer, &self.place, report).map(|mut spec| {
+                    spec.run.connect = connect;
+                    spec
+                });
+                (name.clone(), spec)
+            })
             .collect();
         let previews = self.previews.given();
         let previews = previews.map(|keys| match kind {

@@ -176,7 +176,8 @@ pub(super) fn check_payload(layer: &Layer, report: &Report) {
         PayloadPlace::Env(name) => {
             let env = layer.env.get(name).map(|at| &at.place);
             let secret = layer.secrets.get(name).map(|at| &at.place);
-            if let Some(other) = env.or(secret) {
+            let connection = layer.connect_env.get(name).map(|at| &at.place);
+            if let Some(other) = env.or(secret).or(connection) {
                 report.add(
                     &payload.place,
                     format!(

@@ -139,6 +139,8 @@ pub const LAYER: &[&str] = &[
     "release",
     "tasks",
     "payload",
+    "connections",
+    "connect_env",
     "on_start",
     "on_stop",
     "on_delete",

@@ -8,9 +8,9 @@ use super::process::{self, ProcessLayer};
 use super::reader::{At, Reading, Table, Value};
 use super::repository::Remote;
 use super::value::{c_string, duration, memory, millicpus, port, secret, variable_secret};
-use super::{command, keys, path, publish, repository, volume};
+use super::{command, connection, keys, path, publish, repository, volume};
 use crate::core::command::{Command, PayloadPlace};
-use crate::core::name::{Branch, ImageReference, ProcessName, TaskName, VariableName};
+use crate::core::name::{AppName, Branch, ImageReference, ProcessName, TaskName, VariableName};
 use crate::core::route::Domain;
 use crate::core::secret::SecretSource;
 use crate::core::spec::{GitCredentials, Logging, Mount, Publish, PullPolicy, Strategy};
@@ -55,6 +55,8 @@ pub(super) struct Layer {
     pub release: Reading<Vec<At<Command>>>,
     pub tasks: BTreeMap<TaskName, TaskLayer>,
     pub payload: Reading<PayloadPlace>,
+    pub connections: Reading<Vec<At<AppName>>>,
+    pub connect_env: BTreeMap<VariableName, At<connection::Pieces>>,
     pub job: JobLayer,
 }
 
@@ -101,6 +103,8 @@ impl Layer {
             release: table.read("release", command::release),
             tasks: command::tasks(table),
             payload: table.read("payload", command::payload),
+            connections: table.texts("connections", AppName::parse),
+            connect_env: variables(table, "connect_env", connection::template),
             job: JobLayer::read(table),
         }
     }
@@ -139,6 +143,8 @@ impl Layer {
             release: self.release.over(&below.release),
             tasks: command::over(&self.tasks, &below.tasks),
             payload: self.payload.over(&below.payload),
+            connections: self.connections.over(&below.connections),
+            connect_env: merged(&self.connect_env, &below.connect_env),
             job: self.job.over(&below.job),
         }
     }

@@ -15,6 +15,7 @@ mod agent;
 mod app;
 mod command;
 mod conflict;
+mod connection;
 mod fault;
 mod health;
 mod ingress;
@@ -185,7 +186,7 @@ fn read(top: &Table<'_>, report: &Report) -> Option<Config> {
     conflict::find(&declared, &api_keys, &ingress_keys, report);
     let apps = declared
         .iter()
-        .filter_map(|app| app.build(report))
+        .filter_map(|app| app.build(&declared, report))
         .collect();
     Some(Config {
         data_dir,

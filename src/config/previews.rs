@@ -88,6 +88,9 @@ pub(super) fn build(
     layer.volumes = Reading::Absent;
     // What is in such a file is often secret, and nobody has named it for previews.
     layer.env_file = Reading::Absent;
+    // What is connected is an environment that the configuration has.
+    layer.connections = Reading::Absent;
+    layer.connect_env.clear();
     layer
         .secrets
         .retain(|name, _| named.iter().any(|secret| secret.value == *name));

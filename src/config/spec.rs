@@ -9,6 +9,7 @@ use super::layer::{DeadlineKeys, Layer, default_logging};
 use super::process;
 use super::reader::{At, Reading};
 use super::repository::{Remote, Transport};
+use crate::core::connection::Connect;
 use crate::core::name::{Branch, ImageReference, VariableName};
 use crate::core::spec::{
     BuildSpec, DRAIN_TIMEOUT, Deadlines, GitCredentials, GitSource, ImageSource, Mount, PullPolicy,
@@ -254,6 +255,8 @@ fn run(layer: &Layer) -> RunSpec {
         volumes: values(&layer.volumes),
         memory: layer.memory.value().copied(),
         millicpus: layer.millicpus.value().copied(),
+        // Of other apps: known when all are read.
+        connect: Connect::default(),
         stop_grace: layer.stop_grace.value().copied().unwrap_or(STOP_GRACE),
         logging: layer
             .logging

@@ -125,6 +125,9 @@ pub enum Step {
     Build,
     /// Bring the image to run and switch to it; pulls it first where there was no build.
     Rollout,
+    /// Make the environment known to whoever it is connected with, and end connections it no longer has. It follows the
+    /// commit: no deployment is [`Phase::Running`] it.
+    SyncConnections,
 }
 
 impl Step {
@@ -135,15 +138,21 @@ impl Step {
             Self::Checkout => "checkout",
             Self::Build => "build",
             Self::Rollout => "rollout",
+            Self::SyncConnections => "sync_connections",
         }
     }
 
     /// Reads the stored word back.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Checkout, Self::Build, Self::Rollout]
-            .into_iter()
-            .find(|step| step.as_str() == text)
+        [
+            Self::Checkout,
+            Self::Build,
+            Self::Rollout,
+            Self::SyncConnections,
+        ]
+        .into_iter()
+        .find(|step| step.as_str() == text)
     }
 }
 
@@ -374,7 +383,7 @@ impl Deployment {
 }
 
 impl Wanted {
-    /// The steps that will be taken, in order; never empty, and the last is always the rollout.
+    /// The steps before the commit, in order; never empty, and the last is always the rollout.
     #[must_use]
     pub fn steps(&self) -> &'static [Step] {
         match self {

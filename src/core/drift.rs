@@ -156,6 +156,8 @@ impl Keys {
         self.note("stop_grace", one.stop_grace == other.stop_grace);
         self.note("logging", one.logging == other.logging);
         self.note("payload", one.payload == other.payload);
+        self.note("connections", one.connect.to == other.connect.to);
+        self.entries("connect_env", &one.connect.env, &other.connect.env);
     }
 
     fn processes(
@@ -267,6 +269,7 @@ mod tests {
                     options: BTreeMap::new(),
                 },
                 payload: None,
+                connect: crate::core::connection::Connect::default(),
             },
             processes: BTreeMap::new(),
             release: Vec::new(),
@@ -379,6 +382,17 @@ mod tests {
                 },
                 "env.LOG secrets.LOG",
                 "env.LOG secrets.LOG",
+            ),
+            (
+                |spec| {
+                    use crate::core::connection::{ConnectValue, Piece};
+                    let db = crate::core::name::AppName::parse("db").unwrap();
+                    spec.run.connect.to.insert(db);
+                    let url = ConnectValue(vec![Piece::Text("db".into())]);
+                    spec.run.connect.env.insert(variable("URL"), url);
+                },
+                "connect_env.URL connections",
+                "connect_env.URL connections",
             ),
             (
                 |spec| {

@@ -33,6 +33,8 @@ serials! {
     OperationSerial;
     /// A container row.
     ContainerSerial;
+    /// A connection of two environments.
+    ConnectionSerial;
     /// Something that is still to be undone.
     SettlementSerial;
     /// A status of a deployment.

@@ -12,6 +12,7 @@ pub mod change;
 pub mod command;
 pub mod commit;
 pub mod commit_status;
+pub mod connection;
 pub mod container;
 pub mod deployment;
 pub mod drift;

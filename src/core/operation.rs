@@ -4,7 +4,8 @@
 use super::change::Change;
 use super::deployment::{Deployment, Wanted};
 use super::id::{
-    ContainerSerial, DeploymentSerial, EnvironmentSerial, OperationSerial, SettlementSerial,
+    ConnectionSerial, ContainerSerial, DeploymentSerial, EnvironmentSerial, OperationSerial,
+    SettlementSerial,
 };
 use super::release::candidate_tag;
 use super::time::Timestamp;
@@ -60,6 +61,8 @@ pub enum Undo {
     Restore(ContainerSerial),
     /// Remove the environment's network, by its name.
     RetireNetwork(String),
+    /// Take everybody out of a connection's network and remove it.
+    RetireConnection(ConnectionSerial),
     /// Remove a volume with what is in it, by its full name.
     RetireVolume(String),
 }

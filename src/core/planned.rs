@@ -316,6 +316,7 @@ mod tests {
                 options: BTreeMap::new(),
             },
             payload: None,
+            connect: crate::core::connection::Connect::default(),
         };
         let mut configured = run.clone();
         let of =

@@ -284,7 +284,7 @@ pub struct Build {
     pub registries: Vec<RegistryCredential>,
 }
 
-/// A network of an environment.
+/// A network of an environment or of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {
     /// Its name.
@@ -297,6 +297,8 @@ pub struct Network {
     pub app: String,
     /// The environment's name.
     pub environment: String,
+    /// Whether it leads nowhere else: who joins it keeps the way out that they have.
+    pub internal: bool,
 }
 
 /// A container to be made. Restart policy `no` until it is committed.
@@ -320,6 +322,8 @@ pub struct ContainerSpec {
     pub address: Ipv4Addr,
     /// The name others on the network call it by.
     pub alias: String,
+    /// Further networks that it is in before it is started, by their names; there it has no name but its own.
+    pub connections: Vec<String>,
     /// Host ports.
     pub publish: Vec<Publish>,
     /// Mounts; volumes of the environment by their full name.
@@ -488,6 +492,12 @@ pub trait Engine: Send + Sync {
     async fn ensure_network(&self, network: &Network) -> Result<(), EngineError>;
     /// Removes a network of ours; fine if it does not exist. Containers of others on it: refused.
     async fn remove_network(&self, name: &str) -> Result<(), EngineError>;
+    /// Puts a container of ours into a network of ours, where others call it by the alias; fine if it is in it. It need not
+    /// run. One of the two is missing: [`EngineError::NotFound`].
+    async fn join(&self, network: &str, container: &str, alias: &str) -> Result<(), EngineError>;
+    /// Takes our containers out of a network of ours, also those that do not run, and removes it; fine if it does not exist.
+    /// Containers of others on it: refused.
+    async fn dissolve_network(&self, name: &str) -> Result<(), EngineError>;
     /// Removes a volume of ours with what is in it; fine if it does not exist. In use: refused.
     async fn remove_volume(&self, name: &str) -> Result<(), EngineError>;
     /// Makes the container with its files; one of ours by that name is kept, and gets its files again unless it was

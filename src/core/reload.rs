@@ -231,6 +231,7 @@ mod tests {
                     options: BTreeMap::new(),
                 },
                 payload: None,
+                connect: crate::core::connection::Connect::default(),
             },
             processes: BTreeMap::new(),
             release: Vec::new(),

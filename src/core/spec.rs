@@ -2,6 +2,7 @@
 //! each other. A deployment keeps the spec it started with, so a reload in the middle changes nothing.
 
 use super::command::{Command, PayloadPlace};
+use super::connection::Connect;
 use super::job::JobSpec;
 use super::name::{Branch, ImageReference, ProcessName, TaskName, VariableName};
 use super::process::ProcessSpec;
@@ -155,6 +156,9 @@ pub struct RunSpec {
     /// Where its programs find the payload of the deployment that made the release.
     #[serde(default)]
     pub payload: Option<PayloadPlace>,
+    /// What they reach of other apps, and how they are told.
+    #[serde(default)]
+    pub connect: Connect,
 }
 
 /// A container port published on the host.

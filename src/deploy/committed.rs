@@ -54,6 +54,7 @@ impl Agent {
             }
             self.ports.clock.sleep(backoff.pause()).await;
         }
+        self.say_connected(place, &journal)?;
         let now = self.ports.clock.now();
         let from = deployment.phase.clone();
         journal.agent(None, &format!("Release {} is live", live.release.number));

@@ -24,6 +24,7 @@ pub(super) fn network(place: &Place) -> Option<Network> {
         engine_half: engine_half(subnet)?,
         app: place.app_name.as_str().to_owned(),
         environment: place.environment_name.as_str().to_owned(),
+        internal: false,
     })
 }
 
@@ -143,6 +144,7 @@ fn bare(
         address: row.address,
         // A name of its own: the app's belongs to what serves.
         alias: row.name.clone(),
+        connections: env.networks,
         publish: Vec::new(),
         mounts: run.volumes.iter().map(mount).collect(),
         memory: run.memory,

@@ -16,6 +16,7 @@ mod checkout;
 mod collect;
 mod commits;
 mod committed;
+mod connections;
 mod containers;
 mod create;
 mod delete;
@@ -153,6 +154,8 @@ pub struct Agent {
     adopting: tokio::sync::Mutex<()>,
     /// One collection at a time.
     collecting: tokio::sync::Mutex<()>,
+    /// Networks of connections are made and taken away by one walk at a time: each may belong to two of them.
+    connecting: tokio::sync::Mutex<()>,
     /// How old the previews' last deployments are.
     ages: Mutex<previews::Ages>,
     watch: watch::Watch,
@@ -181,6 +184,7 @@ impl Agent {
             read_configuration: None,
             history: tokio::sync::watch::Sender::new(history::History::Unchecked),
             adopting: tokio::sync::Mutex::new(()),
+            connecting: tokio::sync::Mutex::default(),
             collecting: tokio::sync::Mutex::new(()),
             watch: watch::Watch::default(),
             published: routes::Published::default(),

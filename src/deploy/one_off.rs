@@ -165,6 +165,9 @@ impl<'a> OneOff<'a> {
         let made = async || engine.ensure_network(&network).await;
         let made = self.patience.call(made).await?;
         made.map_err(|error| failures::engine("make the environment's network", error))?;
+        let laid = async || agent.lay(self.place).await;
+        let laid = self.patience.call(laid).await?;
+        laid.map_err(|error| failures::engine("make the network of a connection", error))??;
         let spec = spec(&self.attempt.container)?;
         let created = self.patience.call(async || engine.create(&spec).await);
         created

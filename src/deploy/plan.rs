@@ -9,7 +9,7 @@ use crate::core::access::Caller;
 use crate::core::action::{CreateDeployment, Reply};
 use crate::core::admission::admit;
 use crate::core::command::{Command, Purpose, commands_of};
-use crate::core::deployment::Wanted;
+use crate::core::deployment::{Step, Wanted};
 use crate::core::drift::drift;
 use crate::core::error::Error;
 use crate::core::planned::{Interruption, Outcome, Planned, PlannedVersion, TakesOver, waits_for};
@@ -75,8 +75,13 @@ impl Agent {
             Some(why) => Outcome::Refused(why),
             None => Outcome::of(&verdict, &standing),
         };
+        let mut steps = wanted.steps().to_vec();
+        let connects = self.store.connects(place.environment).map_err(internal)?;
+        if connects || !run.connect.to.is_empty() {
+            steps.push(Step::SyncConnections);
+        }
         Ok(Reply::Plan(Box::new(Planned {
-            steps: wanted.steps().to_vec(),
+            steps,
             domains: spec.domains.clone(),
             commands,
             processes: processes.into_keys().collect(),

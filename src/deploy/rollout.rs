@@ -43,6 +43,7 @@ impl Walk<'_> {
             .store
             .retire_candidates(&self.deployment, agent.ports.clock.now())?;
         interrupt.race(agent.settle(self.place)).await??;
+        self.connect(interrupt, &content).await?;
         if content.job.is_some() {
             return self
                 .roll_out_job(interrupt, &content, &variables, again)

@@ -9,8 +9,8 @@ use super::runtime::Unread;
 use super::uphold::NotYet;
 use crate::core::admission::Desired;
 use crate::core::container::{ContainerRow, ONE_OFF, WEB};
-use crate::core::deployment::Phase;
-use crate::core::id::{ContainerSerial, DeploymentSerial};
+use crate::core::deployment::{Phase, Step};
+use crate::core::id::{ConnectionSerial, ContainerSerial, DeploymentSerial};
 use crate::core::operation::{Settlement, Undo};
 use crate::core::ports::{ContainerState, EngineError, IngressError, RestartPolicy, SourceError};
 use crate::core::spec::DRAIN_TIMEOUT;
@@ -153,6 +153,7 @@ impl Agent {
                 other => Ok(other?),
             },
             Undo::RetireTree(tree) => Ok(self.ports.source.discard(*tree).await?),
+            Undo::RetireConnection(connection) => self.disconnect(*connection, journal).await,
             Undo::RetireNetwork(name) => {
                 // A container that was given up and appeared again would hold it.
                 self.sweep_once().await?;
@@ -170,6 +171,22 @@ impl Agent {
         }
     }
 
+    /// Ends a connection: nobody is in its network any more, and it is gone.
+    async fn disconnect(
+        &self,
+        connection: ConnectionSerial,
+        journal: &Journal,
+    ) -> Result<(), Hindrance> {
+        let connection = self.store.connection(connection)?;
+        let text = format!("Ending the connection to {}", connection.alias);
+        journal.agent(Step::SyncConnections, &text);
+        // Another walk may be about to make the network for its containers: what it was told is out of date by now.
+        let _turn = self.connecting.lock().await;
+        let name = &connection.network;
+        let dissolved = self.ports.engine.dissolve_network(name).await;
+        unless_refused("the network", name, dissolved)
+    }
+
     /// Where undoing is told of: in the log of the deployment whose outcome wrote it, else in that of the run or, for what a
     /// removal clears away, of the deployment a container was made for, else only in our own.
     fn journal_of(&self, settlement: &Settlement) -> Result<Journal, StoreError> {
@@ -183,6 +200,7 @@ impl Agent {
                 Undo::RetireImage(_)
                 | Undo::RetireTree(_)
                 | Undo::RetireNetwork(_)
+                | Undo::RetireConnection(_)
                 | Undo::RetireVolume(_),
             ) => None,
         };

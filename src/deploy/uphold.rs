@@ -52,6 +52,7 @@ impl Agent {
 
     /// The live containers run and come back after a reboot; a missing one is made again from the release.
     pub(super) async fn ensure_running(&self, place: &Place, live: &Live) -> Result<(), NotYet> {
+        self.connect_live(place, live).await?;
         for container in &live.containers {
             self.ensure_one_running(place, live, container).await?;
         }
@@ -86,13 +87,14 @@ impl Agent {
     ) -> Result<(), NotYet> {
         let engine = &self.ports.engine;
         let name = &container.name;
-        match engine.inspect(name).await?.map(|observed| observed.state) {
+        let state = engine.inspect(name).await?.map(|observed| observed.state);
+        if state.is_none() {
+            self.make_again(place, live, container).await?;
+        }
+        self.join_all(place, container).await?;
+        match state {
             Some(ContainerState::Running { .. }) => {}
-            Some(ContainerState::Created | ContainerState::Exited { .. }) => {
-                engine.start(name).await?
-            }
-            None => {
-                self.make_again(place, live, container).await?;
+            Some(ContainerState::Created | ContainerState::Exited { .. }) | None => {
                 engine.start(name).await?;
             }
         }

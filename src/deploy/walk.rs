@@ -251,6 +251,9 @@ impl<'a> Walk<'a> {
                     self.advance(StepResult::Image(&image))
                 }
                 Step::Rollout => self.rollout(interrupt).await,
+                Step::SyncConnections => {
+                    Err(failures::internal("connections are made when it is committed").into())
+                }
             })
             .await
     }

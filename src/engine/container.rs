@@ -13,19 +13,25 @@ use std::collections::HashMap;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Makes the container; one of ours by that name and of that deployment is kept. Its files are put into it, also after a
-/// try that was cut off between the two, but not once it was started: they are its own then.
+/// Makes the container; one of ours by that name and of that deployment is kept. It is put into its further networks, as the
+/// engine takes only one when it makes it, and its files are put into it; also after a try that was cut off in between, but
+/// not once it was started: it is complete then, and its files are its own.
 pub async fn create(docker: &Docker, container: &ContainerSpec) -> Result<(), EngineError> {
     make(docker, container).await?;
-    if container.files.is_empty() {
+    if container.files.is_empty() && container.connections.is_empty() {
         return Ok(());
     }
     match observe::inspect(docker, &container.name).await? {
-        Some(observed) if observed.state == ContainerState::Created => {
-            files::put(docker, &container.name, &container.files).await
-        }
-        Some(_) | None => Ok(()),
+        Some(observed) if observed.state == ContainerState::Created => {}
+        Some(_) | None => return Ok(()),
     }
+    for name in &container.connections {
+        network::join(docker, name, &container.name, None).await?;
+    }
+    if container.files.is_empty() {
+        return Ok(());
+    }
+    files::put(docker, &container.name, &container.files).await
 }
 
 async fn make(docker: &Docker, container: &ContainerSpec) -> Result<(), EngineError> {

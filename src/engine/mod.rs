@@ -69,6 +69,14 @@ impl Engine for Docker {
         network::remove(self, name).await
     }
 
+    async fn join(&self, network: &str, container: &str, alias: &str) -> Result<(), EngineError> {
+        network::join(self, network, container, Some(alias)).await
+    }
+
+    async fn dissolve_network(&self, name: &str) -> Result<(), EngineError> {
+        network::dissolve(self, name).await
+    }
+
     async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
         volume::remove(self, name).await
     }

@@ -1,12 +1,14 @@
-//! Networks of environments: a bridge with addresses of our own choosing.
+//! Networks of environments and connections: a bridge with addresses of our own choosing.
 
 use super::connection::{Docker, UNARY};
-use super::labels;
+use super::{labels, observe};
 use crate::core::address::overlaps;
 use crate::core::ports::{EngineError, Network};
 use bollard::models::{
-    EndpointIpamConfig, EndpointSettings, Ipam, IpamConfig, NetworkCreateRequest, NetworkInspect,
+    EndpointIpamConfig, EndpointSettings, Ipam, IpamConfig, NetworkConnectRequest,
+    NetworkCreateRequest, NetworkDisconnectRequest, NetworkInspect,
 };
+use bollard::query_parameters::ListContainersOptionsBuilder;
 use ipnet::Ipv4Net;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -67,6 +69,92 @@ pub async fn remove(docker: &Docker, name: &str) -> Result<(), EngineError> {
     }
 }
 
+/// Puts a container of ours into a network of ours; fine if it is in it.
+pub async fn join(
+    docker: &Docker,
+    network: &str,
+    container: &str,
+    alias: Option<&str>,
+) -> Result<(), EngineError> {
+    let missing =
+        |what: &str, name: &str| EngineError::NotFound(format!("there is no {what} '{name}'"));
+    let there = observe::look(docker, container).await?;
+    let there = there.ok_or_else(|| missing("container", container))?;
+    let has = there
+        .config
+        .as_ref()
+        .and_then(|config| config.labels.as_ref());
+    labels::must_be_ours(docker.instance(), has, &format!("container '{container}'"))?;
+    let found = find(docker, network).await?;
+    let found = found.ok_or_else(|| missing("network", network))?;
+    let what = format!("network '{network}'");
+    labels::must_be_ours(docker.instance(), found.labels.as_ref(), &what)?;
+    let networks = there
+        .network_settings
+        .and_then(|settings| settings.networks);
+    if networks.is_some_and(|networks| networks.contains_key(network)) {
+        return Ok(());
+    }
+    let request = NetworkConnectRequest {
+        container: container.to_owned(),
+        endpoint_config: Some(EndpointSettings {
+            aliases: alias.map(|alias| vec![alias.to_owned()]),
+            ..EndpointSettings::default()
+        }),
+    };
+    let joined = docker
+        .call(UNARY, |client| async move {
+            client.connect_network(network, request).await
+        })
+        .await;
+    match joined {
+        // An earlier call of ours that was cut off has done it.
+        Err(EngineError::Refused(said)) if said.contains("already exists in network") => Ok(()),
+        joined => joined,
+    }
+}
+
+/// Takes our containers out of a network of ours, also those that do not run, and removes it; fine if it does not exist.
+/// One that does not run keeps a network in mind that is gone, and could not be started again.
+pub async fn dissolve(docker: &Docker, name: &str) -> Result<(), EngineError> {
+    let Some(found) = find(docker, name).await? else {
+        return Ok(());
+    };
+    let what = format!("network '{name}'");
+    labels::must_be_ours(docker.instance(), found.labels.as_ref(), &what)?;
+    let instance = format!("{}={}", labels::INSTANCE, docker.instance());
+    let filters = HashMap::from([
+        ("label", vec![instance]),
+        ("network", vec![name.to_owned()]),
+    ]);
+    let options = ListContainersOptionsBuilder::new()
+        .all(true)
+        .filters(&filters)
+        .build();
+    let inside = docker
+        .call(UNARY, |client| async move {
+            client.list_containers(Some(options)).await
+        })
+        .await?;
+    for container in inside.into_iter().filter_map(|container| container.id) {
+        let request = NetworkDisconnectRequest {
+            container,
+            force: Some(true),
+        };
+        let left = docker
+            .call(UNARY, |client| async move {
+                client.disconnect_network(name, request).await
+            })
+            .await;
+        match left {
+            Err(EngineError::NotFound(_)) => {}
+            Err(EngineError::Refused(said)) if said.contains("is not connected to") => {}
+            left => left?,
+        }
+    }
+    remove(docker, name).await
+}
+
 /// The subnet is taken: by the very same network, which an earlier call of ours that was cut off, or another one
 /// beside us, has made; else by somebody else. The engine's own text names neither the subnet nor who has it, and it
 /// takes the subnet some time before it shows the network.
@@ -107,6 +195,7 @@ fn request(docker: &Docker, network: &Network) -> NetworkCreateRequest {
     NetworkCreateRequest {
         name: network.name.clone(),
         driver: Some("bridge".to_owned()),
+        internal: Some(network.internal),
         ipam: Some(Ipam {
             config: Some(vec![IpamConfig {
                 subnet: Some(network.subnet.to_string()),
@@ -147,6 +236,12 @@ async fn find(docker: &Docker, name: &str) -> Result<Option<NetworkInspect>, Eng
 fn must_fit(docker: &Docker, wanted: &Network, found: &NetworkInspect) -> Result<(), EngineError> {
     let what = format!("network '{}'", wanted.name);
     labels::must_be_ours(docker.instance(), found.labels.as_ref(), &what)?;
+    if found.internal.unwrap_or_default() != wanted.internal {
+        return Err(EngineError::Refused(format!(
+            "{what} exists and is not as longshore makes it; remove it with `docker network rm {}` when nothing uses it",
+            wanted.name
+        )));
+    }
     let subnets = subnets(found.ipam.as_ref());
     if subnets == [wanted.subnet] {
         return Ok(());

@@ -1,6 +1,7 @@
 //! Changes of environments: taking them in, and moving them from phase to phase.
 
 use super::apps::Place;
+use super::connections;
 use super::deployments::end_in;
 use super::events::change_event;
 use super::keys::Answered;
@@ -411,7 +412,8 @@ fn clear_away(
         [environment.0],
     )?;
     let undo = cleared_away(slug, &containers, tags, volumes);
-    write_settlements(tx, environment, None, &undo, Some(generation), now)
+    write_settlements(tx, environment, None, &undo, Some(generation), now)?;
+    connections::removed(tx, environment, now)
 }
 
 /// The full names of the volumes that any deployment of the environment may have made.

@@ -1,5 +1,6 @@
 //! Deployments: creating, looking, and moving them from phase to phase.
 
+use super::connections;
 use super::keys::Answered;
 use super::operations::write_settlements;
 use super::phases::{StepResult, begin_step, end_step, status_event, still, transition};
@@ -207,6 +208,7 @@ impl Store {
             "INSERT INTO operation (environment, kind, deployment, created_at) VALUES (?1, 'deploy', ?2, ?3)",
             params![new.environment.0, serial.0, now.0],
         )?;
+        connections::expected(tx, serial, new.environment)?;
         status_event(tx, serial, &Phase::Queued, now)?;
         self.deployment_in(tx, serial)
     }
@@ -362,7 +364,10 @@ impl Store {
         succeeded: &Deployment,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.write("succeed", |tx| transition(tx, from, succeeded, now))
+        self.write("succeed", |tx| {
+            transition(tx, from, succeeded, now)?;
+            connections::synced(tx, succeeded.serial, now)
+        })
     }
 
     /// Failed or Cancelled: the outcome, and with it what remains to be undone.
@@ -492,7 +497,8 @@ pub(super) fn end_in(
         // No request was ever sent to a candidate.
         None,
         now,
-    )
+    )?;
+    connections::given_up(tx, ended, now)
 }
 
 fn serials(

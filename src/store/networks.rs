@@ -1,4 +1,5 @@
-//! The environments' networks: which one a new environment gets, and when a removed one gives its own back.
+//! The environments' networks: which one a new environment gets, and when a removed one gives its own back. Those of
+//! connections are cut from the same pool.
 
 use super::{Store, StoreError};
 use crate::core::address;
@@ -69,10 +70,13 @@ fn named_addresses(tx: &Connection) -> Result<Vec<Ipv4Addr>, StoreError> {
     Ok(addresses.collect())
 }
 
-/// A network for a new environment: no environment has it, and no container that is there an address of it.
+/// A network for a new environment or connection: no other has it, and no container that is there an address of it.
 pub(super) fn take_subnet(tx: &Transaction<'_>, pool: Ipv4Net) -> Result<Ipv4Net, StoreError> {
     let taken: Vec<String> = tx
-        .prepare_cached("SELECT subnet FROM environment WHERE runs AND subnet <> uuid")?
+        .prepare_cached(
+            "SELECT subnet FROM environment WHERE runs AND subnet <> uuid
+             UNION ALL SELECT subnet FROM connection WHERE removed_at IS NULL",
+        )?
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     let taken = taken.iter().filter_map(|subnet| subnet.parse().ok());
@@ -83,7 +87,7 @@ pub(super) fn take_subnet(tx: &Transaction<'_>, pool: Ipv4Net) -> Result<Ipv4Net
     let last = last.and_then(|subnet| subnet.parse().ok());
     let subnet = address::free_network(pool, &taken, last).ok_or_else(|| {
         StoreError::AddressesExhausted(format!(
-            "docker.address_pool {pool} has no network left for another environment; choose a larger pool, or remove environments"
+            "docker.address_pool {pool} has no network left for another environment or connection; choose a larger pool, or remove environments"
         ))
     })?;
     tx.execute(

@@ -6,8 +6,8 @@ use crate::core::change::Change;
 use crate::core::deployment::Step;
 use crate::core::event::{ChangeStage, DeploymentStage};
 use crate::core::id::{
-    ContainerSerial, DeploymentSerial, EnvironmentSerial, OperationSerial, RunSerial,
-    SettlementSerial,
+    ConnectionSerial, ContainerSerial, DeploymentSerial, EnvironmentSerial, OperationSerial,
+    RunSerial, SettlementSerial,
 };
 use crate::core::operation::{Operation, OperationKind, Settlement, Undo};
 use crate::core::time::Timestamp;
@@ -203,12 +203,20 @@ impl Store {
     pub fn settled(&self, settlement: &Settlement, now: Timestamp) -> Result<(), StoreError> {
         self.write("settled", |tx| {
             close_settlement(tx, settlement.serial, None, now)?;
-            if let Undo::RetireContainer(container) = &settlement.undo {
-                tx.execute(
-                    "UPDATE container SET removed_at = ?2 WHERE serial = ?1",
-                    params![container.0, now.0],
-                )?;
-            }
+            let gone = match &settlement.undo {
+                Undo::RetireContainer(container) => ("container", container.0),
+                Undo::RetireConnection(connection) => ("connection", connection.0),
+                Undo::RetireImage(_)
+                | Undo::RetireTree(_)
+                | Undo::Restore(_)
+                | Undo::RetireNetwork(_)
+                | Undo::RetireVolume(_) => return Ok(()),
+            };
+            let (table, serial) = gone;
+            tx.execute(
+                &format!("UPDATE {table} SET removed_at = ?2 WHERE serial = ?1"),
+                params![serial, now.0],
+            )?;
             Ok(())
         })
     }
@@ -361,6 +369,9 @@ pub(super) fn write_settlements(
             Undo::RetireImage(tag) => ("retire_image", None, Some(tag.clone())),
             Undo::RetireTree(tree) => ("retire_tree", None, Some(tree.to_string())),
             Undo::RetireNetwork(name) => ("retire_network", None, Some(name.clone())),
+            Undo::RetireConnection(connection) => {
+                ("retire_connection", None, Some(connection.to_string()))
+            }
             Undo::RetireVolume(name) => ("retire_volume", None, Some(name.clone())),
         };
         if let Undo::RetireContainer(container) = undo {
@@ -425,6 +436,11 @@ fn settlement(row: &Row<'_>) -> Result<Settlement, StoreError> {
         ("retire_image", None, Some(tag)) => Undo::RetireImage(tag),
         ("retire_network", None, Some(name)) => Undo::RetireNetwork(name),
         ("retire_volume", None, Some(name)) => Undo::RetireVolume(name),
+        ("retire_connection", None, Some(connection))
+            if let Ok(connection) = connection.parse() =>
+        {
+            Undo::RetireConnection(ConnectionSerial(connection))
+        }
         ("retire_tree", None, Some(tree)) => {
             Undo::RetireTree(super::rows::uuid("settlement", serial, &tree)?)
         }

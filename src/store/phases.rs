@@ -142,9 +142,11 @@ pub(super) fn begin_step(
         Step::Checkout => spec.deadlines.checkout,
         Step::Build => spec.deadlines.build,
         Step::Rollout => spec.deadlines.rollout,
+        // It follows the commit, and after that nothing has a deadline.
+        Step::SyncConnections => Duration::ZERO,
     });
     let run: Option<i64> = match step {
-        Step::Checkout | Step::Build => None,
+        Step::Checkout | Step::Build | Step::SyncConnections => None,
         // Its run has its own time besides.
         Step::Rollout => tx
             .prepare_cached(

@@ -1,6 +1,7 @@
 //! Containers as rows, releases, and the commit that makes one live.
 
 use super::apps::next_address;
+use super::connections;
 use super::operations::write_settlements;
 use super::phases::{end_step, still, transition};
 use super::releases::{insert_release, mark_left, release_in};
@@ -227,6 +228,11 @@ impl Store {
                 .chain(scaffolding(deployment, slug))
                 .collect();
             write_settlements(tx, environment, Some(deployment.serial), &undo, Some(generation), now)?;
+            let content = match what {
+                Committing::New(content) => content.clone(),
+                Committing::Again(release) => release_in(tx, release)?.content,
+            };
+            connections::committed(tx, deployment, &content.run.connect.to, now)?;
             Ok(committed)
         })
     }

@@ -87,3 +87,20 @@ CREATE INDEX settlement_of_run_pending ON settlement (run, serial) WHERE run IS 
 CREATE INDEX run_replaced ON run (replaced_by) WHERE replaced_by IS NOT NULL;
 CREATE INDEX idempotency_of_run ON idempotency (run) WHERE run IS NOT NULL;
 CREATE INDEX status_event_by_run ON status_event (run) WHERE run IS NOT NULL;
+
+-- Connections of environments.
+
+CREATE TABLE connection (
+    serial     INTEGER PRIMARY KEY AUTOINCREMENT,
+    consumer   INTEGER NOT NULL REFERENCES environment (serial),
+    provider   INTEGER NOT NULL REFERENCES environment (serial),
+    alias      TEXT    NOT NULL,             -- what the consumer calls the provider
+    network    TEXT    NOT NULL,             -- the engine's name of it
+    subnet     TEXT    NOT NULL,
+    created_at INTEGER NOT NULL,
+    retired_at INTEGER,                      -- when it was known to be needed no more
+    removed_at INTEGER                       -- when its network was gone: the addresses are free
+) STRICT;
+CREATE UNIQUE INDEX connection_of ON connection (consumer, provider, alias) WHERE removed_at IS NULL;
+CREATE INDEX connection_to ON connection (provider) WHERE removed_at IS NULL;
+ALTER TABLE deployment ADD COLUMN connects INTEGER NOT NULL DEFAULT 0;  -- whether there is something to connect, or to end, with it

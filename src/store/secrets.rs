@@ -65,8 +65,9 @@ impl Store {
         }
     }
 
-    /// The environment of a container: files, plain values, secrets, and the deployment's own variables, each
-    /// winning over the ones before. The second part tells which values must not be shown.
+    /// The environment of a container: files, what tells of connections, plain values, secrets, and the deployment's own
+    /// variables, each winning over the ones before. The second part tells which values must not be shown, the third in
+    /// which networks the container is besides its environment's.
     ///
     /// # Errors
     /// If a file or secret cannot be read.
@@ -76,23 +77,32 @@ impl Store {
         run: &RunSpec,
         variables: &BTreeMap<VariableName, Secret>,
     ) -> Result<ContainerEnv, SecretError> {
-        let mut secret = BTreeMap::new();
+        let (mut secret, mut of_connections) = (BTreeMap::new(), Vec::new());
         for path in &run.env_files {
             let parsed = env_file::parse(&read(path)?)
                 .map_err(|fault| unreadable(format!("{}: {fault}", path.display())))?;
             secret.extend(parsed);
         }
         let mut all = secret.clone();
+        // Under `env`: what is said plainly wins.
+        let mut secrets = BTreeMap::new();
+        for (name, source) in &run.secrets {
+            secrets.insert(name.clone(), self.variable_secret(place, name, source)?);
+        }
+        for (name, value) in &run.connect.env {
+            let rendered = value.render(&secrets);
+            if value.is_secret() {
+                of_connections.push(rendered.clone());
+            }
+            all.insert(name.clone(), rendered);
+        }
         all.extend(
             run.env
                 .iter()
                 .map(|(name, value)| (name.clone(), Secret::new(value.as_str()))),
         );
-        for (name, source) in &run.secrets {
-            let value = self.variable_secret(place, name, source)?;
-            secret.insert(name.clone(), value.clone());
-            all.insert(name.clone(), value);
-        }
+        secret.extend(secrets.clone());
+        all.extend(secrets);
         all.extend(
             variables
                 .iter()
@@ -101,10 +111,12 @@ impl Store {
         let hidden = secret
             .into_values()
             .chain(variables.values().cloned())
+            .chain(of_connections)
             .collect();
         Ok(ContainerEnv {
             variables: all.into_iter().collect(),
             hidden,
+            networks: self.networks_of(place.environment, &run.connect.to)?,
         })
     }
 
@@ -125,6 +137,8 @@ pub struct ContainerEnv {
     pub variables: Vec<(VariableName, Secret)>,
     /// The values that must not appear anywhere.
     pub hidden: Vec<Secret>,
+    /// The networks of what its release is connected to, by their names.
+    pub networks: Vec<String>,
 }
 
 fn read(path: &Path) -> Result<String, SecretError> {

@@ -8,7 +8,7 @@ use super::rows::{
 };
 use super::{Store, StoreError};
 use crate::core::action::{DeploymentRef, DeploymentView, Listed, Origin, StepView, Version};
-use crate::core::deployment::{Deployment, Phase};
+use crate::core::deployment::{Deployment, Phase, Step};
 use crate::core::environment::Brief;
 use crate::core::id::DeploymentSerial;
 use crate::core::name::{AppName, EnvironmentName, InvalidName, ProjectPath, Sha};
@@ -230,11 +230,20 @@ fn view(
         | Phase::Failed { .. }
         | Phase::Superseded { .. } => None,
     };
-    let planned = deployment.request.wanted.steps().iter();
+    let sync = row
+        .get::<_, bool>("connects")?
+        .then_some(Step::SyncConnections);
+    let planned = deployment
+        .request
+        .wanted
+        .steps()
+        .iter()
+        .copied()
+        .chain(sync);
     let steps = planned.map(|step| {
         let times = steps.iter().find(|times| times.name == step.as_str());
         StepView {
-            step: *step,
+            step,
             started_at: times.map(|times| times.started_at),
             ended_at: times.and_then(|times| times.ended_at),
         }
@@ -284,7 +293,7 @@ fn views_sql(from: &str, condition: &str) -> String {
                 d.task AS named_task, d.payload AS given_payload, d.shown_environment AS shown_environment,
                 CASE WHEN d.status IS NOT NULL THEN
                     (SELECT s.at FROM deployment_status s WHERE s.deployment = d.serial ORDER BY s.serial DESC LIMIT 1) END AS status_at,
-                e.created_at AS environment_made_at, e.updated_at AS environment_noted_at, e.external_url AS external_url
+                d.connects AS connects, e.created_at AS environment_made_at, e.updated_at AS environment_noted_at, e.external_url AS external_url
          FROM {from} CROSS JOIN app a ON a.serial = d.app CROSS JOIN environment e ON e.serial = d.environment
          CROSS JOIN project j ON j.serial = d.project CROSS JOIN principal p ON p.serial = d.principal
          LEFT JOIN principal c ON c.serial = d.cancelled_by LEFT JOIN release r ON r.serial = d.release

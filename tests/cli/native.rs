@@ -299,7 +299,8 @@ async fn a_plan_tells_what_a_deployment_would_do_and_a_refusal_exits_5() {
 
 fn event(id: i64, status: &str, phase: &str) -> Value {
     json!({"id": id, "type": "deployment", "status": status, "phase": phase, "at": "2025-03-14T10:32:00Z",
-        "app": "web", "environment": "production", "deployment": "dep_9x2m4p", "operation": null, "kind": "deploy"})
+        "app": "web", "environment": "production", "deployment": "dep_9x2m4p", "operation": null, "run": null,
+        "kind": "deploy"})
 }
 
 fn sent(event: &Value) -> String {

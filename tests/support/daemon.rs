@@ -327,6 +327,16 @@ impl World {
         .await
     }
 
+    /// The containers of the instance there are now, running or not.
+    pub async fn all_containers(&self) -> Vec<ContainerInspectResponse> {
+        let mut all = Vec::new();
+        for id in containers(&self.instance()).await {
+            let options = None::<InspectContainerOptions>;
+            all.extend(self.base.client.inspect_container(&id, options).await.ok());
+        }
+        all
+    }
+
     /// Waits until exactly one container of the instance exists, and it runs.
     pub async fn only_container(&self) -> ContainerInspectResponse {
         let only = self.containers(1).await.remove(0);

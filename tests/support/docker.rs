@@ -134,6 +134,7 @@ impl World {
             engine_half: address::engine_half(subnet).unwrap(),
             app: "web".to_owned(),
             environment: "production".to_owned(),
+            internal: false,
         }
     }
 
@@ -175,6 +176,7 @@ impl World {
             network: network.name.clone(),
             address: free_address(network.subnet),
             alias: name.to_owned(),
+            connections: Vec::new(),
             publish: Vec::new(),
             mounts: Vec::new(),
             memory: None,

@@ -391,6 +391,28 @@ impl Host {
             .await;
     }
 
+    /// Waits until each of these has an address on its environment's network and on that of one connection.
+    pub async fn are_connected(&self, names: &[String]) {
+        for name in names {
+            let what = format!("{name} to be in two networks");
+            self.until(&what, async || {
+                let options = None::<bollard::query_parameters::InspectContainerOptions>;
+                let found = self.client.inspect_container(name, options).await.unwrap();
+                let networks = found
+                    .network_settings
+                    .and_then(|settings| settings.networks);
+                let all = networks.unwrap_or_default();
+                let has_address = |network: &bollard::models::EndpointSettings| {
+                    let address = network.ip_address.as_deref();
+                    address.is_some_and(|address| !address.is_empty())
+                };
+                let connections = all.keys().filter(|name| name.contains('.')).count();
+                all.values().filter(|one| has_address(one)).count() == 2 && connections == 1
+            })
+            .await;
+        }
+    }
+
     /// Waits until there is exactly one container, which runs and whose name ends like this.
     pub async fn only_one(&self, ending: &str) {
         let what = format!("nothing but a container …{ending} to run");

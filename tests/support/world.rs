@@ -60,6 +60,8 @@ pub struct Made {
     pub printed: Vec<String>,
     /// When each of the lines was printed, as far as the engine has noted it.
     pub times: Vec<Timestamp>,
+    /// The further networks it is in, with what it is called there.
+    pub joined: BTreeMap<String, String>,
 }
 
 /// Everything outside the process.
@@ -166,6 +168,26 @@ impl State {
         all.find(|made| made.spec.address == address)
     }
 
+    /// The images of the containers that a container reaches by a name, on any network they share.
+    pub fn reaches(&self, from: &str, name: &str) -> BTreeSet<String> {
+        let networks = |made: &Made| {
+            let own = (made.spec.network.clone(), made.spec.alias.clone());
+            let mut all = made.joined.clone();
+            all.extend([own]);
+            all
+        };
+        let from = networks(&self.containers[from]);
+        let named = |made: &&Made| {
+            let shares = |(network, alias): (&String, &String)| {
+                from.contains_key(network) && (alias == name || made.spec.name == name)
+            };
+            matches!(made.state, ContainerState::Running { .. })
+                && networks(made).iter().any(shares)
+        };
+        let reached = self.containers.values().filter(named);
+        reached.map(|made| made.spec.image.clone()).collect()
+    }
+
     /// The image whose container would answer a request for a domain now.
     pub fn answers(&self, domain: &str) -> Result<String, String> {
         match self.route(domain) {
@@ -249,6 +271,13 @@ impl State {
     fn begin(&mut self, name: &str) -> Result<(), EngineError> {
         let made = self.containers.get(name);
         let made = made.ok_or_else(|| EngineError::NotFound(format!("no container {name}")))?;
+        let gone = made
+            .joined
+            .keys()
+            .find(|name| !self.networks.contains(*name));
+        if let Some(gone) = gone {
+            return Err(EngineError::NotFound(format!("network {gone} not found")));
+        }
         let (spec, state) = (made.spec.clone(), made.state.clone());
         let is_task = runs_once(&spec);
         if is_task && matches!(state, ContainerState::Running { .. }) {
@@ -982,6 +1011,37 @@ impl Engine for Fake {
             .await
     }
 
+    async fn join(&self, network: &str, container: &str, alias: &str) -> Result<(), EngineError> {
+        self.0
+            .engine("join", |state| {
+                let is_there = state.networks.contains(network);
+                match state.containers.get_mut(container) {
+                    Some(made) if is_there => {
+                        let new = made.joined.entry(network.to_owned());
+                        new.or_insert_with(|| alias.to_owned());
+                        Ok(())
+                    }
+                    Some(_) | None => Err(EngineError::NotFound("one is missing".into())),
+                }
+            })
+            .await
+    }
+
+    async fn dissolve_network(&self, name: &str) -> Result<(), EngineError> {
+        self.0
+            .engine("dissolve_network", |state| {
+                if state.refuses_network_removals.contains(name) {
+                    return Err(EngineError::Refused("it has active endpoints".into()));
+                }
+                for made in state.containers.values_mut() {
+                    made.joined.remove(name);
+                }
+                state.networks.remove(name);
+                Ok(())
+            })
+            .await
+    }
+
     async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
         self.0
             .engine("remove_volume", |state| {
@@ -1004,6 +1064,13 @@ impl Engine for Fake {
                     "no network {}",
                     spec.network
                 );
+                for name in &spec.connections {
+                    if !state.networks.contains(name) {
+                        return Err(EngineError::NotFound(format!("network {name} not found")));
+                    }
+                }
+                let own = |name: &String| (name.clone(), spec.name.clone());
+                let joined = spec.connections.iter().map(own).collect();
                 state
                     .volumes
                     .extend(spec.mounts.iter().filter_map(|mount| match &mount.source {
@@ -1019,6 +1086,7 @@ impl Engine for Fake {
                         restart: RestartPolicy::No,
                         printed: vec!["hello".into()],
                         times: Vec::new(),
+                        joined,
                     });
                 Ok(())
             })
@@ -1540,6 +1608,15 @@ pub fn with_workers(mut app: App, names: &[&str]) -> App {
     app
 }
 
+/// The app, which reaches these others in all its environments.
+pub fn connected(mut app: App, to: &[&str]) -> App {
+    for spec in app.environments.values_mut() {
+        let names = to.iter().map(|name| AppName::parse(name).unwrap());
+        spec.run.connect.to = names.collect();
+    }
+    app
+}
+
 /// The app with these commands of `release`.
 pub fn with_release(mut app: App, commands: &[&str]) -> App {
     for spec in app.environments.values_mut() {
@@ -1608,6 +1685,7 @@ fn spec(source: SourceSpec) -> Spec {
                 options: BTreeMap::new(),
             },
             payload: None,
+            connect: longshore::core::connection::Connect::default(),
         },
         processes: BTreeMap::new(),
         release: Vec::new(),

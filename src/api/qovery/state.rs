@@ -82,14 +82,16 @@ impl Standing {
             Phase::Queued => State::DeploymentQueued,
             Phase::Running(Step::Checkout | Step::Build) => State::Building,
             Phase::Running(Step::Rollout) if is_at_work(run) => State::Executing,
-            Phase::Running(Step::Rollout) | Phase::Committed(_) => State::Deploying,
+            Phase::Running(Step::Rollout | Step::SyncConnections) | Phase::Committed(_) => {
+                State::Deploying
+            }
             Phase::Succeeded { .. } => State::Deployed,
             Phase::Failed {
                 step: Step::Checkout | Step::Build,
                 ..
             } => State::BuildError,
             Phase::Failed {
-                step: Step::Rollout,
+                step: Step::Rollout | Step::SyncConnections,
                 ..
             } => State::DeploymentError,
             Phase::Cancelled { .. } if !settled => State::Canceling,

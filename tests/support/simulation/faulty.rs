@@ -415,6 +415,28 @@ impl Engine for Faulty {
         .await
     }
 
+    async fn join(&self, network: &str, container: &str, alias: &str) -> Result<(), EngineError> {
+        self.call(
+            "join",
+            container,
+            true,
+            None,
+            self.inner.join(network, container, alias),
+        )
+        .await
+    }
+
+    async fn dissolve_network(&self, name: &str) -> Result<(), EngineError> {
+        self.call(
+            "dissolve_network",
+            name,
+            false,
+            None,
+            self.inner.dissolve_network(name),
+        )
+        .await
+    }
+
     async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
         self.call(
             "remove_volume",

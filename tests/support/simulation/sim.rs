@@ -188,6 +188,7 @@ impl Sim {
                         restart: RestartPolicy::No,
                         printed: Vec::new(),
                         times: Vec::new(),
+                        joined: std::collections::BTreeMap::new(),
                     });
             }
             InFlight::Start(name) => {

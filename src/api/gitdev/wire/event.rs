@@ -120,7 +120,7 @@ impl Stage {
         let status = match stage {
             DeploymentStage::Queued | DeploymentStage::Recorded(ReportedState::Created) => "queued",
             DeploymentStage::Running(Step::Checkout | Step::Build) => "building",
-            DeploymentStage::Running(Step::Rollout)
+            DeploymentStage::Running(Step::Rollout | Step::SyncConnections)
             | DeploymentStage::Committed
             | DeploymentStage::Recorded(ReportedState::Running) => "deploying",
             DeploymentStage::Succeeded | DeploymentStage::Recorded(ReportedState::Success) => {

@@ -33,7 +33,9 @@ impl From<&Phase> for Status {
         match phase {
             Phase::Queued => Self::Queued,
             Phase::Running(CoreStep::Checkout | CoreStep::Build) => Self::Building,
-            Phase::Running(CoreStep::Rollout) | Phase::Committed(_) => Self::Deploying,
+            Phase::Running(CoreStep::Rollout | CoreStep::SyncConnections) | Phase::Committed(_) => {
+                Self::Deploying
+            }
             Phase::Succeeded { .. } => Self::Success,
             Phase::Failed { .. } => Self::Failed,
             Phase::Cancelled { .. } | Phase::Superseded { .. } => Self::Cancelled,
@@ -92,6 +94,9 @@ pub(in crate::api::gitdev) enum Step {
     Build,
     /// The image is brought to run and switched to.
     Rollout,
+    /// The environment is made known to those it is connected with, and connections it no longer has are ended.
+    #[serde(rename = "sync_connections")]
+    SyncConnections,
 }
 
 impl From<CoreStep> for Step {
@@ -100,6 +105,7 @@ impl From<CoreStep> for Step {
             CoreStep::Checkout => Self::Checkout,
             CoreStep::Build => Self::Build,
             CoreStep::Rollout => Self::Rollout,
+            CoreStep::SyncConnections => Self::SyncConnections,
         }
     }
 }

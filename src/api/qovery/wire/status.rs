@@ -139,6 +139,8 @@ fn detail(step: &StepView, phase: &Phase) -> Option<StepDetail> {
         Step::Checkout => StepName::GitClone,
         Step::Build => StepName::Build,
         Step::Rollout => StepName::Deployment,
+        // Qovery has no word for it.
+        Step::SyncConnections => return None,
     };
     let status = match (step.started_at, phase) {
         // It will come.

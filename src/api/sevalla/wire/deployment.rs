@@ -98,7 +98,7 @@ impl Deployment {
             repo_url,
             started_at: started_at(view).map(Time::from),
             status: DeploymentStatus::from(&deployment.phase),
-            steps: wanted.steps().iter().copied().map(Step::from).collect(),
+            steps: view.steps.iter().map(|step| step.step.into()).collect(),
             trigger: Initiator::of(wanted, deployment.request.trigger),
             kind: deployment.request.trigger.into(),
             updated_at: updated_at(view).into(),

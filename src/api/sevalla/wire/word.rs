@@ -118,6 +118,7 @@ pub(in crate::api::sevalla) enum Step {
     Checkout,
     Build,
     Rollout,
+    SyncConnections,
 }
 
 impl From<CoreStep> for Step {
@@ -126,6 +127,7 @@ impl From<CoreStep> for Step {
             CoreStep::Checkout => Self::Checkout,
             CoreStep::Build => Self::Build,
             CoreStep::Rollout => Self::Rollout,
+            CoreStep::SyncConnections => Self::SyncConnections,
         }
     }
 }
@@ -194,6 +196,18 @@ pub(in crate::api::sevalla) fn git(source: Option<&SourceSpec>) -> Option<&GitSo
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_step_is_written_in_sevallas_spelling() {
+        let words = [
+            CoreStep::Checkout,
+            CoreStep::Build,
+            CoreStep::Rollout,
+            CoreStep::SyncConnections,
+        ];
+        let words = words.map(|step| serde_json::to_value(Step::from(step)).unwrap());
+        assert_eq!(words, ["checkout", "build", "rollout", "syncConnections"]);
+    }
 
     #[test]
     fn the_host_of_a_repository_says_who_hosts_it() {
