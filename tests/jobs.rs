@@ -28,7 +28,7 @@ use longshore::store::{NewRun, RunTaken};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use uuid::Uuid;
-use world::{Behaviour, Bench, Process, State, create, image_app};
+use world::{Behaviour, Bench, Process, State, create, git_app, image_app, sha};
 
 const START: &str = "./seed --once";
 const STOP: &str = "./drain";
@@ -807,6 +807,46 @@ async fn a_deployment_replaces_runs_that_stand_alone_or_goes_on_beside_them() {
     let first = run(&process, first.run.id).await;
     assert_eq!(first.run.phase.as_str(), "succeeded");
     laws::hold(&bench, &process, "beside each other");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deployment_that_still_builds_ends_nobodys_run() {
+    let mut app = with(whole_life(), |job| job.overlap = Overlap::Replace);
+    let git = git_app("job").environments.into_values().next().unwrap();
+    for spec in app.environments.values_mut() {
+        spec.source = git.source.clone();
+    }
+    let bench = Bench::new(vec![app]);
+    bench.world.state.lock().unwrap().head = Some(sha('1'));
+    let process = bench.start();
+    live(&bench, &process).await;
+    behaves(&bench, STOP, Behaviour::NeverReady);
+    let alone = by_hand(&process, Some(JobEvent::Stop)).await.unwrap();
+    process.drive_until(&bench.world, at_work(STOP)).await;
+    bench.world.change(|state| {
+        state.head = Some(sha('2'));
+        state.builds_hang = true;
+    });
+    let made = process.deploy("job").await.unwrap();
+    process.drive_for(Duration::from_secs(60)).await;
+    assert_eq!(bench.world.state.lock().unwrap().builds_now, 0);
+    let of = |view: RunView| view.run.phase;
+    assert_eq!(of(run(&process, alone.run.id).await), RunPhase::Running);
+    assert_eq!(of(runs(&process).await.remove(0)), RunPhase::Queued);
+    let cancel = Action::CancelDeployment(made.deployment.id.into());
+    process.ask(cancel).await.unwrap();
+    bench.world.change(|state| state.end_task(STOP, 0));
+    process.drive().await;
+    assert_eq!(
+        words(&runs(&process).await),
+        [
+            ("start", "cancelled"),
+            ("stop", "succeeded"),
+            ("start", "succeeded")
+        ]
+    );
+    assert_eq!(begun(&bench), [STOP]);
+    laws::hold(&bench, &process, "at the end");
 }
 
 #[tokio::test(start_paused = true)]

@@ -101,6 +101,15 @@ impl Standing {
             })
     }
 
+    /// What the environment is meant to be doing now, and will be at any time until the queue is empty, if all goes well.
+    pub fn desired_meanwhile(&self) -> impl Iterator<Item = Desired> {
+        let changes = self.queue.iter().filter_map(|entry| match entry {
+            Entry::Change(change) => Some(change.desired()),
+            Entry::Deployment { .. } => None,
+        });
+        std::iter::once(self.desired).chain(changes)
+    }
+
     /// Whether a rollback will hold it then.
     fn pinned_after(&self) -> bool {
         self.queue

@@ -155,6 +155,10 @@ impl Execution<'_> {
             return Ok(());
         }
         self.say(&format!("Pulling {} again", image.reference));
+        // The engine may quote what it was given.
+        let registries = self.agent.registry_credentials().map_err(unreadable)?;
+        let passwords: Vec<Secret> = registries.into_iter().map(|one| one.password).collect();
+        self.journal.hide(&passwords);
         match interrupt.race(self.agent.pull_again(image)).await? {
             Ok(()) => Ok(()),
             Err(NotYet::Store(error)) => Err(error.into()),

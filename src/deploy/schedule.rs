@@ -59,24 +59,16 @@ impl Agent {
         waiting: &mut BTreeMap<EnvironmentSerial, Waiting>,
     ) -> Result<Option<Timestamp>, StoreError> {
         let settings = self.settings();
-        let is_scheduled = |job: &JobSpec| job.schedule().is_some();
-        let mut specs = settings
-            .apps
-            .iter()
-            .flat_map(|app| app.environments.values());
-        if !specs.any(|spec| spec.job.as_ref().is_some_and(is_scheduled)) {
-            waiting.clear();
-            return Ok(None);
-        }
         let now = self.ports.clock.now();
         let mut known = std::mem::take(waiting);
         for installed in self.store.installed()? {
             let app = settings.apps.iter().find(|app| app.id == installed.app_id);
             let spec = app.and_then(|app| app.environments.get(&installed.environment_name));
-            let Some(job) = spec.and_then(|spec| spec.job.as_ref()) else {
-                continue;
-            };
-            let Some(schedule) = job.schedule() else {
+            let job = spec.and_then(|spec| spec.job.as_ref());
+            let Some((job, schedule)) = job.and_then(|job| Some((job, job.schedule()?))) else {
+                if installed.seen.is_any() {
+                    self.store.forget_schedule(installed.environment)?;
+                }
                 continue;
             };
             let seen = installed.seen.of(schedule);

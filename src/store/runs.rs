@@ -94,13 +94,13 @@ const RUN: &str = "r.serial, r.uuid, r.number, r.environment, r.deployment, r.ev
 /// How many they are.
 const RUN_COLUMNS: usize = 18;
 
-/// The runs of an environment that may have something running, the oldest first: those that have not ended, and those that
-/// were ended from outside and whose container is not removed yet.
-const AT_WORK: &str = "SELECT serial, number, cause FROM run WHERE environment = ?1 AND serial < ?2 AND ended_at IS NULL
-    UNION SELECT r.serial, r.number, r.cause FROM settlement s JOIN one_off o ON o.container = s.container
+/// The runs of an environment that may have something running, the oldest first: those that have not ended, and those whose
+/// command did not end by itself and whose container is not removed yet.
+const AT_WORK: &str = "SELECT serial, number, cause, 0 AS ended FROM run WHERE environment = ?1 AND serial < ?2 AND ended_at IS NULL
+    UNION SELECT r.serial, r.number, r.cause, 1 FROM settlement s JOIN one_off o ON o.container = s.container
         JOIN run r ON r.serial = o.run
         WHERE s.environment = ?1 AND s.settled_at IS NULL AND s.kind = 'retire_container' AND r.serial < ?2
-          AND r.phase IN ('failed', 'cancelled')
+          AND (r.phase = 'cancelled' OR r.phase = 'failed' AND r.status IS NULL)
     ORDER BY 1";
 
 impl Store {
@@ -225,24 +225,31 @@ impl Store {
         })
     }
 
-    /// Queued → Running; `None` while those before it, for whose end it waits, are at work.
+    /// Queued → Running; `None` while those before it, for whose end it waits, are at work. One that belongs to a deployment or
+    /// a change ends those that stand alone.
     ///
     /// # Errors
     /// [`StoreError::Moved`] if it is no longer queued.
     pub fn begin_run(&self, run: &Run, now: Timestamp) -> Result<Option<Run>, StoreError> {
-        let may_begin = |tx: &Connection| {
-            let waits: bool = tx
-                .prepare_cached("SELECT waits FROM run WHERE serial = ?1")?
-                .query_row([run.serial.0], |row| row.get(0))?;
-            let others = at_work(tx, run.environment, Some(run.serial))?;
-            Ok::<_, StoreError>(!waits || others.is_empty())
-        };
         // Asked at every commit while it waits: that needs no transaction of its own.
-        if !self.read(may_begin)? {
-            return self.read(|tx| still_run(tx, run)).map(|()| None);
+        let must_wait = self.read(|tx| {
+            still_run(tx, run)?;
+            let before = waited_for(tx, run)?;
+            let ends = |one: &AtWork| !run.stands_alone() && one.stands_alone && !one.ended;
+            Ok(!before.is_empty() && !before.iter().any(ends))
+        })?;
+        if must_wait {
+            return Ok(None);
         }
         self.write_sparing("begin_run", |tx| {
-            if !may_begin(tx)? {
+            still_run(tx, run)?;
+            let before = waited_for(tx, run)?;
+            if !run.stands_alone() {
+                let why = Cancellation::ReplacedBy(run.serial);
+                let alone = before.iter().filter(|one| one.stands_alone);
+                cancel(tx, alone.map(|one| one.serial), why, now)?;
+            }
+            if !before.is_empty() {
                 return Ok(None);
             }
             let begun = run.clone().begin()?;
@@ -421,7 +428,8 @@ fn take_in(
         return Ok(RunTaken::Known(known));
     }
     let standing = standing(tx, environment)?;
-    for desired in [standing.desired, standing.desired_after()] {
+    // Not only by what it will be in the end: what stops in between would wait for the end of ever new runs.
+    for desired in standing.desired_meanwhile() {
         match desired {
             Desired::Running => {}
             Desired::Suspended | Desired::Stopped | Desired::Removed => {
@@ -556,10 +564,7 @@ pub(super) fn begin_with_run(
         waits: own.overlap == Overlap::Replace,
         skipped: false,
     };
-    let made = insert_run(tx, &row, now)?;
-    if own.overlap == Overlap::Replace {
-        cancel_runs(tx, environment, Cancellation::ReplacedBy(made.serial), now)?;
-    }
+    insert_run(tx, &row, now)?;
     Ok(true)
 }
 
@@ -568,6 +573,8 @@ struct AtWork {
     serial: RunSerial,
     number: i64,
     stands_alone: bool,
+    /// Only what it ran in is still to be removed.
+    ended: bool,
 }
 
 fn at_work(
@@ -583,6 +590,7 @@ fn at_work(
             serial: RunSerial(row.get(0)?),
             number: row.get(1)?,
             stands_alone: matches!(cause.as_str(), "schedule" | "hand"),
+            ended: row.get(3)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -599,6 +607,17 @@ pub(super) fn standing_alone(
         .collect())
 }
 
+/// Those before a run for whose end it waits.
+fn waited_for(tx: &Connection, run: &Run) -> Result<Vec<AtWork>, StoreError> {
+    let waits: bool = tx
+        .prepare_cached("SELECT waits FROM run WHERE serial = ?1")?
+        .query_row([run.serial.0], |row| row.get(0))?;
+    match waits {
+        true => at_work(tx, run.environment, Some(run.serial)),
+        false => Ok(Vec::new()),
+    }
+}
+
 /// Ends every run of the environment that stands alone and has not ended, but the one that takes their place.
 pub(super) fn cancel_runs(
     tx: &Transaction<'_>,
@@ -606,10 +625,20 @@ pub(super) fn cancel_runs(
     why: Cancellation,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    for serial in standing_alone(tx, environment)? {
+    let all = standing_alone(tx, environment)?.into_iter();
+    let others = all.filter(|serial| why != Cancellation::ReplacedBy(*serial));
+    cancel(tx, others, why, now)
+}
+
+fn cancel(
+    tx: &Transaction<'_>,
+    runs: impl Iterator<Item = RunSerial>,
+    why: Cancellation,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for serial in runs {
         let run = run_in(tx, serial)?;
-        let takes_over = why == Cancellation::ReplacedBy(serial);
-        if !takes_over && run.phase.ended_at().is_none() {
+        if is_unended(&run) {
             end_run_in(tx, &run, &run.clone().cancel(why, now)?, now)?;
         }
     }

@@ -43,6 +43,12 @@ impl Seen {
         }
     }
 
+    /// Whether any was looked at.
+    #[must_use]
+    pub fn is_any(&self) -> bool {
+        self.up_to.is_some()
+    }
+
     /// Up to when this schedule was looked at; `None` where it was another, or never.
     #[must_use]
     pub fn of(&self, schedule: &Schedule) -> Option<Timestamp> {
@@ -51,9 +57,9 @@ impl Seen {
     }
 }
 
-/// Whether the environment `e` is to run by a schedule.
-pub(super) const IS_INSTALLED: &str = "e.desired = 'running' AND e.removed_at IS NULL AND EXISTS (
-    SELECT 1 FROM release r WHERE r.serial = e.live_release AND json_extract(r.content, '$.job.occasion.scheduled.cron') IS NOT NULL)";
+/// Whether the environment `e` is to run by a schedule: what is live in it has one.
+pub(super) const IS_INSTALLED: &str =
+    "e.schedule IS NOT NULL AND e.removed_at IS NULL AND e.desired = 'running'";
 
 /// What makes a schedule another one. What becomes of missed times does not.
 fn written(schedule: &Schedule) -> String {
@@ -69,7 +75,8 @@ impl Store {
         self.read(|tx| {
             let sql = format!(
                 "SELECT e.serial, e.name, a.uuid, a.name, e.schedule, e.schedule_seen
-                 FROM environment e JOIN app a ON a.serial = e.app WHERE {IS_INSTALLED} ORDER BY e.serial"
+                 FROM environment e INDEXED BY environment_scheduled CROSS JOIN app a ON a.serial = e.app
+                 WHERE {IS_INSTALLED} ORDER BY e.serial"
             );
             let mut statement = tx.prepare_cached(&sql)?;
             let mut rows = statement.query([])?;
@@ -111,9 +118,23 @@ impl Store {
             Ok(())
         })
     }
+
+    /// The configuration says no schedule of an environment: if it says one again, no time before that is due.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn forget_schedule(&self, environment: EnvironmentSerial) -> Result<(), StoreError> {
+        self.write_sparing("forget_schedule", |tx| {
+            tx.execute(
+                "UPDATE environment SET schedule_seen = NULL WHERE serial = ?1",
+                [environment.0],
+            )?;
+            Ok(())
+        })
+    }
 }
 
-/// What is live now has this schedule, if it is a job that has one. That of what was live before goes on if it is the same.
+/// What is live now has this schedule, or none. That of what was live before goes on if it is the same.
 pub(super) fn install(
     tx: &Transaction<'_>,
     environment: EnvironmentSerial,
@@ -121,6 +142,11 @@ pub(super) fn install(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let Some(schedule) = job.and_then(JobSpec::schedule) else {
+        // If there is one again some day, nothing was missed until then.
+        tx.prepare_cached(
+            "UPDATE environment SET schedule = NULL, schedule_seen = NULL WHERE serial = ?1 AND schedule IS NOT NULL",
+        )?
+        .execute([environment.0])?;
         return Ok(());
     };
     let goes_on: bool = tx

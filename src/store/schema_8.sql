@@ -4,6 +4,8 @@ ALTER TABLE deployment ADD COLUMN job_event TEXT;            -- start | stop | d
 ALTER TABLE environment ADD COLUMN schedule_seen INTEGER;    -- the time up to which its schedule was looked at
 ALTER TABLE environment ADD COLUMN schedule TEXT;            -- which schedule that was: the five fields and the time zone
 
+CREATE INDEX environment_scheduled ON environment (serial) WHERE schedule IS NOT NULL AND removed_at IS NULL;
+
 CREATE TABLE run (
     serial       INTEGER PRIMARY KEY AUTOINCREMENT,
     uuid         TEXT    NOT NULL UNIQUE,

@@ -6,7 +6,7 @@ use longshore::core::action::{Action, EnvironmentRef, Reply};
 use longshore::core::app::App;
 use longshore::core::change::Change;
 use longshore::core::deployment::Trigger;
-use longshore::core::job::{Missed, Occasion};
+use longshore::core::job::{Missed, Occasion, Overlap};
 use longshore::core::run::Cause;
 use longshore::deploy::{Reread, Settings};
 use std::collections::BTreeMap;
@@ -221,4 +221,50 @@ async fn whoever_looks_at_an_environment_is_told_when_its_schedule_comes_next() 
         .map(|one| one.next_run)
         .collect();
     assert!(next.iter().all(Option::is_none), "{next:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_schedule_that_was_taken_out_and_comes_back_missed_nothing_meanwhile() {
+    let hourly = || schedule("0 * * * *", "UTC", Missed::Once);
+    let none = || Occasion::Lifecycle(BTreeMap::new());
+    for deployed in [false, true] {
+        let (mut bench, mut process) = installed("0 * * * *", Missed::Once, "05-01T10:30").await;
+        for (occasion, later) in [(none(), "05-01T10:40"), (hourly(), "05-01T14:30")] {
+            drop(process);
+            bench.apps = vec![with_occasion("report", occasion)];
+            process = bench.start();
+            if deployed {
+                process.deploy("report").await.unwrap();
+            }
+            until(&process, later).await;
+            set_clock(&bench, &process, at("05-01T14:20"));
+        }
+        until(&process, "05-01T15:10").await;
+        assert_eq!(times(&process, "report").await, ["05-01T15:00"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_with_a_start_behind_it_gets_its_turn_though_runs_overlap() {
+    let mut app = with_occasion("report", schedule("* * * * *", "UTC", Missed::Skip));
+    for spec in app.environments.values_mut() {
+        let job = spec.job.as_mut().unwrap();
+        job.overlap = Overlap::Allow;
+        job.max_duration = Duration::from_secs(150);
+    }
+    let (bench, process) = bench(vec![app], at("05-01T10:30:30"));
+    deploy(&bench, &process).await;
+    behaves(&bench, Behaviour::Serves);
+    until(&process, "05-01T10:32:30").await;
+    process.change("report", Change::Stop, false).await.unwrap();
+    process
+        .change("report", Change::Start, false)
+        .await
+        .unwrap();
+    // The last run that is at work is ended by its limit; until the start none is made.
+    until(&process, "05-01T10:34:45").await;
+    let made = times(&process, "report").await;
+    assert_eq!(made, ["05-01T10:31 failed", "05-01T10:32 failed"]);
+    until(&process, "05-01T10:36:30").await;
+    assert!(times(&process, "report").await.len() > 2, "it goes on");
 }
