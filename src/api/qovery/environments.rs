@@ -16,6 +16,7 @@ use crate::core::access::{Caller, Scope};
 use crate::core::action::{Action, ListDeployments, Listed, Reply, ServiceView, StateFilter};
 use crate::core::admission::MAX_QUEUE;
 use crate::core::error::Error;
+use crate::core::service::Newest;
 use crate::core::spec::SourceSpec;
 use axum::Extension;
 use axum::body::Body;
@@ -206,7 +207,8 @@ fn is_meant(service: &ServiceView, wish: &Wish) -> bool {
     }
 }
 
-/// Cancels every deployment of it that can be; where there is none that is no fault.
+/// Cancels every deployment of it that can be, and ends what a job runs because it is stopped, started or uninstalled; where
+/// there is none of these that is no fault.
 async fn cancel(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
@@ -238,8 +240,26 @@ async fn cancel(
                 Listed::Recorded(_) => {}
             }
         }
+        if let Some(run) = run_of_change(service) {
+            match api.agent.dispatch(&caller, Action::CancelRun(run)).await {
+                // It ended by itself in between.
+                Ok(_) | Err(Error::Refused(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
     accepted(&api, &caller, &environment).await
+}
+
+/// What is at work there for the change that was asked for last.
+fn run_of_change(service: &ServiceView) -> Option<Uuid> {
+    match service.newest() {
+        Newest::Change(asked) => {
+            let run = &asked.run.as_ref()?.run;
+            run.phase.ended_at().is_none().then_some(run.id)
+        }
+        Newest::Nothing | Newest::Deployment(_) => None,
+    }
 }
 
 /// What is too late for it goes on.
