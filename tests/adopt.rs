@@ -633,13 +633,13 @@ fn run(taken: Taken, discard: bool, crash: Option<usize>, again: Option<usize>) 
     })
 }
 
-/// Ends the process at every point once, and at every third one again in what follows, at every ninth of its points.
+/// Ends the process at every point once, and at every seventh one again in what follows, at every ninth of its points.
 fn enumerate(taken: Taken, discard: bool) {
     let (points, _) = run(taken, discard, None, None);
     let mut recoveries = 0;
     for point in 0..points {
         let (_, second) = run(taken, discard, Some(point), None);
-        if point % 3 == 0 {
+        if point % 7 == 0 {
             for again in (point % 9..second).step_by(9) {
                 run(taken, discard, Some(point), Some(again));
                 recoveries += 1;

@@ -317,7 +317,7 @@ async fn check(story: Story, bench: &Bench, process: &Process, at: &str) {
     assert!(process.store.unfinished().unwrap().is_empty(), "{at}");
 }
 
-/// Ends the process at every point once, and at every third one again in the recovery, at every fourth of its points; less
+/// Ends the process at every point once, and at every fifth one again in the recovery, at every seventh of its points; less
 /// often where commands make many more of them.
 fn enumerate(story: Story) {
     let (every, step) = match story {
@@ -327,7 +327,7 @@ fn enumerate(story: Story) {
         | Story::NeverReady
         | Story::ExitsAtOnce
         | Story::CancelledInRollout
-        | Story::CancelledInBuild => (3, 4),
+        | Story::CancelledInBuild => (5, 7),
     };
     let points = run(story, None, None).first;
     let mut recoveries = 0;

@@ -273,14 +273,14 @@ fn check(story: Story, bench: &Bench, process: &Process, before: i64, at: &str) 
     }
 }
 
-/// Ends the process at every point once, and at every third one again in the recovery, at every fourth of its points.
+/// Ends the process at every point once, and at every fifth one again in the recovery, at every sixth of its points.
 fn enumerate(story: Story) {
     let points = run(story, None, None).0;
     let mut recoveries = 0;
     for point in 0..points {
         let second = run(story, Some(point), None).1;
-        if point % 3 == 0 {
-            for again in (point % 4..second).step_by(4) {
+        if point % 5 == 0 {
+            for again in (point % 6..second).step_by(6) {
                 run(story, Some(point), Some(again));
                 recoveries += 1;
             }
