@@ -35,6 +35,7 @@ impl Agent {
         // What waits has a future of its own: the small ones would carry the largest one's room through every layer.
         match action {
             Action::CreateDeployment(create) => Box::pin(self.create(caller, create)).await,
+            Action::CreateTogether(all) => Box::pin(self.create_together(caller, all)).await,
             Action::GetDeployment(which) => self.shown(caller, which),
             Action::ListDeployments(list) => self.list(caller, list),
             Action::CancelDeployment(which) => self.cancel(caller, which),
@@ -364,6 +365,7 @@ fn needed_scope(action: &Action) -> Scope {
         | Action::GetCommit { .. }
         | Action::Introduce => Scope::Read,
         Action::CreateDeployment(_)
+        | Action::CreateTogether(_)
         | Action::CancelDeployment(_)
         | Action::Record(_)
         | Action::Report(..)
