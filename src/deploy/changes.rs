@@ -86,9 +86,7 @@ impl Agent {
         asked: &ChangeEnvironment,
         name: &EnvironmentName,
     ) -> Result<bool, Error> {
-        let found = self
-            .store
-            .is_being_removed(&asked.app, name, caller.reach);
+        let found = self.store.is_being_removed(&asked.app, name, caller.reach);
         found.map_err(internal)
     }
 

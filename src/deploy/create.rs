@@ -81,11 +81,7 @@ impl Agent {
     }
 
     /// What a request means, found out against the real remote, and where.
-    async fn prepared(
-        &self,
-        caller: &Caller,
-        create: CreateDeployment,
-    ) -> Result<Prepared, Error> {
+    async fn prepared(&self, caller: &Caller, create: CreateDeployment) -> Result<Prepared, Error> {
         let CreateDeployment {
             particulars,
             conditions,

@@ -138,10 +138,7 @@ impl Store {
                 return Ok(Created::Known(self.deployment_in(tx, known)?));
             }
             Some(
-                Answered::Changes(_)
-                | Answered::Token(..)
-                | Answered::Run(_)
-                | Answered::Another,
+                Answered::Changes(_) | Answered::Token(..) | Answered::Run(_) | Answered::Another,
             ) => {
                 return Ok(Created::KeyReused);
             }
@@ -167,8 +164,7 @@ impl Store {
         }
         let standing = standing(tx, new.environment)?;
         let verdict = admission::admit(&standing, new.request.trigger, &new.request.wanted);
-        if let (Some(head), Verdict::Accepted { .. } | Verdict::Ignored(_)) =
-            (&new.head, &verdict)
+        if let (Some(head), Verdict::Accepted { .. } | Verdict::Ignored(_)) = (&new.head, &verdict)
         {
             note_head(tx, new.environment, head)?;
         }

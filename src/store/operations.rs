@@ -6,8 +6,8 @@ use crate::core::change::Change;
 use crate::core::deployment::Step;
 use crate::core::event::{ChangeStage, DeploymentStage};
 use crate::core::id::{
-    AppSerial, ConnectionSerial, ContainerSerial, DeploymentSerial, EnvironmentSerial, OperationSerial,
-    RunSerial, SettlementSerial,
+    AppSerial, ConnectionSerial, ContainerSerial, DeploymentSerial, EnvironmentSerial,
+    OperationSerial, RunSerial, SettlementSerial,
 };
 use crate::core::name::EnvironmentName;
 use crate::core::operation::{Operation, OperationKind, Settlement, Undo};

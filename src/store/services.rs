@@ -1,9 +1,9 @@
 //! Environments as somebody follows them who asked for something to be done there. Each is read in one transaction: what
 //! was asked for last, and how it stands, are of the same moment.
 
+use super::apps::find_app;
 use super::environments::{NEWEST, StandingPlace};
 use super::operations::removal_at_work;
-use super::apps::find_app;
 use super::pages::{ListFilter, page};
 use super::rows::{from_json, inconsistent};
 use super::runs;
@@ -103,7 +103,9 @@ impl Store {
             let names: Vec<String> = names.collect::<Result<_, _>>()?;
             let bad = |error: InvalidName| inconsistent("environment", "name", error.0);
             let names = names.iter();
-            names.map(|name| EnvironmentName::any(name).map_err(bad)).collect()
+            names
+                .map(|name| EnvironmentName::any(name).map_err(bad))
+                .collect()
         })
     }
 
@@ -157,7 +159,9 @@ impl Store {
             | None => None,
         };
         let deployment = newest_deployment(newest, begun, change.as_ref());
-        let serial = deployment.as_ref().map(|asked| asked.view.deployment.serial);
+        let serial = deployment
+            .as_ref()
+            .map(|asked| asked.view.deployment.serial);
         let begun_with = serial.map(|serial| spec_of(tx, serial)).transpose()?;
         Ok(ServiceRow {
             place,
@@ -353,11 +357,7 @@ fn live(
 
 /// When something was asked for, and when something was written down of it last, by the order of everything that happened:
 /// clocks can be set back.
-fn events_of(
-    tx: &Connection,
-    column: &'static str,
-    serial: i64,
-) -> Result<(i64, i64), StoreError> {
+fn events_of(tx: &Connection, column: &'static str, serial: i64) -> Result<(i64, i64), StoreError> {
     let sql = format!(
         "SELECT coalesce(min(serial), 0), coalesce(max(serial), 0) FROM status_event WHERE {column} = ?1"
     );

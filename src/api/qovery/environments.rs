@@ -126,10 +126,17 @@ fn together(id: Uuid, services: &[ServiceView]) -> EnvironmentStatus {
 /// of these was, and so on. For whoever waits for one of them all of them have not ended until now, and so none that went
 /// wrong may be left out.
 fn wave(all: &[(Standing, Option<Request>)]) -> Vec<&(Standing, Option<Request>)> {
-    let mut all: Vec<_> = all.iter().filter(|(_, request)| request.is_some()).collect();
+    let mut all: Vec<_> = all
+        .iter()
+        .filter(|(_, request)| request.is_some())
+        .collect();
     let order = |(standing, request): &(Standing, Option<Request>)| {
         let ended = request.as_ref().map_or(0, |request| request.told);
-        if standing.is_going_on() { i64::MAX } else { ended }
+        if standing.is_going_on() {
+            i64::MAX
+        } else {
+            ended
+        }
     };
     all.sort_by_key(|one| std::cmp::Reverse(order(one)));
     let asked = |one: &&(Standing, Option<Request>)| one.1.as_ref().map(|request| request.asked);
