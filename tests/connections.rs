@@ -100,11 +100,11 @@ fn seen_by_web(bench: &Bench) -> (Process, Arc<Mutex<Vec<Vec<String>>>>) {
     let (world, notes) = (bench.world.clone(), seen.clone());
     let look = move |_: &'static str| {
         let state = world.state.lock().unwrap();
-        let web = state.containers.values();
+        let mut web = state.containers.values();
         let runs = |made: &&world::Made| {
             made.spec.labels.app == "web" && matches!(made.state, ContainerState::Running { .. })
         };
-        if let Some(web) = web.filter(runs).next_back() {
+        if let Some(web) = web.rfind(runs) {
             let now: Vec<String> = state.reaches(&web.spec.name, "db").into_iter().collect();
             let mut notes = notes.lock().unwrap();
             if notes.last() != Some(&now) {

@@ -9,12 +9,17 @@ mod tmpfs;
 #[expect(dead_code, reason = "another test file uses the rest")]
 mod world;
 
+use longshore::core::action::{Action, AppRef, Reply, RunJob, RunView};
+use longshore::core::app::App;
 use longshore::core::deployment::{Phase, Trigger};
 use longshore::core::error::Error;
 use longshore::core::failure::FailureCode;
 use longshore::core::id::{DeploymentSerial, EnvironmentSerial};
+use longshore::core::job::{JobCommand, JobEvent, JobSpec, Occasion, Overlap};
 use longshore::core::log::Stream;
+use longshore::core::name::AppName;
 use longshore::core::ports::ContainerState;
+use longshore::core::run::RunPhase;
 use longshore::core::time::Timestamp;
 use longshore::store::StoreError;
 use std::collections::BTreeMap;
@@ -22,7 +27,7 @@ use std::path::Path;
 use std::time::Duration;
 use tmpfs::{Tmpfs, assert_sound};
 use uuid::Uuid;
-use world::{Behaviour, Bench, Process, create, git_app, image_of, sha};
+use world::{Behaviour, Bench, Process, create, git_app, image_app, image_of, sha};
 
 /// The reserve's whole size.
 const RESERVE: u64 = 4 * 1024 * 1024;
@@ -206,6 +211,82 @@ fn a_full_disk_refuses_new_deployments_and_still_takes_a_cancel() {
         process.drive().await;
         drop(process);
         assert_sound(disk.path(), 2);
+    });
+}
+
+/// A job whose runs replace each other.
+fn job() -> App {
+    let mut app = image_app("job", "tool:1");
+    for spec in app.environments.values_mut() {
+        spec.run.port = None;
+        spec.run.command = vec!["./backup".into()];
+        spec.job = Some(JobSpec {
+            occasion: Occasion::Lifecycle([(JobEvent::Start, JobCommand::default())].into()),
+            overlap: Overlap::Replace,
+            max_duration: Duration::from_secs(3600),
+            retries: 0,
+            keep_runs: 100,
+        });
+    }
+    app
+}
+
+/// A run of the job, by hand.
+async fn run_job(process: &Process) -> RunView {
+    let asked = RunJob {
+        app: AppRef::Name(AppName::parse("job").unwrap()),
+        environment: None,
+        event: None,
+        key: None,
+    };
+    match process.ask(Action::RunJob(asked)).await.unwrap() {
+        Reply::Run(view) => *view,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_run_that_fills_the_disk_and_ends_well_has_succeeded_and_one_that_waits_keeps_nothing_busy() {
+    runtime().block_on(async {
+        let disk = Tmpfs::mount("12m");
+        let mut bench = bench_on(&disk);
+        bench.apps = vec![job()];
+        let process = bench.start();
+        process.deploy("job").await.unwrap();
+        process.drive().await;
+        let behave = |behaviour| {
+            let mut state = bench.world.state.lock().unwrap();
+            state.behaviours.insert("./backup".into(), behaviour);
+        };
+        behave(Behaviour::NeverReady);
+        let first = run_job(&process).await;
+        let runs = |state: &world::State| state.begun.len() == 2;
+        process.drive_until(&bench.world, runs).await;
+        disk.ballast().fill();
+        bench.world.change(|state| state.end_task("./backup", 0));
+        process.drive_for(Duration::from_secs(60)).await;
+        let phase = process.store.run(first.run.serial).unwrap().phase;
+        assert!(matches!(phase, RunPhase::Succeeded { .. }), "{phase:?}");
+
+        // One waits for the end of another when the disk fills.
+        disk.ballast().remove();
+        behave(Behaviour::NeverReady);
+        run_job(&process).await;
+        let runs = |state: &world::State| state.begun.len() == 3;
+        process.drive_until(&bench.world, runs).await;
+        let waits = run_job(&process).await;
+        behave(Behaviour::Exits(0));
+        disk.ballast().fill();
+        // It is waited for, and not asked about again and again: this comes back.
+        process.drive_for(Duration::from_secs(600)).await;
+        disk.ballast().remove();
+        process.drive().await;
+        match process.store.run(waits.run.serial).unwrap().phase {
+            RunPhase::Succeeded { .. } => {}
+            // There was room to begin, and none to go on.
+            RunPhase::Failed { failure, .. } => assert_eq!(failure.code, FailureCode::DiskFull),
+            phase => panic!("{phase:?}"),
+        }
     });
 }
 

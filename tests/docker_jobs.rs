@@ -45,7 +45,12 @@ async fn begun(world: &World) -> String {
     let ran = world.run(&["run", "report", "--event", "stop", "--detach"]);
     let id = ran.await.ok().stdout.trim().to_owned();
     let at_work = async {
-        while !world.run(&["logs", &id]).await.stdout.contains("at work") {
+        while !world
+            .run(&["logs", &id])
+            .await
+            .stdout
+            .contains("stdout at work")
+        {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
@@ -100,7 +105,7 @@ async fn a_runs_exit_status_and_output_are_in_the_history_and_the_log() {
     assert_eq!(list["data"][1]["status"], "succeeded", "the deployment's");
     let id = run["id"].as_str().unwrap();
     let log = world.run(&["logs", id]).await.ok().stdout;
-    for line in ["counting", "oops"] {
+    for line in ["stdout counting", "stderr oops"] {
         assert_eq!(log.matches(line).count(), 2, "once for each attempt: {log}");
     }
     world.containers(0).await;
@@ -130,7 +135,7 @@ async fn a_run_goes_on_while_the_daemon_is_killed_and_is_not_run_twice() {
         (&3.into(), &1.into())
     );
     let log = world.run(&["logs", &id]).await.ok().stdout;
-    assert_eq!(log.matches("at work").count(), 1, "{log}");
+    assert_eq!(log.matches("stdout at work").count(), 1, "{log}");
     let written = written(&world).await;
     for word in ["begun", "done"] {
         assert_eq!(written.matches(word).count(), 2, "{written}");

@@ -9,8 +9,8 @@ mod laws;
 mod world;
 
 use longshore::core::action::{
-    Action, AppRef, ChangeView, CreateDeployment, DeploymentView, ListRuns, ReadLog, Reply, RunJob,
-    RunView, Target,
+    Action, AppRef, ChangeView, CreateDeployment, Deletion, DeploymentView, ListRuns, ReadLog,
+    Reply, RunJob, RunView, Target,
 };
 use longshore::core::app::App;
 use longshore::core::change::{Change, ChangePhase};
@@ -28,7 +28,7 @@ use longshore::store::{NewRun, RunTaken};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use uuid::Uuid;
-use world::{Behaviour, Bench, Process, State, create, image_app};
+use world::{Behaviour, Bench, Process, State, create, git_app, image_app, sha};
 
 const START: &str = "./seed --once";
 const STOP: &str = "./drain";
@@ -810,6 +810,46 @@ async fn a_deployment_replaces_runs_that_stand_alone_or_goes_on_beside_them() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_deployment_that_still_builds_ends_nobodys_run() {
+    let mut app = with(whole_life(), |job| job.overlap = Overlap::Replace);
+    let git = git_app("job").environments.into_values().next().unwrap();
+    for spec in app.environments.values_mut() {
+        spec.source = git.source.clone();
+    }
+    let bench = Bench::new(vec![app]);
+    bench.world.state.lock().unwrap().head = Some(sha('1'));
+    let process = bench.start();
+    live(&bench, &process).await;
+    behaves(&bench, STOP, Behaviour::NeverReady);
+    let alone = by_hand(&process, Some(JobEvent::Stop)).await.unwrap();
+    process.drive_until(&bench.world, at_work(STOP)).await;
+    bench.world.change(|state| {
+        state.head = Some(sha('2'));
+        state.builds_hang = true;
+    });
+    let made = process.deploy("job").await.unwrap();
+    process.drive_for(Duration::from_secs(60)).await;
+    assert_eq!(bench.world.state.lock().unwrap().builds_now, 0);
+    let of = |view: RunView| view.run.phase;
+    assert_eq!(of(run(&process, alone.run.id).await), RunPhase::Running);
+    assert_eq!(of(runs(&process).await.remove(0)), RunPhase::Queued);
+    let cancel = Action::CancelDeployment(made.deployment.id.into());
+    process.ask(cancel).await.unwrap();
+    bench.world.change(|state| state.end_task(STOP, 0));
+    process.drive().await;
+    assert_eq!(
+        words(&runs(&process).await),
+        [
+            ("start", "cancelled"),
+            ("stop", "succeeded"),
+            ("start", "succeeded")
+        ]
+    );
+    assert_eq!(begun(&bench), [STOP]);
+    laws::hold(&bench, &process, "at the end");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_by_schedule_is_skipped_while_a_deployments_run_is_at_work() {
     let bench = bench(scheduled(), |_| {});
     let process = bench.start();
@@ -1050,6 +1090,63 @@ async fn the_oldest_runs_go_with_their_logs_when_there_are_more_than_are_kept() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_with_a_key_is_kept_as_long_as_that_holds() {
+    use longshore::core::action::RequestKey;
+    let bench = bench(scheduled(), |job| job.keep_runs = 1);
+    let process = bench.start();
+    live(&bench, &process).await;
+    let asked = RunJob {
+        app: app(),
+        environment: None,
+        event: None,
+        key: Some(RequestKey {
+            key: "nightly".into(),
+            digest: vec![1],
+        }),
+    };
+    let first = process.ask(Action::RunJob(asked.clone())).await.unwrap();
+    process.drive().await;
+    for _ in 0..3 {
+        by_hand(&process, None).await.unwrap();
+        process.drive().await;
+    }
+    let again = process.ask(Action::RunJob(asked)).await.unwrap();
+    let (Reply::Run(first), Reply::Run(again)) = (first, again) else {
+        panic!("runs");
+    };
+    assert_eq!(first.run.id, again.run.id);
+    process.drive().await;
+    assert_eq!(begun(&bench).len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_shown_of_the_run_of_a_deployment_that_was_deleted() {
+    let bench = bench(whole_life(), |_| {});
+    let process = bench.start();
+    live(&bench, &process).await;
+    behaves(&bench, START, Behaviour::Exits(3));
+    let failed = deploy(&process).await.deployment.id;
+    let of_it = runs(&process).await[0].run.id;
+    let before = runs(&process).await.len();
+    let delete = Action::DeleteDeployment {
+        which: failed.into(),
+        how: Deletion::Ended,
+    };
+    process.ask(delete).await.unwrap();
+    assert_eq!(runs(&process).await.len(), before - 1);
+    let gone = process.ask(Action::GetRun(of_it)).await.map(drop);
+    assert_eq!(gone, Err(Error::RunNotFound));
+    let read = ReadLog {
+        deployment: of_it,
+        from: 0,
+        limit: 1 << 20,
+        wait: false,
+    };
+    let gone = process.ask(Action::ReadLog(read)).await.map(drop);
+    assert_eq!(gone, Err(Error::DeploymentNotFound));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_runs_log_goes_when_its_time_is_over_and_says_so() {
     let mut bench = bench(scheduled(), |_| {});
     bench.retention.logs = Duration::from_secs(3600);
@@ -1130,6 +1227,37 @@ async fn a_run_that_takes_longshore_down_three_times_is_given_up() {
     assert_eq!(failed(&view), (FailureCode::CrashLoop, None));
     assert_eq!(begun(&bench), [CRON]);
     laws::hold(&bench, &process, "at the end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_that_takes_longshore_down_three_times_leaves_out_its_run_and_goes_on() {
+    let bench = bench(whole_life(), |_| {});
+    let mut process = bench.start();
+    live(&bench, &process).await;
+    behaves(&bench, DELETE, Behaviour::NeverReady);
+    let remove = Change::Remove { volumes: true };
+    let made = process.change("job", remove, false).await.unwrap();
+    for _ in 0..4 {
+        // Killed a second after it began to look at it.
+        bench.world.count_from_here(None);
+        tokio::select! {
+            () = process.drive_for(Duration::from_secs(3600)) => panic!("it was to be killed"),
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+        drop(process);
+        process = bench.start();
+    }
+    process.drive().await;
+    let run = process.store.run_of_change(made.change.serial).unwrap();
+    let RunPhase::Failed { failure, .. } = run.unwrap().phase else {
+        panic!("it was given up");
+    };
+    assert_eq!(failure.code, FailureCode::CrashLoop);
+    let change = process.store.change(made.change.serial).unwrap().unwrap();
+    assert_eq!(change.phase, ChangePhase::Done);
+    assert_eq!(begun(&bench), [DELETE]);
+    let state = bench.world.state.lock().unwrap();
+    assert!(state.containers.is_empty() && state.networks.is_empty());
 }
 
 // ---------------------------------------------------------------------------------------------------------------

@@ -178,7 +178,8 @@ pub enum Action {
     ListRuns(ListRuns),
     /// One run. Needs `deploy:read`.
     GetRun(Uuid),
-    /// End a run. Needs `deploy:write`; one that belongs to a deployment or a change ends with that.
+    /// End a run. Needs `deploy:write`, of a removal `deploy:admin`. One that belongs to a deployment takes that with it; a
+    /// stop, start, suspension or activation fails with its run, and a removal goes on without it.
     CancelRun(Uuid),
     /// Look at, make, renew or take away an environment's deployment hook. Needs `deploy:write`: who knows its address
     /// can deploy.

@@ -142,6 +142,8 @@ pub enum Interruption {
     NothingLive,
     /// The environment does not run when its turn comes.
     NotRunning,
+    /// A job has nothing that runs on.
+    Job,
 }
 
 impl Interruption {
@@ -150,7 +152,7 @@ impl Interruption {
     pub fn is_downtime(self) -> bool {
         match self {
             Self::Recreated => true,
-            Self::Swapped | Self::NothingLive | Self::NotRunning => false,
+            Self::Swapped | Self::NothingLive | Self::NotRunning | Self::Job => false,
         }
     }
 
@@ -166,6 +168,7 @@ impl Interruption {
             }
             Self::NothingLive => "nothing is live yet that could be interrupted",
             Self::NotRunning => "the environment does not run now",
+            Self::Job => "a job runs to its end, and has nothing that runs on",
         }
     }
 

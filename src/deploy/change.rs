@@ -109,6 +109,9 @@ impl Agent {
                     app = %place.app_name, environment = %place.environment_name,
                     "{what} failed: {} ({})", failure.message, failure.code.as_str()
                 );
+                if let Change::Remove { volumes } = change.change {
+                    return self.remove_all_the_same(place, &change, &failure, volumes);
+                }
                 change.clone().fail(*failure)?
             }
             Err(Stop::Moved) => return Ok(()),
@@ -118,6 +121,25 @@ impl Agent {
             self.store
                 .end_change(&change, &ended, self.ports.clock.now()),
         )
+    }
+
+    /// Accepted is gone: what hinders a removal ends at most what it runs.
+    fn remove_all_the_same(
+        &self,
+        place: &Place,
+        change: &EnvironmentChange,
+        failure: &Failure,
+        volumes: bool,
+    ) -> Result<(), StoreError> {
+        let Some(run) = self.store.run_of_change(change.serial)? else {
+            return Ok(());
+        };
+        if self.store.live(place.environment)?.is_none() {
+            return Ok(());
+        }
+        let now = self.ports.clock.now();
+        self.store
+            .end_removal_run(place, &run, Some(failure), volumes, now)
     }
 
     async fn make_so(
@@ -232,7 +254,7 @@ impl Agent {
         interrupt: &Interrupt,
     ) -> Result<(), Stop> {
         let run = match &run.phase {
-            RunPhase::Queued => self.begin_run(run.clone(), Some(interrupt)).await?,
+            RunPhase::Queued => self.begin_run(run.clone(), interrupt).await?,
             RunPhase::Running => run.clone(),
             RunPhase::Succeeded { .. } => return Ok(()),
             RunPhase::Failed { failure, .. } => return Err(failure.clone().into()),

@@ -73,7 +73,11 @@ impl Agent {
             ChangeAccepted::Accepted(stops) => stops.into_iter().next(),
             ChangeAccepted::Denied(_, DeniedReason::Removed) => None,
             ChangeAccepted::Denied(_, reason) => return Err(Error::Refused(reason.to_string())),
-            ChangeAccepted::KeyReused | ChangeAccepted::Busy(_) => return Err(Error::KeyReused),
+            ChangeAccepted::KeyReused => return Err(Error::KeyReused),
+            ChangeAccepted::Busy(_) => {
+                let what = "a stop that waits for its turn was refused because another is at work";
+                return Err(Error::Internal(what.into()));
+            }
         };
         let (app, name) = (&place.app_name, &place.environment_name);
         let gone = || Error::Unavailable(format!("'{name}' of app '{app}' is being removed"));

@@ -5,7 +5,7 @@ use super::Agent;
 use super::answered::Kind;
 use super::dispatch::internal;
 use super::interrupt::Work;
-use crate::core::access::Caller;
+use crate::core::access::{Caller, Scope};
 use crate::core::action::{ListRuns, Reply, RunJob};
 use crate::core::admission::Desired;
 use crate::core::change::{Change, EnvironmentChange};
@@ -81,6 +81,12 @@ impl Agent {
                     return Err(Error::Refused(format!(
                         "the run can no longer be cancelled: it has {how}"
                     )));
+                }
+                // Whoever may not remove the environment may not leave out what a removal runs either.
+                (RunPhase::Queued | RunPhase::Running, Cause::Change(_))
+                    if run.event == JobEvent::Delete && caller.scope < Scope::Admin =>
+                {
+                    return Err(Error::Forbidden(Scope::Admin));
                 }
                 (RunPhase::Queued | RunPhase::Running, Cause::Deployment(deployment)) => {
                     let id = self.store.deployment(deployment).map_err(internal)?.id;

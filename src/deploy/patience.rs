@@ -51,7 +51,11 @@ impl Patience<'_> {
         mut call: impl AsyncFnMut() -> Result<T, EngineError>,
     ) -> Result<Result<T, EngineError>, Stop> {
         let clock = &self.agent.ports.clock;
-        let limit = self.agent.settings().unavailable_timeout;
+        // A command that may be at work all the while is not given up before its own time is over.
+        let limit = match self.step {
+            Some(_) => Some(self.agent.settings().unavailable_timeout),
+            None => None,
+        };
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         let mut gone_since = None;
         loop {
@@ -74,16 +78,17 @@ impl Patience<'_> {
             }
             self.agent.watch.lose();
             let since = *gone_since.get_or_insert_with(|| {
-                let limit = humantime::format_duration(limit);
+                let limit = match limit {
+                    Some(limit) => format!("up to {}", humantime::format_duration(limit)),
+                    None => "as long as the run has time".to_owned(),
+                };
                 self.journal.agent(
                     self.step,
-                    &format!(
-                        "The Docker engine cannot be reached ({message}); waiting up to {limit}"
-                    ),
+                    &format!("The Docker engine cannot be reached ({message}); waiting {limit}"),
                 );
                 clock.monotonic()
             });
-            if clock.monotonic() - since >= limit {
+            if limit.is_some_and(|limit| clock.monotonic() - since >= limit) {
                 return Err(unavailable(&message).into());
             }
             let waited = self.interrupt.race(clock.sleep(backoff.pause())).await;

@@ -62,6 +62,7 @@ impl Agent {
         };
         let release_commands = commands_of(&spec, &wanted, task.as_ref()).into_iter();
         let commands = release_commands.map(|(purpose, command)| (purpose, command.clone()));
+        let is_job = job.is_some();
         let of_the_job = job.and_then(|job| {
             let event = create.event.or(job.at_deployment())?;
             let run = as_run(&run, &job.command(event)?);
@@ -87,7 +88,10 @@ impl Agent {
             processes: processes.into_keys().collect(),
             strategy: takes_over.strategy(),
             instead: takes_over.instead(),
-            interruption: Interruption::of(takes_over.strategy(), &standing, live.is_some()),
+            interruption: match is_job {
+                true => Interruption::Job,
+                false => Interruption::of(takes_over.strategy(), &standing, live.is_some()),
+            },
             changes: self.changes_by(&place, &wanted, &spec)?,
             version: self.planned_version(&wanted)?,
             waits_for: waits_for(&verdict, &standing),

@@ -101,7 +101,7 @@ impl Walk<'_> {
             return Ok(());
         };
         let run = match run.phase {
-            RunPhase::Queued => self.agent.begin_run(run, Some(interrupt)).await?,
+            RunPhase::Queued => self.agent.begin_run(run, interrupt).await?,
             RunPhase::Running => run,
             RunPhase::Succeeded { .. }
             | RunPhase::Failed { .. }

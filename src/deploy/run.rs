@@ -18,7 +18,7 @@ use crate::core::failure::{Failure, FailureCode};
 use crate::core::job::{JobCommand, JobEvent};
 use crate::core::name::VariableName;
 use crate::core::one_off::{Attempt, End, Stage};
-use crate::core::ports::ContainerSpec;
+use crate::core::ports::{ContainerSpec, EngineError};
 use crate::core::release::ReleaseContent;
 use crate::core::run::{Cause, Run};
 use crate::core::secret::Secret;
@@ -55,7 +55,35 @@ impl Execution<'_> {
                 },
             }
         });
-        worked.await
+        worked.await.map_err(|stop| self.to_be_run_again(stop))
+    }
+
+    /// What failures of deployments say is to be done about them, said of a run that belongs to none.
+    fn to_be_run_again(&self, stop: Stop) -> Stop {
+        let Stop::Failed(mut failure) = stop else {
+            return stop;
+        };
+        match self.run.cause {
+            Cause::Deployment(_) => {}
+            Cause::Change(_) | Cause::Schedule(_) | Cause::Hand => {
+                let next = match failure.code {
+                    FailureCode::AddressesExhausted => Some(
+                        "Wait for runs that are at work (each has one of the environment's 30 addresses), look with `docker ps -a` for containers that cannot be removed, then run it again.",
+                    ),
+                    FailureCode::EngineUnavailable => Some(
+                        "Start the engine (`systemctl start docker`) or correct docker.host, then run it again.",
+                    ),
+                    FailureCode::SecretUnreadable => Some(
+                        "Put what the message names in place, readable by the user longshore runs as, then run it again.",
+                    ),
+                    _ => None,
+                };
+                if let Some(next) = next {
+                    failure.next = next.into();
+                }
+            }
+        }
+        Stop::Failed(failure)
     }
 
     async fn try_until_done(&self, interrupt: &Interrupt) -> Result<(), Stop> {
@@ -155,15 +183,35 @@ impl Execution<'_> {
             return Ok(());
         }
         self.say(&format!("Pulling {} again", image.reference));
-        match interrupt.race(self.agent.pull_again(image)).await? {
-            Ok(()) => Ok(()),
-            Err(NotYet::Store(error)) => Err(error.into()),
-            Err(why) => Err(Stop::from(Failure {
+        // The engine may quote what it was given.
+        let registries = self.agent.registry_credentials().map_err(unreadable)?;
+        let passwords: Vec<Secret> = registries.into_iter().map(|one| one.password).collect();
+        self.journal.hide(&passwords);
+        let patience = self.patience(interrupt);
+        let pulled =
+            patience.call(
+                async || match interrupt.race(self.agent.pull_again(image)).await {
+                    Ok(Err(NotYet::Engine(error))) => Err(error),
+                    Ok(pulled) => Ok(Ok(pulled)),
+                    Err(stop) => Ok(Err(stop)),
+                },
+            );
+        match pulled.await? {
+            Ok(pulled) => match pulled? {
+                Ok(()) => Ok(()),
+                Err(NotYet::Store(error)) => Err(error.into()),
+                Err(NotYet::Secret(error)) => Err(unreadable(error)),
+                Err(why @ (NotYet::Engine(_) | NotYet::Ingress(_) | NotYet::OtherTable { .. })) => {
+                    Err(failures::internal(why.to_string()).into())
+                }
+            },
+            Err(EngineError::NotFound(why)) => Err(Stop::from(Failure {
                 code: FailureCode::ImageGone,
                 message: format!("the release's image cannot be had: {why}"),
                 output: Vec::new(),
                 next: "Deploy again: that builds or pulls an image.".into(),
             })),
+            Err(error) => Err(failures::pull(error, &image.reference, Vec::new()).into()),
         }
     }
 
@@ -275,11 +323,7 @@ impl Execution<'_> {
 
 impl Agent {
     /// Queued → Running, when those before it have ended for which it waits.
-    pub(super) async fn begin_run(
-        &self,
-        run: Run,
-        interrupt: Option<&Interrupt>,
-    ) -> Result<Run, Stop> {
+    pub(super) async fn begin_run(&self, run: Run, interrupt: &Interrupt) -> Result<Run, Stop> {
         let mut changes = self.store.changes();
         loop {
             changes.borrow_and_update();
@@ -287,11 +331,7 @@ impl Agent {
             if let Some(begun) = self.store.begin_run(&run, now)? {
                 return Ok(begun);
             }
-            let changed = changes.changed();
-            let told = match interrupt {
-                Some(interrupt) => interrupt.race(changed).await?,
-                None => changed.await,
-            };
+            let told = interrupt.race(changes.changed()).await?;
             // Nothing changes any more: the process ends.
             told.map_err(|_| StoreError::Closed)?;
         }

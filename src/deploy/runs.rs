@@ -37,14 +37,10 @@ impl Agent {
             let run = self.store.run(serial)?;
             let place = self.store.place_of(run.environment)?;
             match run.phase {
-                RunPhase::Queued => match self.begin_run(run, None).await {
-                    Ok(_) | Err(Stop::Moved) => {}
-                    Err(Stop::Store(error)) => return Err(error),
-                    // Only what ends with a deployment or a change can fail here.
-                    Err(Stop::Failed(failure)) => {
-                        tracing::error!(run = %serial, "{}", failure.message);
-                        return Ok(());
-                    }
+                RunPhase::Queued => match self.begin_alone(&run).await {
+                    Ok(()) | Err(StoreError::Moved(_)) => {}
+                    // Also where the disk is full: the run waits until there is room.
+                    Err(error) => return Err(error),
                 },
                 RunPhase::Running => self.run_alone(&place, &run).await?,
                 RunPhase::Succeeded { .. }
@@ -56,6 +52,20 @@ impl Agent {
                     return self.forget_runs(&place);
                 }
             }
+        }
+    }
+
+    /// Queued → Running, when those before it have ended for which it waits.
+    async fn begin_alone(&self, run: &Run) -> Result<(), StoreError> {
+        let mut changes = self.store.changes();
+        loop {
+            changes.borrow_and_update();
+            let now = self.ports.clock.now();
+            if self.store.begin_run(run, now)?.is_some() {
+                return Ok(());
+            }
+            // Nothing changes any more: the process ends.
+            changes.changed().await.map_err(|_| StoreError::Closed)?;
         }
     }
 

@@ -478,7 +478,7 @@ fn same_unfinished(
              WHERE o.environment = ?1 AND o.done_at IS NULL AND d.ended_at IS NULL AND d.wanted IN ('commit', 'image')
                AND d.ref = ?2 AND d.tag = ?3 AND d.sha IS ?4 AND d.ref_kind IS ?5 AND d.written IS nullif(?6, d.ref) AND d.task IS ?7
                AND d.payload IS ?8 AND d.description IS ?9 AND d.transient = ?10
-               AND d.production = coalesce(?11, d.production)
+               AND d.production = coalesce(?11, d.production) AND d.job_event IS ?12
              ORDER BY d.serial DESC LIMIT 1",
         )?
         .query_row(
@@ -493,7 +493,8 @@ fn same_unfinished(
                 new.request.payload,
                 besides.description,
                 besides.transient,
-                besides.production
+                besides.production,
+                new.request.event.map(JobEvent::as_str)
             ],
             |row| row.get(0),
         )

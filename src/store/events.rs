@@ -131,7 +131,7 @@ pub(super) fn change_event(
 
 const EVENTS: &str = "SELECT v.serial, v.phase, v.at, d.uuid, v.operation, o.kind, o.volumes, a.name, e.name, r.uuid, r.number, r.event
      FROM status_event v LEFT JOIN deployment d ON d.serial = v.deployment LEFT JOIN operation o ON o.serial = v.operation
-     LEFT JOIN run r ON r.serial = v.run
+     LEFT JOIN run r ON r.serial = v.run LEFT JOIN deployment rd ON rd.serial = r.deployment AND r.cause = 'deployment'
      JOIN environment e ON e.serial = coalesce(d.environment, o.environment, r.environment) JOIN app a ON a.serial = e.app";
 
 fn last(tx: &Connection) -> Result<i64, StoreError> {
@@ -144,7 +144,7 @@ fn last(tx: &Connection) -> Result<i64, StoreError> {
 
 /// What is to be shown: nothing of a deleted deployment.
 fn condition(reach: Reach, narrow: &Narrow) -> (String, Vec<Value>) {
-    let mut conditions = "AND d.hidden_at IS NULL".to_owned();
+    let mut conditions = "AND d.hidden_at IS NULL AND rd.hidden_at IS NULL".to_owned();
     let mut values = Vec::new();
     let mut equals = |column: &str, value: Value| {
         conditions += &format!(" AND {column} = ?");

@@ -180,7 +180,8 @@ impl Store {
         status: Option<i64>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.write_sparing("end_attempt", |tx| {
+        // Of the reserve, where the disk is full: what ended well would otherwise be told as failed.
+        self.write("end_attempt", |tx| {
             owner.still(tx)?;
             let container = attempt.container.serial;
             tx.execute(

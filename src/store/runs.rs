@@ -91,16 +91,19 @@ pub struct OwnRun {
 /// The columns of [`run`], in its order.
 const RUN: &str = "r.serial, r.uuid, r.number, r.environment, r.deployment, r.event, r.cause, r.operation, r.due_at, \
     r.principal, r.phase, r.status, r.failure, r.why, r.cancelled_by, r.replaced_by, r.created_at, r.ended_at";
+/// Nothing is shown of the run of a deployment that was deleted.
+const SHOWN: &str = "(r.cause <> 'deployment' OR EXISTS (
+    SELECT 1 FROM deployment h WHERE h.serial = r.deployment AND h.hidden_at IS NULL))";
 /// How many they are.
 const RUN_COLUMNS: usize = 18;
 
-/// The runs of an environment that may have something running, the oldest first: those that have not ended, and those that
-/// were ended from outside and whose container is not removed yet.
-const AT_WORK: &str = "SELECT serial, number, cause FROM run WHERE environment = ?1 AND serial < ?2 AND ended_at IS NULL
-    UNION SELECT r.serial, r.number, r.cause FROM settlement s JOIN one_off o ON o.container = s.container
+/// The runs of an environment that may have something running, the oldest first: those that have not ended, and those whose
+/// command did not end by itself and whose container is not removed yet.
+const AT_WORK: &str = "SELECT serial, number, cause, 0 AS ended FROM run WHERE environment = ?1 AND serial < ?2 AND ended_at IS NULL
+    UNION SELECT r.serial, r.number, r.cause, 1 FROM settlement s JOIN one_off o ON o.container = s.container
         JOIN run r ON r.serial = o.run
         WHERE s.environment = ?1 AND s.settled_at IS NULL AND s.kind = 'retire_container' AND r.serial < ?2
-          AND r.phase IN ('failed', 'cancelled')
+          AND (r.phase = 'cancelled' OR r.phase = 'failed' AND r.status IS NULL)
     ORDER BY 1";
 
 impl Store {
@@ -177,7 +180,8 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub fn find_run(&self, id: Uuid) -> Result<Option<Run>, StoreError> {
-        self.read(|tx| one(tx, "r.uuid = ?1", id.to_string()))
+        let condition = format!("r.uuid = ?1 AND {SHOWN}");
+        self.read(|tx| one(tx, &condition, id.to_string()))
     }
 
     /// The run that belongs to a deployment.
@@ -225,24 +229,31 @@ impl Store {
         })
     }
 
-    /// Queued → Running; `None` while those before it, for whose end it waits, are at work.
+    /// Queued → Running; `None` while those before it, for whose end it waits, are at work. One that belongs to a deployment or
+    /// a change ends those that stand alone.
     ///
     /// # Errors
     /// [`StoreError::Moved`] if it is no longer queued.
     pub fn begin_run(&self, run: &Run, now: Timestamp) -> Result<Option<Run>, StoreError> {
-        let may_begin = |tx: &Connection| {
-            let waits: bool = tx
-                .prepare_cached("SELECT waits FROM run WHERE serial = ?1")?
-                .query_row([run.serial.0], |row| row.get(0))?;
-            let others = at_work(tx, run.environment, Some(run.serial))?;
-            Ok::<_, StoreError>(!waits || others.is_empty())
-        };
         // Asked at every commit while it waits: that needs no transaction of its own.
-        if !self.read(may_begin)? {
-            return self.read(|tx| still_run(tx, run)).map(|()| None);
+        let must_wait = self.read(|tx| {
+            still_run(tx, run)?;
+            let before = waited_for(tx, run)?;
+            let ends = |one: &AtWork| !run.stands_alone() && one.stands_alone && !one.ended;
+            Ok(!before.is_empty() && !before.iter().any(ends))
+        })?;
+        if must_wait {
+            return Ok(None);
         }
         self.write_sparing("begin_run", |tx| {
-            if !may_begin(tx)? {
+            still_run(tx, run)?;
+            let before = waited_for(tx, run)?;
+            if !run.stands_alone() {
+                let why = Cancellation::ReplacedBy(run.serial);
+                let alone = before.iter().filter(|one| one.stands_alone);
+                cancel(tx, alone.map(|one| one.serial), why, now)?;
+            }
+            if !before.is_empty() {
                 return Ok(None);
             }
             let begun = run.clone().begin()?;
@@ -309,13 +320,11 @@ impl Store {
     ) -> Result<(Vec<RunView>, u64), StoreError> {
         let offset = i64::try_from(offset).unwrap_or(i64::MAX);
         self.read(|tx| {
-            let items = views(
-                tx,
-                "r.environment = ?1",
-                (environment.0, limit.into(), offset),
-            )?;
+            let condition = format!("r.environment = ?1 AND {SHOWN}");
+            let items = views(tx, &condition, (environment.0, limit.into(), offset))?;
+            let sql = format!("SELECT count(*) FROM run r WHERE {condition}");
             let total: i64 = tx
-                .prepare_cached("SELECT count(*) FROM run WHERE environment = ?1")?
+                .prepare_cached(&sql)?
                 .query_row([environment.0], |row| row.get(0))?;
             Ok((items, u64::try_from(total).unwrap_or(0)))
         })
@@ -367,7 +376,6 @@ impl Store {
             for (serial, _) in &old {
                 for sql in [
                     "DELETE FROM status_event WHERE run = ?1",
-                    "DELETE FROM idempotency WHERE run = ?1",
                     "UPDATE settlement SET run = NULL WHERE run = ?1",
                     "DELETE FROM one_off WHERE run = ?1",
                     "DELETE FROM run WHERE serial = ?1",
@@ -557,10 +565,7 @@ pub(super) fn begin_with_run(
         waits: own.overlap == Overlap::Replace,
         skipped: false,
     };
-    let made = insert_run(tx, &row, now)?;
-    if own.overlap == Overlap::Replace {
-        cancel_runs(tx, environment, Cancellation::ReplacedBy(made.serial), now)?;
-    }
+    insert_run(tx, &row, now)?;
     Ok(true)
 }
 
@@ -569,6 +574,8 @@ struct AtWork {
     serial: RunSerial,
     number: i64,
     stands_alone: bool,
+    /// Only what it ran in is still to be removed.
+    ended: bool,
 }
 
 fn at_work(
@@ -584,6 +591,7 @@ fn at_work(
             serial: RunSerial(row.get(0)?),
             number: row.get(1)?,
             stands_alone: matches!(cause.as_str(), "schedule" | "hand"),
+            ended: row.get(3)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -600,6 +608,17 @@ pub(super) fn standing_alone(
         .collect())
 }
 
+/// Those before a run for whose end it waits.
+fn waited_for(tx: &Connection, run: &Run) -> Result<Vec<AtWork>, StoreError> {
+    let waits: bool = tx
+        .prepare_cached("SELECT waits FROM run WHERE serial = ?1")?
+        .query_row([run.serial.0], |row| row.get(0))?;
+    match waits {
+        true => at_work(tx, run.environment, Some(run.serial)),
+        false => Ok(Vec::new()),
+    }
+}
+
 /// Ends every run of the environment that stands alone and has not ended, but the one that takes their place.
 pub(super) fn cancel_runs(
     tx: &Transaction<'_>,
@@ -607,10 +626,20 @@ pub(super) fn cancel_runs(
     why: Cancellation,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    for serial in standing_alone(tx, environment)? {
+    let all = standing_alone(tx, environment)?.into_iter();
+    let others = all.filter(|serial| why != Cancellation::ReplacedBy(*serial));
+    cancel(tx, others, why, now)
+}
+
+fn cancel(
+    tx: &Transaction<'_>,
+    runs: impl Iterator<Item = RunSerial>,
+    why: Cancellation,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for serial in runs {
         let run = run_in(tx, serial)?;
-        let takes_over = why == Cancellation::ReplacedBy(serial);
-        if !takes_over && run.phase.ended_at().is_none() {
+        if is_unended(&run) {
             end_run_in(tx, &run, &run.clone().cancel(why, now)?, now)?;
         }
     }
@@ -827,6 +856,7 @@ fn old_runs(
            AND serial < coalesce((SELECT min(u.serial) FROM run u WHERE u.environment = ?1 AND u.ended_at IS NULL), 9223372036854775807)
            AND serial < coalesce((SELECT min(o.run) FROM settlement s JOIN one_off o ON o.container = s.container
                                   WHERE s.environment = ?1 AND s.settled_at IS NULL), 9223372036854775807)
+           AND NOT EXISTS (SELECT 1 FROM idempotency i WHERE i.run = run.serial)
          ORDER BY number LIMIT ?3",
     )?;
     // One is kept at least, whose number the next one's follows.

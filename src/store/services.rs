@@ -12,7 +12,6 @@ use crate::core::access::Reach;
 use crate::core::action::{AppRef, ChangeView, DeploymentView, EnvironmentRef, Listed, RunView};
 use crate::core::deployment::Phase;
 use crate::core::id::{AppSerial, DeploymentSerial, EnvironmentSerial, OperationSerial};
-use crate::core::listing::StateFilter;
 use crate::core::name::{EnvironmentName, InvalidName};
 use crate::core::release::ReleaseContent;
 use crate::core::service::{Asked, JobThen, LiveVersion, Past, PastKind, newest_deployment};
@@ -249,7 +248,7 @@ impl Store {
                 app: Some(place.app),
                 environment: Some(place.environment_name.clone()),
                 // Not what others did.
-                states: EXECUTED.to_vec(),
+                executed: true,
                 limit,
                 ..ListFilter::new(reach)
             };
@@ -281,17 +280,6 @@ impl Store {
         })
     }
 }
-
-/// The states of what was executed here.
-const EXECUTED: [StateFilter; 7] = [
-    StateFilter::Queued,
-    StateFilter::Building,
-    StateFilter::Deploying,
-    StateFilter::Succeeded,
-    StateFilter::Failed,
-    StateFilter::Cancelled,
-    StateFilter::Superseded,
-];
 
 /// As [`NEWEST`], but for those that were taken back while they waited.
 const NEWEST_BEGUN: &str = "FROM deployment d WHERE d.serial = (

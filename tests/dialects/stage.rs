@@ -588,6 +588,10 @@ impl Stage {
                     apps.retain(|app| !names.contains(&app.name.as_str()));
                     drop(apps);
                     self.agent.reload().unwrap();
+                } else if let Some(name) = event.strip_prefix("somebody cancels the run ") {
+                    let id = self.bound.fill(&format!("{{uuid:{name}}}"));
+                    let cancel = Action::CancelRun(id.parse().unwrap());
+                    self.process.ask(cancel).await.unwrap();
                 } else if let Some(what) = event.strip_prefix("the environments ") {
                     let (desired, name) = match what.split_once(" are ") {
                         Some((name, "damaged")) => ("lost", name),

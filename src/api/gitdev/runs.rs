@@ -78,7 +78,7 @@ async fn create(
     ),
     responses(
         (status = 200, body = Runs),
-        (status = 400, body = Problem, description = "A parameter breaks a rule, or names an environment there is not, or the app is no job"),
+        (status = 400, body = Problem, description = "A parameter breaks a rule, or names an environment there is not"),
         (status = 404, body = Problem, description = "There is no such app"),
     ),
 )]
@@ -128,14 +128,15 @@ async fn show(
 
 /// Cancels a run
 ///
-/// One that is a part of a deployment or an operation ends with that, and cannot be cancelled by itself.
+/// The run of a deployment takes that with it; a stop, start, suspension or activation fails with its run. The run of a
+/// removal needs deploy:admin, and the removal goes on without it.
 #[utoipa::path(
     post, path = "/runs/{id}/cancel", tag = "runs", operation_id = "cancelRun",
     params(("id" = String, Path, description = "The run's id")),
     responses(
         (status = 200, body = Run),
         (status = 404, body = Problem, description = "There is no such run"),
-        (status = 409, body = Problem, description = "It has ended, or is a part of something else"),
+        (status = 409, body = Problem, description = "It has ended, or its deployment can no longer be cancelled"),
     ),
 )]
 async fn cancel(

@@ -17,7 +17,9 @@ use crate::core::action::{
     Action, ListDeployments, ListServices, Listed, Reply, ServiceView, StateFilter,
 };
 use crate::core::admission::MAX_QUEUE;
+use crate::core::change::Change;
 use crate::core::error::Error;
+use crate::core::service::Newest;
 use crate::core::spec::SourceSpec;
 use axum::Extension;
 use axum::body::Body;
@@ -220,8 +222,8 @@ fn is_meant(service: &ServiceView, wish: &Wish) -> bool {
     }
 }
 
-/// Cancels every deployment of it that can be; where there is none that is no fault. Changes go on: a removal asks for more
-/// than the scope of this.
+/// Cancels every deployment of it that can be, and ends what a job runs because it is stopped or started; where there is none
+/// of these that is no fault. What is uninstalled is left alone: that asks for more than the scope of this.
 async fn cancel(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
@@ -253,8 +255,29 @@ async fn cancel(
                 Listed::Recorded(_) => {}
             }
         }
+        if let Some(run) = run_of_change(service) {
+            match api.agent.dispatch(&caller, Action::CancelRun(run)).await {
+                // It ended by itself in between.
+                Ok(_) | Err(Error::Refused(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
     accepted(&api, &caller, &environment).await
+}
+
+/// What is at work there for the change that was asked for last.
+fn run_of_change(service: &ServiceView) -> Option<Uuid> {
+    match service.newest() {
+        Newest::Change(asked) => match asked.view.change.change {
+            Change::Stop | Change::Start | Change::Suspend | Change::Activate => {
+                let run = &asked.run.as_ref()?.run;
+                run.phase.ended_at().is_none().then_some(run.id)
+            }
+            Change::Remove { .. } => None,
+        },
+        Newest::Nothing | Newest::Deployment(_) => None,
+    }
 }
 
 /// What is too late for it goes on.

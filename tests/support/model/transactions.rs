@@ -293,6 +293,7 @@ impl World {
             Undo::RetireImage(_)
             | Undo::RetireTree(_)
             | Undo::RetireNetwork(_)
+            | Undo::RetireConnection(_)
             | Undo::RetireVolume(_) => 2,
         };
         let Some(first) = (0..self.unsettled.len()).min_by_key(|at| order(&self.unsettled[*at]))
@@ -311,6 +312,7 @@ impl World {
             Undo::RetireImage(_)
             | Undo::RetireTree(_)
             | Undo::RetireNetwork(_)
+            | Undo::RetireConnection(_)
             | Undo::RetireVolume(_) => {}
         }
     }
