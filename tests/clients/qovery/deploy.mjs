@@ -89,7 +89,8 @@ console.log('jobs', Object.keys(named).join(', '), 'in', environment)
 async function deployed(promise, id, expected = 'DEPLOYED') {
   const { status, data } = await promise
   assert.equal(status, 202)
-  assert.equal(data.state, 'DEPLOYMENT_QUEUED', 'what is asked for stands before the answer leaves')
+  // It may have begun before the answer left; how it stood before is never said.
+  assert.ok(['DEPLOYMENT_QUEUED', 'BUILDING', 'DEPLOYING', 'EXECUTING'].includes(data.state), data.state)
   const done = await watch(id, expected)
   assert.equal(done.deployment_request_id, data.deployment_request_id)
   return done
@@ -126,7 +127,7 @@ await deployed(machine.actions.deployJob(bad), bad, 'DEPLOYMENT_ERROR')
 await refused(400, 'forceEvent', machine.actions.deployJob(image, 'RESTART'))
 
 console.log('stop')
-assert.equal((await machine.actions.stopJob(image)).data.state, 'STOP_QUEUED')
+assert.match((await machine.actions.stopJob(image)).data.state, /^STOP(_QUEUED|PING)$/)
 await watch(image, 'STOPPED')
 await refused(409, 'already stopped', machine.actions.stopJob(image))
 await deployed(machine.actions.redeployJob(image), image)
@@ -167,7 +168,7 @@ assert.deepEqual(ofBad.map(one => one.status), ['DEPLOYMENT_ERROR'])
 assert.deepEqual((await machine.actions.cleanFailedJob(bad)).data, { clean_kubernetes_jobs: [] })
 
 console.log('uninstall')
-assert.equal((await machine.actions.uninstallJob(image, {})).data.state, 'DELETE_QUEUED')
+assert.match((await machine.actions.uninstallJob(image, {})).data.state, /^DELET(E_QUEUED|ING)$/)
 await watch(image, 'DELETED')
 assert.equal((await machine.actions.uninstallJob(image, {})).status, 204)
 await deployed(machine.actions.deployJob(image), image)
