@@ -170,7 +170,11 @@ fn a_removal_and_a_deployment_at_once_are_not_both_taken() {
             let ask = |caller: usize| {
                 let (process, barrier) = (&process, &barrier);
                 scope.spawn(move || {
-                    let action = if caller % 2 == 0 { remove() } else { deploy() };
+                    let action = if caller < CALLERS / 2 {
+                        remove()
+                    } else {
+                        deploy()
+                    };
                     barrier.wait();
                     block_on(process.ask(action))
                 })

@@ -264,14 +264,14 @@ impl Agent {
     /// Whose log is meant: a deployment's, or a run's, which is its deployment's if it belongs to one.
     fn whose_log(&self, caller: &Caller, id: Uuid) -> Result<Whose, Error> {
         let missing = match self.visible(caller, id.into()) {
-            Ok(deployment) => return Ok(Whose::Deployment(deployment)),
+            Ok(deployment) => return Ok(Whose::Deployment(Box::new(deployment))),
             Err(missing) => missing,
         };
         let run = self.visible_run(caller, id).map_err(|_| missing)?;
         match run.cause {
             Cause::Deployment(deployment) => {
                 let deployment = self.store.deployment(deployment).map_err(internal)?;
-                Ok(Whose::Deployment(deployment))
+                Ok(Whose::Deployment(Box::new(deployment)))
             }
             Cause::Change(_) | Cause::Schedule(_) | Cause::Hand => Ok(Whose::Run(run)),
         }
@@ -323,7 +323,7 @@ impl Agent {
 
 /// Whose log it is.
 enum Whose {
-    Deployment(Deployment),
+    Deployment(Box<Deployment>),
     Run(Run),
 }
 
