@@ -156,6 +156,8 @@ play! {
     qovery_uninstalls_a_job_and_knows_it_by_the_same_id_ever_after: "qovery/uninstall",
     qovery_keeps_a_history_in_both_versions: "qovery/history",
     qovery_deploys_and_cancels_the_services_of_an_environment_together: "qovery/environments",
+    qovery_shows_what_is_gone_to_whoever_could_see_it: "qovery/gone",
+    qovery_says_of_a_run_by_its_schedule_only_in_the_history: "qovery/schedules",
 }
 
 #[test]

@@ -46,6 +46,9 @@ pub enum Action {
     /// Ask for a deployment. Needs `deploy:write`. Branch and commit are resolved against the remote before the
     /// answer; the answer comes after the row is on disk.
     CreateDeployment(CreateDeployment),
+    /// Ask for several deployments at once: all of them are taken in, or none. Needs `deploy:write`. None has a key, a merge or a
+    /// preview of its own.
+    CreateTogether(Vec<CreateDeployment>),
     /// Look at one deployment, executed or recorded. Needs `deploy:read`.
     GetDeployment(DeploymentRef),
     /// Look at many. Needs `deploy:read`.
@@ -428,6 +431,8 @@ pub enum Reply {
     Processes(Vec<ProcessView>),
     /// To read a runtime log.
     RuntimeLog(RuntimePage),
+    /// To ask for several deployments at once, in the order they were asked for.
+    Together(Vec<DeploymentView>),
     /// To get an environment with what was asked for there.
     Service(Box<ServiceView>),
     /// To list them.

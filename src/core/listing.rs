@@ -86,3 +86,16 @@ pub enum StateFilter {
     /// Superseded.
     Superseded,
 }
+
+impl StateFilter {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Queued,
+        Self::Building,
+        Self::Deploying,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Superseded,
+    ];
+}

@@ -8,6 +8,7 @@ use crate::core::access::{Caller, Reach};
 use crate::core::action::{ChangeEnvironment, ChangeView, Environments, Reply};
 use crate::core::error::Error;
 use crate::core::id::OperationSerial;
+use crate::core::name::EnvironmentName;
 use crate::store::{ChangeAccepted, Place};
 
 impl Agent {
@@ -78,10 +79,30 @@ impl Agent {
         found.ok_or_else(|| Error::Internal(format!("operation {serial} has no row")))
     }
 
+    /// Whether what is missing is only being cleared away yet.
+    fn is_being_removed(
+        &self,
+        caller: &Caller,
+        asked: &ChangeEnvironment,
+        name: &EnvironmentName,
+    ) -> Result<bool, Error> {
+        let found = self.store.is_being_removed(&asked.app, name, caller.reach);
+        found.map_err(internal)
+    }
+
     fn places(&self, caller: &Caller, asked: &ChangeEnvironment) -> Result<Vec<Place>, Error> {
         match &asked.environments {
             Environments::Default => Ok(vec![self.place(caller, &asked.app, None)?]),
-            Environments::Named(name) => Ok(vec![self.place(caller, &asked.app, Some(name))?]),
+            Environments::Named(name) => match self.place(caller, &asked.app, Some(name)) {
+                Ok(place) => Ok(vec![place]),
+                Err(missing) => match asked.idle && self.is_being_removed(caller, asked, name)? {
+                    true => Err(Error::Busy {
+                        app: asked.app.to_string(),
+                        environment: name.to_string(),
+                    }),
+                    false => Err(missing),
+                },
+            },
             Environments::All => {
                 let app = self.visible_app(caller, &asked.app)?;
                 let places = self.store.places(app).map_err(internal)?;

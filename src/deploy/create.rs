@@ -9,10 +9,10 @@ use super::previews::named;
 use super::tasks::{known_task, payload_fits};
 use crate::core::access::{Caller, Reach};
 use crate::core::action::{AppRef, CreateDeployment, Reply, Target};
-use crate::core::admission::{DeniedReason, Verdict, admit};
-use crate::core::deployment::{Request, Wanted};
+use crate::core::admission::{DeniedReason, IgnoredReason, Verdict, admit};
+use crate::core::deployment::{Deployment, Request, Wanted};
 use crate::core::error::Error;
-use crate::core::name::{EnvironmentName, ProjectPath, RefName, Sha};
+use crate::core::name::{Branch, EnvironmentName, ProjectPath, RefName, Sha};
 use crate::core::ports::{Located, Remote, Revision, SourceError};
 use crate::core::reference::Reference;
 use crate::core::spec::{GitSource, SourceSpec, Spec};
@@ -31,6 +31,57 @@ impl Agent {
         if let Some(reply) = self.answered(caller, create.key.as_ref(), Kind::Deployment)? {
             return Ok(reply);
         }
+        let (place, new) = match self.prepared(caller, create).await? {
+            Prepared::New(both) => *both,
+            Prepared::Merged { from, into } => return Ok(Reply::Merged { from, into }),
+        };
+        let now = self.ports.clock.now();
+        let created = self.store.create_deployment(&new, now);
+        match self.taken(&place, &new, created.map_err(not_taken_in)?)? {
+            Taken::In(created) => {
+                let view = self.store.view(created.serial).map_err(internal)?;
+                Ok(Reply::Deployment(Box::new(view)))
+            }
+            Taken::Ignored(reason) => Ok(Reply::Ignored(reason)),
+        }
+    }
+
+    /// Several at once: everything is found out for all of them before anything is written, and then all of it is.
+    pub(super) async fn create_together(
+        &self,
+        caller: &Caller,
+        all: Vec<CreateDeployment>,
+    ) -> Result<Reply, Error> {
+        let (mut places, mut new) = (Vec::new(), Vec::new());
+        for create in all {
+            match self.prepared(caller, create).await? {
+                Prepared::New(both) => {
+                    places.push(both.0);
+                    new.push(both.1);
+                }
+                Prepared::Merged { .. } => {
+                    let what = "a merge among several deployments";
+                    return Err(Error::Unsupported(what.into()));
+                }
+            }
+        }
+        let now = self.ports.clock.now();
+        let created = self.store.create_deployments(&new, now);
+        match created.map_err(not_taken_in)? {
+            Ok(created) => {
+                let views = created.iter().map(|one| self.store.view(one.serial));
+                let views = views.collect::<Result<_, _>>().map_err(internal)?;
+                Ok(Reply::Together(views))
+            }
+            Err((index, refused)) => match self.taken(&places[index], &new[index], refused)? {
+                Taken::Ignored(reason) => Ok(Reply::Ignored(reason)),
+                Taken::In(_) => Err(Error::Internal("a deployment was taken in and not".into())),
+            },
+        }
+    }
+
+    /// What a request means, found out against the real remote, and where.
+    async fn prepared(&self, caller: &Caller, create: CreateDeployment) -> Result<Prepared, Error> {
         let CreateDeployment {
             particulars,
             conditions,
@@ -64,10 +115,9 @@ impl Agent {
         let gate = self.gate(caller, (&place, &spec), wanted, (particulars, conditions));
         let wanted = match Box::pin(gate).await? {
             Gate::Open(wanted) => wanted,
-            Gate::Merged { from, into } => return Ok(Reply::Merged { from, into }),
+            Gate::Merged { from, into } => return Ok(Prepared::Merged { from, into }),
         };
         let head = seen_head(&wanted, &spec.source);
-        let now = self.ports.clock.now();
         let request = Request {
             by: caller.principal.serial,
             trigger: create.trigger,
@@ -78,7 +128,7 @@ impl Agent {
             event: create.event,
         };
         let new = NewDeployment {
-            id: self.new_id(now),
+            id: self.new_id(self.ports.clock.now()),
             app: place.app,
             environment: place.environment,
             request,
@@ -89,27 +139,24 @@ impl Agent {
             particulars: create.particulars,
             preview,
         };
-        let created = self.store.create_deployment(&new, now);
-        let created = match created.map_err(not_taken_in)? {
-            Created::New(created) | Created::Known(created) => created,
-            Created::NoPreview(why) => {
-                return Err(match &new.preview {
-                    Some(preview) => self.not_made(&place, preview, why),
-                    None => Error::Internal("a preview was not made that nobody asked for".into()),
-                });
-            }
-            Created::Busy => {
-                return Err(Error::Busy {
-                    app: place.app_name.to_string(),
-                    environment: place.environment_name.to_string(),
-                });
-            }
-            Created::KeyReused => return Err(Error::KeyReused),
-            Created::Ignored(reason) => return Ok(Reply::Ignored(reason)),
-            Created::Denied(reason) => return Err(denied(&place, reason)),
-        };
-        let view = self.store.view(created.serial).map_err(internal)?;
-        Ok(Reply::Deployment(Box::new(view)))
+        Ok(Prepared::New(Box::new((place, new))))
+    }
+
+    fn taken(&self, place: &Place, new: &NewDeployment, created: Created) -> Result<Taken, Error> {
+        match created {
+            Created::New(created) | Created::Known(created) => Ok(Taken::In(Box::new(created))),
+            Created::Ignored(reason) => Ok(Taken::Ignored(reason)),
+            Created::NoPreview(why) => Err(match &new.preview {
+                Some(preview) => self.not_made(place, preview, why),
+                None => Error::Internal("a preview was not made that nobody asked for".into()),
+            }),
+            Created::Busy => Err(Error::Busy {
+                app: place.app_name.to_string(),
+                environment: place.environment_name.to_string(),
+            }),
+            Created::KeyReused => Err(Error::KeyReused),
+            Created::Denied(reason) => Err(denied(place, reason)),
+        }
     }
 
     /// Whether an environment the caller means, and can see, runs an image: its deployments need no branch.
@@ -363,6 +410,25 @@ impl Agent {
         uuid::Builder::from_unix_timestamp_millis(u64::try_from(now.0).unwrap_or(0), &random)
             .into_uuid()
     }
+}
+
+/// A request that was looked at.
+enum Prepared {
+    /// It is to be taken in.
+    New(Box<(Place, NewDeployment)>),
+    /// Its branch was brought up to date instead.
+    Merged {
+        /// What was merged.
+        from: Branch,
+        /// Into what.
+        into: String,
+    },
+}
+
+/// What became of it.
+enum Taken {
+    In(Box<Deployment>),
+    Ignored(IgnoredReason),
 }
 
 /// The head of the configured branch, where finding the commit told it.

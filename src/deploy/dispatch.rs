@@ -35,6 +35,7 @@ impl Agent {
         // What waits has a future of its own: the small ones would carry the largest one's room through every layer.
         match action {
             Action::CreateDeployment(create) => Box::pin(self.create(caller, create)).await,
+            Action::CreateTogether(all) => Box::pin(self.create_together(caller, all)).await,
             Action::GetDeployment(which) => self.shown(caller, which),
             Action::ListDeployments(list) => self.list(caller, list),
             Action::CancelDeployment(which) => self.cancel(caller, which),
@@ -167,6 +168,7 @@ impl Agent {
             environment: list.environment,
             environment_id: list.environment_id,
             states: list.states,
+            executed: false,
             updated_from: list.updated_from,
             updated_before: list.updated_before,
             order: list.order,
@@ -262,14 +264,14 @@ impl Agent {
     /// Whose log is meant: a deployment's, or a run's, which is its deployment's if it belongs to one.
     fn whose_log(&self, caller: &Caller, id: Uuid) -> Result<Whose, Error> {
         let missing = match self.visible(caller, id.into()) {
-            Ok(deployment) => return Ok(Whose::Deployment(deployment)),
+            Ok(deployment) => return Ok(Whose::Deployment(Box::new(deployment))),
             Err(missing) => missing,
         };
         let run = self.visible_run(caller, id).map_err(|_| missing)?;
         match run.cause {
             Cause::Deployment(deployment) => {
                 let deployment = self.store.deployment(deployment).map_err(internal)?;
-                Ok(Whose::Deployment(deployment))
+                Ok(Whose::Deployment(Box::new(deployment)))
             }
             Cause::Change(_) | Cause::Schedule(_) | Cause::Hand => Ok(Whose::Run(run)),
         }
@@ -321,7 +323,7 @@ impl Agent {
 
 /// Whose log it is.
 enum Whose {
-    Deployment(Deployment),
+    Deployment(Box<Deployment>),
     Run(Run),
 }
 
@@ -364,6 +366,7 @@ fn needed_scope(action: &Action) -> Scope {
         | Action::GetCommit { .. }
         | Action::Introduce => Scope::Read,
         Action::CreateDeployment(_)
+        | Action::CreateTogether(_)
         | Action::CancelDeployment(_)
         | Action::Record(_)
         | Action::Report(..)

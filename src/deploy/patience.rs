@@ -52,10 +52,7 @@ impl Patience<'_> {
     ) -> Result<Result<T, EngineError>, Stop> {
         let clock = &self.agent.ports.clock;
         // A command that may be at work all the while is not given up before its own time is over.
-        let limit = match self.step {
-            Some(_) => Some(self.agent.settings().unavailable_timeout),
-            None => None,
-        };
+        let limit = self.step.map(|_| self.agent.settings().unavailable_timeout);
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         let mut gone_since = None;
         loop {

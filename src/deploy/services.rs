@@ -6,7 +6,7 @@ use crate::core::access::Caller;
 use crate::core::action::{EnvironmentRef, Reply};
 use crate::core::drift::drift;
 use crate::core::error::Error;
-use crate::core::service::{ListServices, ServiceHistory, ServiceView};
+use crate::core::service::{ListServices, ServiceHistory, ServiceView, id_of_name};
 use crate::store::ServiceRow;
 
 impl Agent {
@@ -27,13 +27,28 @@ impl Agent {
         caller: &Caller,
         list: &ListServices,
     ) -> Result<Reply, Error> {
-        let found = self
-            .store
-            .services(caller.reach, list.environment.as_ref())
-            .map_err(internal)?;
-        let views = found.into_iter().map(|found| self.service_view(found));
-        // One that was removed and that nobody can deploy to any more is only history.
-        let views = views.filter(|view| !view.removed || view.environment.spec.is_some());
+        let name = match list {
+            ListServices::All => None,
+            ListServices::Named(name) => Some(name.clone()),
+            ListServices::OfName(id) => {
+                let instance = self.store.instance();
+                let names = self.store.service_names(caller.reach).map_err(internal)?;
+                let mut names = names.into_iter();
+                match names.find(|name| id_of_name(instance, name) == *id) {
+                    Some(name) => Some(name),
+                    None => return Ok(Reply::Services(Vec::new())),
+                }
+            }
+        };
+        let found = self.store.services(caller.reach, name.as_ref());
+        let found = found.map_err(internal)?.into_iter();
+        let views = found.map(|found| self.service_view(found));
+        // One that was removed and that nobody can deploy to any more is only history, once nothing of it is left.
+        let is_being_cleared =
+            |view: &ServiceView| view.change.as_ref().is_some_and(|asked| !asked.settled);
+        let views = views.filter(|view| {
+            !view.removed || view.environment.spec.is_some() || is_being_cleared(view)
+        });
         Ok(Reply::Services(views.collect()))
     }
 
@@ -66,6 +81,7 @@ impl Agent {
             live: found.live,
             drifted,
             deployment: found.deployment,
+            before: found.begun_with.or(found.made_with),
             change: found.change,
             waiting: found.waiting,
         }

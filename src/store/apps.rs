@@ -386,7 +386,10 @@ fn upsert_app(tx: &Transaction<'_>, app: &App, now: Timestamp) -> Result<i64, St
     Ok(serial)
 }
 
-fn find_app(tx: &Connection, app: &AppRef) -> Result<Option<(AppSerial, AppName)>, StoreError> {
+pub(super) fn find_app(
+    tx: &Connection,
+    app: &AppRef,
+) -> Result<Option<(AppSerial, AppName)>, StoreError> {
     let (by, value) = match app {
         AppRef::Id(id) => ("uuid", id.to_string()),
         AppRef::Name(name) => ("name", name.as_str().to_owned()),

@@ -86,69 +86,109 @@ impl Store {
         new: &NewDeployment,
         now: Timestamp,
     ) -> Result<Created, StoreError> {
-        self.write_sparing("create_deployment", |tx| {
-            match self.answered_in(tx, new.request.by, new.key.as_ref(), now)? {
-                None => {}
-                Some(Answered::Deployment(known)) => {
-                    return Ok(Created::Known(self.deployment_in(tx, known)?));
+        self.write_sparing("create_deployment", |tx| self.create_in(tx, new, now))
+    }
+
+    /// The same for several, in their order: all of them are written, or none, and then it is said which one may not be and
+    /// what became of it.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn create_deployments(
+        &self,
+        all: &[NewDeployment],
+        now: Timestamp,
+    ) -> Result<Result<Vec<Deployment>, (usize, Created)>, StoreError> {
+        let mut refused = None;
+        let written = self.write_sparing("create_deployments", |tx| {
+            refused = None;
+            let mut made = Vec::new();
+            for (index, new) in all.iter().enumerate() {
+                match self.create_in(tx, new, now)? {
+                    Created::New(created) | Created::Known(created) => made.push(created),
+                    other @ (Created::KeyReused
+                    | Created::Ignored(_)
+                    | Created::Denied(_)
+                    | Created::Busy
+                    | Created::NoPreview(_)) => {
+                        refused = Some((index, other));
+                        // An error is what takes back what this transaction wrote.
+                        return Err(StoreError::Moved("one of several deployments".into()));
+                    }
                 }
-                Some(
-                    Answered::Changes(_)
-                    | Answered::Token(..)
-                    | Answered::Run(_)
-                    | Answered::Another,
-                ) => {
-                    return Ok(Created::KeyReused);
-                }
             }
-            let (new, is_made) = match at_home(self, tx, new, now)? {
-                Ok(home) => home,
-                Err(why) => return Ok(Created::NoPreview(why)),
-            };
-            let new = new.as_ref();
-            if new.unless_unfinished
-                && let Some(same) = same_unfinished(tx, new)?
-            {
-                return Ok(Created::Known(self.deployment_in(tx, same)?));
+            Ok(made)
+        });
+        match (written, refused) {
+            (Ok(made), _) => Ok(Ok(made)),
+            (Err(_), Some(refused)) => Ok(Err(refused)),
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    fn create_in(
+        &self,
+        tx: &Transaction<'_>,
+        new: &NewDeployment,
+        now: Timestamp,
+    ) -> Result<Created, StoreError> {
+        match self.answered_in(tx, new.request.by, new.key.as_ref(), now)? {
+            None => {}
+            Some(Answered::Deployment(known)) => {
+                return Ok(Created::Known(self.deployment_in(tx, known)?));
             }
-            if new.idle && is_busy(tx, new.environment)? {
-                return Ok(Created::Busy);
+            Some(
+                Answered::Changes(_) | Answered::Token(..) | Answered::Run(_) | Answered::Another,
+            ) => {
+                return Ok(Created::KeyReused);
             }
-            self.disk.room()?;
-            if let Wanted::Release(release) = new.request.wanted
-                && is_collected(tx, release)?
-            {
-                return Ok(Created::Denied(DeniedReason::Collected));
+        }
+        let (new, is_made) = match at_home(self, tx, new, now)? {
+            Ok(home) => home,
+            Err(why) => return Ok(Created::NoPreview(why)),
+        };
+        let new = new.as_ref();
+        if new.unless_unfinished
+            && let Some(same) = same_unfinished(tx, new)?
+        {
+            return Ok(Created::Known(self.deployment_in(tx, same)?));
+        }
+        if new.idle && is_busy(tx, new.environment)? {
+            return Ok(Created::Busy);
+        }
+        self.disk.room()?;
+        if let Wanted::Release(release) = new.request.wanted
+            && is_collected(tx, release)?
+        {
+            return Ok(Created::Denied(DeniedReason::Collected));
+        }
+        let standing = standing(tx, new.environment)?;
+        let verdict = admission::admit(&standing, new.request.trigger, &new.request.wanted);
+        if let (Some(head), Verdict::Accepted { .. } | Verdict::Ignored(_)) = (&new.head, &verdict)
+        {
+            note_head(tx, new.environment, head)?;
+        }
+        let supersedes = match verdict {
+            Verdict::Accepted { supersedes } => supersedes,
+            // Nothing of this transaction stays, so that no preview is left behind that was never deployed to.
+            Verdict::Ignored(_) | Verdict::Denied(_) if is_made => {
+                let what = "was just made and takes no deployment";
+                return Err(inconsistent("environment", new.environment, what));
             }
-            let standing = standing(tx, new.environment)?;
-            let verdict = admission::admit(&standing, new.request.trigger, &new.request.wanted);
-            if let (Some(head), Verdict::Accepted { .. } | Verdict::Ignored(_)) =
-                (&new.head, &verdict)
-            {
-                note_head(tx, new.environment, head)?;
-            }
-            let supersedes = match verdict {
-                Verdict::Accepted { supersedes } => supersedes,
-                // Nothing of this transaction stays, so that no preview is left behind that was never deployed to.
-                Verdict::Ignored(_) | Verdict::Denied(_) if is_made => {
-                    let what = "was just made and takes no deployment";
-                    return Err(inconsistent("environment", new.environment, what));
-                }
-                Verdict::Ignored(reason) => return Ok(Created::Ignored(reason)),
-                Verdict::Denied(reason) => return Ok(Created::Denied(reason)),
-            };
-            let created = self.insert(tx, new, now)?;
-            for older in supersedes {
-                let older = self.deployment_in(tx, older)?;
-                let from = older.phase.clone();
-                let superseded = older.supersede(created.serial, now)?;
-                transition(tx, &from, &superseded, now)?;
-            }
-            note_last(tx, &created)?;
-            let answer = Answered::Deployment(created.serial);
-            self.remember(tx, new.request.by, new.key.as_ref(), &answer, now)?;
-            Ok(Created::New(created))
-        })
+            Verdict::Ignored(reason) => return Ok(Created::Ignored(reason)),
+            Verdict::Denied(reason) => return Ok(Created::Denied(reason)),
+        };
+        let created = self.insert(tx, new, now)?;
+        for older in supersedes {
+            let older = self.deployment_in(tx, older)?;
+            let from = older.phase.clone();
+            let superseded = older.supersede(created.serial, now)?;
+            transition(tx, &from, &superseded, now)?;
+        }
+        note_last(tx, &created)?;
+        let answer = Answered::Deployment(created.serial);
+        self.remember(tx, new.request.by, new.key.as_ref(), &answer, now)?;
+        Ok(Created::New(created))
     }
 
     pub(super) fn insert(

@@ -6,12 +6,13 @@ use crate::core::change::Change;
 use crate::core::deployment::Step;
 use crate::core::event::{ChangeStage, DeploymentStage};
 use crate::core::id::{
-    ConnectionSerial, ContainerSerial, DeploymentSerial, EnvironmentSerial, OperationSerial,
-    RunSerial, SettlementSerial,
+    AppSerial, ConnectionSerial, ContainerSerial, DeploymentSerial, EnvironmentSerial,
+    OperationSerial, RunSerial, SettlementSerial,
 };
+use crate::core::name::EnvironmentName;
 use crate::core::operation::{Operation, OperationKind, Settlement, Undo};
 use crate::core::time::Timestamp;
-use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -350,6 +351,22 @@ impl Store {
             Ok(())
         })
     }
+}
+
+/// The environment of an app and a name that was removed and is still being cleared away.
+pub(super) fn removal_at_work(
+    tx: &Connection,
+    app: AppSerial,
+    name: &EnvironmentName,
+) -> Result<Option<EnvironmentSerial>, StoreError> {
+    let found: Option<i64> = tx
+        .prepare_cached(
+            "SELECT e.serial FROM environment e CROSS JOIN operation o ON o.environment = e.serial
+             WHERE e.app = ?1 AND e.name = ?2 AND o.done_at IS NULL AND o.kind = 'remove' LIMIT 1",
+        )?
+        .query_row(params![app.0, name.as_str()], |row| row.get(0))
+        .optional()?;
+    Ok(found.map(EnvironmentSerial))
 }
 
 /// Writes down what is to be undone, in the transaction that decides it. Containers among it to which requests may have

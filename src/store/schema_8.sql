@@ -89,6 +89,7 @@ CREATE INDEX settlement_of_run_pending ON settlement (run, serial) WHERE run IS 
 CREATE INDEX run_replaced ON run (replaced_by) WHERE replaced_by IS NOT NULL;
 CREATE INDEX idempotency_of_run ON idempotency (run) WHERE run IS NOT NULL;
 CREATE INDEX status_event_by_run ON status_event (run) WHERE run IS NOT NULL;
+CREATE INDEX status_event_by_operation ON status_event (operation) WHERE operation IS NOT NULL;
 
 -- Connections of environments.
 

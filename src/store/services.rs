@@ -1,18 +1,20 @@
 //! Environments as somebody follows them who asked for something to be done there. Each is read in one transaction: what
 //! was asked for last, and how it stands, are of the same moment.
 
+use super::apps::find_app;
 use super::environments::{NEWEST, StandingPlace};
+use super::operations::removal_at_work;
 use super::pages::{ListFilter, page};
 use super::rows::{from_json, inconsistent};
 use super::runs;
 use super::{Store, StoreError};
 use crate::core::access::Reach;
-use crate::core::action::{ChangeView, DeploymentView, EnvironmentRef, Listed, RunView};
+use crate::core::action::{AppRef, ChangeView, DeploymentView, EnvironmentRef, Listed, RunView};
+use crate::core::deployment::Phase;
 use crate::core::id::{AppSerial, DeploymentSerial, EnvironmentSerial, OperationSerial};
-use crate::core::job::JobSpec;
-use crate::core::name::EnvironmentName;
+use crate::core::name::{EnvironmentName, InvalidName};
 use crate::core::release::ReleaseContent;
-use crate::core::service::{Asked, LiveVersion, Past, PastKind};
+use crate::core::service::{Asked, JobThen, LiveVersion, Past, PastKind, newest_deployment};
 use crate::core::spec::Spec;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -31,6 +33,8 @@ pub struct ServiceRow {
     pub made_with: Option<Spec>,
     /// Its newest deployment that was executed here.
     pub deployment: Option<Asked<DeploymentView>>,
+    /// What the configuration said of it when that began.
+    pub begun_with: Option<Spec>,
     /// Its newest change.
     pub change: Option<Asked<ChangeView>>,
     /// How many operations wait in its queue.
@@ -38,9 +42,9 @@ pub struct ServiceRow {
 }
 
 /// Of the environments that had an app and a name one after another the newest for which anything was asked, else the
-/// newest of all.
+/// newest of all. What others only told of was not asked for.
 const STANDS_FOR: &str = "coalesce(max(CASE WHEN EXISTS (SELECT 1 FROM operation o WHERE o.environment = e.serial AND o.deployment IS NULL)
-                           OR EXISTS (SELECT 1 FROM deployment d WHERE d.environment = e.serial AND d.hidden_at IS NULL) THEN e.serial END), max(e.serial))";
+                           OR EXISTS (SELECT 1 FROM total t WHERE t.environment = e.serial AND t.deployments > 0 AND t.phase NOT LIKE 'recorded%') THEN e.serial END), max(e.serial))";
 
 impl Store {
     /// The environment that this one stands for, if either can be seen from there. What was only reported is none.
@@ -70,15 +74,10 @@ impl Store {
         reach: Reach,
         name: Option<&EnvironmentName>,
     ) -> Result<Vec<ServiceRow>, StoreError> {
-        let (seen, value) = match reach {
-            Reach::All => ("?1 IS NULL", Value::Null),
-            Reach::App(app) => ("e.app = ?1", Value::Integer(app.0)),
-            Reach::Environment(_, environment) => ("e.serial = ?1", Value::Integer(environment.0)),
-        };
+        let (seen, value) = seen(reach);
         let sql = format!(
             "SELECT {STANDS_FOR} AS newest FROM environment e
-             WHERE e.runs AND (e.removed_at IS NULL OR NOT e.preview) AND (?2 IS NULL OR e.name = ?2) AND {seen}
-             GROUP BY e.app, e.name ORDER BY newest"
+             WHERE {LISTED} AND (?2 IS NULL OR e.name = ?2) AND {seen} GROUP BY e.app, e.name ORDER BY newest"
         );
         self.read(|tx| {
             let mut statement = tx.prepare_cached(&sql)?;
@@ -87,6 +86,44 @@ impl Store {
             let serials: Vec<i64> = serials.collect::<Result<_, _>>()?;
             let serials = serials.into_iter().map(EnvironmentSerial);
             serials.map(|serial| self.service_row(tx, serial)).collect()
+        })
+    }
+
+    /// The names that these environments have.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn service_names(&self, reach: Reach) -> Result<Vec<EnvironmentName>, StoreError> {
+        let (seen, value) = seen(reach);
+        let sql = format!("SELECT DISTINCT e.name FROM environment e WHERE {LISTED} AND {seen}");
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(&sql)?;
+            let names = statement.query_map([value], |row| row.get(0))?;
+            let names: Vec<String> = names.collect::<Result<_, _>>()?;
+            let bad = |error: InvalidName| inconsistent("environment", "name", error.0);
+            let names = names.iter();
+            names
+                .map(|name| EnvironmentName::any(name).map_err(bad))
+                .collect()
+        })
+    }
+
+    /// Whether an environment of this app and name that can be seen from there was removed and is still being cleared away.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn is_being_removed(
+        &self,
+        app: &AppRef,
+        name: &EnvironmentName,
+        reach: Reach,
+    ) -> Result<bool, StoreError> {
+        self.read(|tx| {
+            let Some((app, _)) = find_app(tx, app)? else {
+                return Ok(false);
+            };
+            let found = removal_at_work(tx, app, name)?;
+            Ok(found.is_some_and(|environment| reach.includes(app, environment)))
         })
     }
 
@@ -105,24 +142,46 @@ impl Store {
             )?
             .query_row([environment.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let (live, made_with) = live(tx, environment)?.unzip();
+        let change = self.newest_change(tx, environment)?;
+        let newest = self.deployment_of(tx, NEWEST, environment)?;
+        let begun = match newest.as_ref().map(|newest| &newest.view.deployment.phase) {
+            Some(Phase::Cancelled { .. } | Phase::Superseded { .. }) => {
+                self.deployment_of(tx, NEWEST_BEGUN, environment)?
+            }
+            Some(
+                Phase::Queued
+                | Phase::Running(_)
+                | Phase::Committed(_)
+                | Phase::Succeeded { .. }
+                | Phase::Failed { .. },
+            )
+            | None => None,
+        };
+        let deployment = newest_deployment(newest, begun, change.as_ref());
+        let serial = deployment
+            .as_ref()
+            .map(|asked| asked.view.deployment.serial);
+        let begun_with = serial.map(|serial| spec_of(tx, serial)).transpose()?;
         Ok(ServiceRow {
             place,
             removed,
             live,
             made_with: made_with.flatten(),
-            deployment: self.newest_deployment(tx, environment)?,
-            change: self.newest_change(tx, environment)?,
+            deployment,
+            begun_with: begun_with.flatten(),
+            change,
             waiting: u64::try_from(waiting).unwrap_or(0),
         })
     }
 
-    fn newest_deployment(
+    fn deployment_of(
         &self,
         tx: &Connection,
+        which: &str,
         environment: EnvironmentSerial,
     ) -> Result<Option<Asked<DeploymentView>>, StoreError> {
         let sql = format!(
-            "SELECT d.serial, o.serial, o.done_at IS NOT NULL FROM (SELECT d.serial {NEWEST}) d JOIN operation o ON o.deployment = d.serial"
+            "SELECT d.serial, o.serial, o.done_at IS NOT NULL FROM (SELECT d.serial {which}) d JOIN operation o ON o.deployment = d.serial"
         );
         let found: Option<(i64, i64, bool)> = tx
             .prepare_cached(&sql)?
@@ -133,8 +192,11 @@ impl Store {
         let Some((serial, operation, settled)) = found else {
             return Ok(None);
         };
+        let (asked, told) = events_of(tx, "deployment", serial)?;
         Ok(Some(Asked {
             operation: OperationSerial(operation),
+            asked,
+            told,
             view: self.view_in(tx, DeploymentSerial(serial))?,
             run: run_of_deployment(tx, DeploymentSerial(serial))?,
             settled,
@@ -156,8 +218,11 @@ impl Store {
         };
         let view = self.change_view_in(tx, operation)?;
         let view = view.ok_or_else(|| inconsistent("operation", operation, "is no change"))?;
+        let (asked, told) = events_of(tx, "operation", operation.0)?;
         Ok(Some(Asked {
             operation,
+            asked,
+            told,
             settled: view.done_at.is_some(),
             run: run_of_change(tx, operation)?,
             view,
@@ -182,6 +247,8 @@ impl Store {
             let filter = ListFilter {
                 app: Some(place.app),
                 environment: Some(place.environment_name.clone()),
+                // Not what others did.
+                executed: true,
                 limit,
                 ..ListFilter::new(reach)
             };
@@ -190,20 +257,22 @@ impl Store {
             for listed in self.views(tx, &serials, true)? {
                 let view = match listed {
                     Listed::Executed(view) => Box::new(view),
-                    // Somebody else did that.
                     Listed::Recorded(_) => continue,
                 };
                 let serial = view.deployment.serial;
                 let run = run_of_deployment(tx, serial)?.map(Box::new);
                 let job = job_of(tx, serial)?;
                 let what = PastKind::Deployment(view, run);
-                past.push((first_event(tx, "deployment", serial.0)?, Past { what, job }));
+                let (asked, _) = events_of(tx, "deployment", serial.0)?;
+                past.push((asked, Past { what, job }));
             }
-            for view in other_runs(tx, &place, limit)? {
-                let serial = view.run.serial.0;
-                let job = job_of(tx, view.run.deployment)?;
-                let what = PastKind::Run(Box::new(view));
-                past.push((first_event(tx, "run", serial)?, Past { what, job }));
+            for view in other_runs(tx, &place, reach, limit)? {
+                let deployment = view.run.deployment;
+                let job = job_of(tx, deployment)?;
+                let (asked, _) = events_of(tx, "run", view.run.serial.0)?;
+                let of = Box::new(self.view_in(tx, deployment)?);
+                let what = PastKind::Run(Box::new(view), of);
+                past.push((asked, Past { what, job }));
             }
             past.sort_by_key(|(event, _)| Reverse(*event));
             past.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -212,7 +281,25 @@ impl Store {
     }
 }
 
-/// The environment that one stands for, if either can be seen.
+/// As [`NEWEST`], but for those that were taken back while they waited.
+const NEWEST_BEGUN: &str = "FROM deployment d WHERE d.serial = (
+    SELECT max((SELECT n.serial FROM deployment n WHERE n.environment = t.environment AND n.phase = t.phase
+                AND n.hidden_at IS NULL AND coalesce(n.was_waiting, 0) = 0 ORDER BY n.serial DESC LIMIT 1))
+    FROM total t WHERE t.environment = ?1 AND t.deployments > 0 AND t.phase NOT LIKE 'recorded%' AND t.phase <> 'superseded')";
+
+/// Those that are listed: of previews that were removed there is only history.
+const LISTED: &str = "e.runs AND (e.removed_at IS NULL OR NOT e.preview)";
+
+/// What can be seen from there, as a condition on `?1`.
+fn seen(reach: Reach) -> (&'static str, Value) {
+    match reach {
+        Reach::All => ("?1 IS NULL", Value::Null),
+        Reach::App(app) => ("e.app = ?1", Value::Integer(app.0)),
+        Reach::Environment(_, environment) => ("e.serial = ?1", Value::Integer(environment.0)),
+    }
+}
+
+/// The environment that one stands for; where that cannot be seen, the one itself, if it can.
 fn meant(
     tx: &Connection,
     which: EnvironmentRef,
@@ -231,8 +318,8 @@ fn meant(
         .query_row([value], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
     Ok(found.and_then(|(app, asked, newest)| {
-        let sees = |environment| reach.includes(AppSerial(app), EnvironmentSerial(environment));
-        (sees(asked) || sees(newest)).then_some(EnvironmentSerial(newest))
+        let mut both = [newest, asked].into_iter().map(EnvironmentSerial);
+        both.find(|environment| reach.includes(AppSerial(app), *environment))
     }))
 }
 
@@ -256,22 +343,47 @@ fn live(
     Ok(Some((LiveVersion { release, content }, spec.transpose()?)))
 }
 
-/// When something was asked for, by the order of everything that happened: clocks can be set back.
-fn first_event(tx: &Connection, column: &'static str, serial: i64) -> Result<i64, StoreError> {
-    let sql = format!("SELECT coalesce(min(serial), 0) FROM status_event WHERE {column} = ?1");
+/// When something was asked for, and when something was written down of it last, by the order of everything that happened:
+/// clocks can be set back.
+fn events_of(tx: &Connection, column: &'static str, serial: i64) -> Result<(i64, i64), StoreError> {
+    let sql = format!(
+        "SELECT coalesce(min(serial), 0), coalesce(max(serial), 0) FROM status_event WHERE {column} = ?1"
+    );
     let found = tx
         .prepare_cached(&sql)?
-        .query_row([serial], |row| row.get(0))?;
+        .query_row([serial], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(found)
 }
 
-/// What a job was for a deployment; `None` before that began.
-fn job_of(tx: &Connection, deployment: DeploymentSerial) -> Result<Option<JobSpec>, StoreError> {
+/// What the configuration said when a deployment began; `None` before that.
+fn spec_of(tx: &Connection, deployment: DeploymentSerial) -> Result<Option<Spec>, StoreError> {
     let text: Option<String> = tx
-        .prepare_cached("SELECT json_extract(spec, '$.job') FROM deployment WHERE serial = ?1")?
+        .prepare_cached("SELECT spec FROM deployment WHERE serial = ?1")?
         .query_row([deployment.0], |row| row.get(0))?;
     let read = text.map(|text| from_json("deployment", deployment.0, &text));
     read.transpose()
+}
+
+/// What a job was for a deployment: as it made it live or was to make it live again, else as the configuration said when it
+/// began; `None` before that.
+fn job_of(tx: &Connection, deployment: DeploymentSerial) -> Result<Option<JobThen>, StoreError> {
+    let content: Option<String> = tx
+        .prepare_cached(
+            "SELECT coalesce(r.content, t.content) FROM deployment d LEFT JOIN release r ON r.serial = d.release
+             LEFT JOIN release t ON t.serial = d.target_release WHERE d.serial = ?1",
+        )?
+        .query_row([deployment.0], |row| row.get(0))?;
+    let (job, run) = match content {
+        Some(text) => {
+            let content: ReleaseContent = from_json("deployment", deployment.0, &text)?;
+            (content.job, content.run)
+        }
+        None => match spec_of(tx, deployment)? {
+            Some(spec) => (spec.job, spec.run),
+            None => return Ok(None),
+        },
+    };
+    Ok(job.map(|job| JobThen { job, run }))
 }
 
 /// The run that belongs to a deployment.
@@ -288,10 +400,12 @@ fn run_of_change(tx: &Connection, change: OperationSerial) -> Result<Option<RunV
     Ok(runs::views(tx, "r.operation = ?1", (change.0, 1, 0))?.pop())
 }
 
-/// The newest runs that belong to no deployment, of an environment and of those that had its name before.
+/// The newest runs that belong to no deployment, of an environment and of those that had its name before, as far as they can
+/// be seen.
 fn other_runs(
     tx: &Connection,
     place: &StandingPlace,
+    reach: Reach,
     limit: u32,
 ) -> Result<Vec<RunView>, StoreError> {
     let environments: Vec<i64> = tx
@@ -302,7 +416,8 @@ fn other_runs(
         .collect::<Result<_, _>>()?;
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut found = Vec::new();
-    for environment in environments {
+    let sees = |serial: &i64| reach.includes(place.app, EnvironmentSerial(*serial));
+    for environment in environments.into_iter().filter(sees) {
         let condition = "r.environment = ?1 AND r.cause <> 'deployment'";
         found.extend(runs::views(tx, condition, (environment, limit.into(), 0))?);
         // What ran before in one that was removed is older.

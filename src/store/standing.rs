@@ -81,13 +81,16 @@ fn entry(row: &Row<'_>) -> Result<Option<Entry>, StoreError> {
 }
 
 /// Whether something is at work or waiting in an environment: what has failed or succeeded and is only being cleared up is
-/// neither, what was cancelled is, until it is.
+/// neither, what was cancelled is, until it is. One that had its name and was removed counts until nothing of it is left.
 pub(super) fn is_busy(tx: &Connection, environment: EnvironmentSerial) -> Result<bool, StoreError> {
     let found = tx
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM operation o LEFT JOIN deployment d ON d.serial = o.deployment
              WHERE o.environment = ?1 AND o.done_at IS NULL
-               AND coalesce(o.phase, d.phase) NOT IN ('succeeded', 'failed', 'superseded', 'done'))",
+               AND coalesce(o.phase, d.phase) NOT IN ('succeeded', 'failed', 'superseded', 'done'))
+             OR EXISTS (SELECT 1 FROM environment e CROSS JOIN environment f ON f.app = e.app AND f.name = e.name
+             CROSS JOIN operation o ON o.environment = f.serial
+             WHERE e.serial = ?1 AND o.done_at IS NULL AND o.kind = 'remove')",
         )?
         .query_row([environment.0], |row| row.get(0))?;
     Ok(found)

@@ -2,7 +2,7 @@
 
 use super::golden::Bound;
 use super::schema::Schemas;
-use super::world::{Behaviour, Bench, Fake, Process, git_app, image_app, image_of, sha};
+use super::world::{Behaviour, Bench, Fake, Process, Pulls, git_app, image_app, image_of, sha};
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
@@ -28,12 +28,13 @@ use longshore::core::route::Domain;
 use longshore::core::schedule::{Cron, Zone};
 use longshore::core::secret::SecretRef;
 use longshore::core::spec::{Check, GitCredentials, SourceSpec};
-use longshore::deploy::{Agent, Ports, Settings};
+use longshore::core::time::Timestamp;
+use longshore::deploy::{Agent, Ports, Reread, Settings};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tower::ServiceExt as _;
 use uuid::Uuid;
@@ -333,6 +334,8 @@ pub struct Stage {
     bench: Bench,
     process: Process,
     agent: Arc<Agent>,
+    /// What the configuration names when it is read again.
+    configured: Arc<Mutex<Vec<App>>>,
     repository: Arc<Repository>,
     router: Router,
     bound: Bound,
@@ -385,7 +388,19 @@ impl Stage {
             unavailable_timeout: Duration::from_secs(120),
             retention: bench.retention,
         };
-        let agent = Arc::new(Agent::new(process.store.clone(), ports, settings));
+        let configured = Arc::new(Mutex::new(bench.apps.clone()));
+        let (apps, again) = (configured.clone(), settings.clone());
+        let agent = Agent::new(process.store.clone(), ports, settings);
+        let agent = Arc::new(agent.with_configuration(Arc::new(move || {
+            Ok(Reread {
+                file: "config.toml".into(),
+                settings: Settings {
+                    apps: apps.lock().unwrap().clone(),
+                    ..again.clone()
+                },
+                needs_restart: Vec::new(),
+            })
+        })));
         let router = routes(Api {
             agent: agent.clone(),
             random: random(),
@@ -399,6 +414,7 @@ impl Stage {
             bench,
             process,
             agent,
+            configured,
             repository,
             router,
             bound: Bound::default(),
@@ -493,6 +509,33 @@ impl Stage {
                 };
                 self.agent.drive(done).await.unwrap();
             }
+            "pulls hang" => self.bench.world.state.lock().unwrap().pulls = Pulls::Hang,
+            "pulls fail" => self.bench.world.state.lock().unwrap().pulls = Pulls::Fail,
+            "pulls go on" => self.bench.world.state.lock().unwrap().pulls = Pulls::Come,
+            "one thing is at work" => {
+                let store = self.process.store.clone();
+                let mut changes = store.changes();
+                let alone = async {
+                    loop {
+                        changes.borrow_and_update();
+                        if store.unfinished().unwrap().len() == 1 {
+                            return;
+                        }
+                        changes.changed().await.unwrap();
+                    }
+                };
+                self.agent.drive(alone).await.unwrap();
+            }
+            "the clock is set back by an hour" => {
+                self.bench.world.state.lock().unwrap().clock_jump -= 3_600_000;
+            }
+            "it is nearly three in Paris" => {
+                // Of the night after the world's first day.
+                let three = Timestamp(1_742_004_000_000);
+                let left = three.millis_since(Fake(self.bench.world.clone()).now()) - 30_000;
+                let left = Duration::from_millis(u64::try_from(left).unwrap());
+                tokio::time::advance(left).await;
+            }
             "builds hang" => self.bench.world.state.lock().unwrap().builds_hang = true,
             "builds go on" => self.bench.world.state.lock().unwrap().builds_hang = false,
             "builds print a secret" => {
@@ -538,6 +581,31 @@ impl Stage {
                     let newest = self.recorded.expect("one was reported");
                     let report = Action::Report(newest.into(), reported(word));
                     self.process.ask(report).await.unwrap();
+                } else if let Some(names) = event.strip_prefix("the configuration no longer names ")
+                {
+                    let names: Vec<&str> = names.split(" and ").collect();
+                    let mut apps = self.configured.lock().unwrap();
+                    apps.retain(|app| !names.contains(&app.name.as_str()));
+                    drop(apps);
+                    self.agent.reload().unwrap();
+                } else if let Some(name) = event.strip_prefix("somebody cancels the run ") {
+                    let id = self.bound.fill(&format!("{{uuid:{name}}}"));
+                    let cancel = Action::CancelRun(id.parse().unwrap());
+                    self.process.ask(cancel).await.unwrap();
+                } else if let Some(what) = event.strip_prefix("the environments ") {
+                    let (desired, name) = match what.split_once(" are ") {
+                        Some((name, "damaged")) => ("lost", name),
+                        Some((name, "mended")) => ("running", name),
+                        _ => panic!("nobody knows how environments are {what}"),
+                    };
+                    self.damage(&format!(
+                        "UPDATE environment SET desired = '{desired}' WHERE name = '{name}'"
+                    ));
+                } else if let Some(what) = event.strip_prefix("the newest of ") {
+                    let (name, state) = what.split_once(" is ").unwrap();
+                    let path = format!("/job/{{uuid:{name}}}/deploymentHistory");
+                    self.drive_until_seen(&path, "/results/0/status", state)
+                        .await;
                 } else if let Some(what) = event.strip_prefix("the job ") {
                     self.drive_job(what).await;
                 } else if let Some(what) = event.strip_prefix("the command ") {
@@ -621,6 +689,10 @@ impl Stage {
     async fn drive_job(&self, what: &str) {
         let (name, state) = what.split_once(" is ").unwrap();
         let path = format!("/job/{{uuid:{name}}}/status");
+        self.drive_until_seen(&path, "/state", state).await;
+    }
+
+    async fn drive_until_seen(&self, path: &str, place: &str, state: &str) {
         let mut changes = self.process.store.changes();
         let mut seen = Value::Null;
         let reached = async {
@@ -629,7 +701,7 @@ impl Stage {
                 let request = json!({ "path": path, "as": "ann" });
                 let (_, _, status) = self.send(&request).await;
                 seen = serde_json::from_str(&status).unwrap();
-                if seen["state"] == state {
+                if seen.pointer(place).is_some_and(|found| found == state) {
                     return;
                 }
                 changes.changed().await.unwrap();
@@ -637,7 +709,7 @@ impl Stage {
         };
         let driven = tokio::time::timeout(Duration::from_secs(600), self.agent.drive(reached));
         let driven = driven.await.map(Result::unwrap);
-        driven.unwrap_or_else(|_| panic!("{what} never comes: {seen}"));
+        driven.unwrap_or_else(|_| panic!("{path}: {state} never comes: {seen}"));
     }
 
     /// `goes on`, `fails` or `ends`: what a job's commands are is told apart by their words.

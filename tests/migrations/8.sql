@@ -587,6 +587,8 @@ CREATE INDEX settlement_of_run_pending ON settlement (run, serial) WHERE run IS 
 CREATE INDEX run_replaced ON run (replaced_by) WHERE replaced_by IS NOT NULL;
 CREATE INDEX idempotency_of_run ON idempotency (run) WHERE run IS NOT NULL;
 CREATE INDEX status_event_by_run ON status_event (run) WHERE run IS NOT NULL;
+CREATE INDEX environment_scheduled ON environment (serial) WHERE schedule IS NOT NULL AND removed_at IS NULL;
+CREATE INDEX status_event_by_operation ON status_event (operation) WHERE operation IS NOT NULL;
 CREATE UNIQUE INDEX connection_of ON connection (consumer, provider, alias) WHERE removed_at IS NULL;
 CREATE INDEX connection_to ON connection (provider) WHERE removed_at IS NULL;
 DELETE FROM "sqlite_sequence";

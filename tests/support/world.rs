@@ -52,6 +52,15 @@ pub enum Behaviour {
     Exits(i64),
 }
 
+/// What becomes of pulls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pulls {
+    #[default]
+    Come,
+    Hang,
+    Fail,
+}
+
 #[derive(Clone, Debug)]
 pub struct Made {
     pub spec: ContainerSpec,
@@ -133,6 +142,7 @@ pub struct State {
     pub stopping: BTreeSet<String>,
     /// Images that lost their only tag to another one.
     pub nameless: usize,
+    pub pulls: Pulls,
     pub builds_hang: bool,
     /// How many builds will lose the engine in the middle.
     pub builds_break: u32,
@@ -935,6 +945,12 @@ impl Engine for Fake {
     ) -> Work<'a, Image, EngineError> {
         let pulled = async move {
             let reference = image.with_tag();
+            let pulls = self.0.state.lock().unwrap().pulls;
+            match pulls {
+                Pulls::Come => {}
+                Pulls::Hang => std::future::pending().await,
+                Pulls::Fail => return Err(EngineError::Refused("manifest unknown".into())),
+            }
             self.0
                 .engine("pull", |state| {
                     // A digest names the same image for ever.

@@ -11,7 +11,6 @@ use crate::core::access::{Caller, Scope};
 use crate::core::action::{
     Action, AppRef, ChangeEnvironment, CreateDeployment, Environments, Reply, ServiceView,
 };
-use crate::core::admission::Desired;
 use crate::core::change::Change;
 use crate::core::deployment::Trigger;
 use crate::core::error::Error;
@@ -19,7 +18,6 @@ use crate::core::job::JobEvent;
 use crate::core::particulars::{Conditions, Particulars};
 use crate::core::service::Newest;
 use std::collections::BTreeMap;
-use uuid::Uuid;
 
 /// Whoever may not learns only that.
 pub(super) fn may(caller: &Caller, scope: Scope) -> Result<(), Refusal> {
@@ -29,15 +27,13 @@ pub(super) fn may(caller: &Caller, scope: Scope) -> Result<(), Refusal> {
     }
 }
 
-/// Asks for a deployment; the id of the one that was made. Of an event that the job does not have there is none, and that is
-/// no fault.
-pub(super) async fn deploy(
-    api: &Api,
-    caller: &Caller,
+/// What is to be asked for, as far as it can be looked at without asking. Of an event that the job does not have nothing is,
+/// and that is no fault.
+pub(super) fn wanted(
     service: &ServiceView,
     version: Option<Version>,
     event: Option<JobEvent>,
-) -> Result<Option<Uuid>, Refusal> {
+) -> Result<Option<CreateDeployment>, Refusal> {
     let target = target(service, version)?;
     if let Some(event) = event
         && service.job().is_none_or(|job| job.command(event).is_none())
@@ -45,7 +41,7 @@ pub(super) async fn deploy(
         return Ok(None);
     }
     must_rest(service)?;
-    let create = CreateDeployment {
+    Ok(Some(CreateDeployment {
         app: AppRef::Id(service.environment.app_id),
         environment: Some(service.environment.name.clone()),
         target,
@@ -59,15 +55,45 @@ pub(super) async fn deploy(
             ..Conditions::default()
         },
         event,
+    }))
+}
+
+/// Asks for a deployment.
+pub(super) async fn deploy(
+    api: &Api,
+    caller: &Caller,
+    service: &ServiceView,
+    version: Option<Version>,
+    event: Option<JobEvent>,
+) -> Result<(), Refusal> {
+    let Some(create) = wanted(service, version, event)? else {
+        return Ok(());
     };
     let asked = Action::CreateDeployment(create);
     match api.agent.dispatch(caller, asked).await {
-        Ok(Reply::Deployment(view)) => Ok(Some(view.deployment.id)),
+        Ok(Reply::Deployment(_)) => Ok(()),
         Ok(Reply::Ignored(reason)) => Err(reason.into()),
         Ok(other) => Err(Refusal::unexpected(&other)),
         // The configuration was read again in between.
-        Err(Error::NoSuchEvent { .. }) => Ok(None),
+        Err(Error::NoSuchEvent { .. }) => Ok(()),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Asks for several: all of them are taken in, or none.
+pub(super) async fn deploy_together(
+    api: &Api,
+    caller: &Caller,
+    all: Vec<CreateDeployment>,
+) -> Result<(), Refusal> {
+    if all.is_empty() {
+        return Ok(());
+    }
+    let asked = Action::CreateTogether(all);
+    match api.agent.dispatch(caller, asked).await? {
+        Reply::Together(_) => Ok(()),
+        Reply::Ignored(reason) => Err(reason.into()),
+        other => Err(Refusal::unexpected(&other)),
     }
 }
 
@@ -79,17 +105,33 @@ fn must_rest(service: &ServiceView) -> Result<(), Refusal> {
     }
 }
 
-/// What is stopped is not stopped again.
+/// What reads as stopped, or never ran, is not stopped again. Anything else is, whatever it is meant to be doing: whoever
+/// waits for `STOPPED` would wait for ever otherwise.
 pub(super) async fn stop(api: &Api, caller: &Caller, service: &ServiceView) -> Result<(), Refusal> {
     must_rest(service)?;
-    match (service.environment.desired, Standing::of(service).state) {
-        // What did not stop in the way that was asked for is stopped once more.
-        (Desired::Running, _) | (Desired::Stopped, State::StopError) => {}
-        (Desired::Stopped | Desired::Suspended | Desired::Removed, _) => {
-            return Err(Refusal::conflict("the job is already stopped"));
-        }
+    match Standing::of(service).state {
+        _ if service.removed => Err(already_stopped()),
+        State::Stopped | State::Ready | State::Deleted => Err(already_stopped()),
+        State::BuildError
+        | State::Deployed
+        | State::DeploymentError
+        | State::Canceled
+        | State::StopError
+        | State::DeleteError
+        | State::DeploymentQueued
+        | State::Building
+        | State::Deploying
+        | State::Executing
+        | State::Canceling
+        | State::StopQueued
+        | State::Stopping
+        | State::DeleteQueued
+        | State::Deleting => change(api, caller, service, Change::Stop).await,
     }
-    change(api, caller, service, Change::Stop).await
+}
+
+fn already_stopped() -> Refusal {
+    Refusal::conflict("the job is already stopped")
 }
 
 /// Removes what there is of it; what the configuration says of it stays. Whether there was anything to remove.
@@ -120,8 +162,13 @@ async fn change(
         idle: true,
         key: None,
     };
-    match api.agent.dispatch(caller, Action::Change(asked)).await? {
-        Reply::Changes(_) => Ok(()),
-        other => Err(Refusal::unexpected(&other)),
+    match api.agent.dispatch(caller, Action::Change(asked)).await {
+        Ok(Reply::Changes(_)) => Ok(()),
+        Ok(other) => Err(Refusal::unexpected(&other)),
+        // It was there a moment ago: somebody else was first.
+        Err(Error::AppNotFound(_) | Error::EnvironmentNotFound { .. }) => {
+            Err(Refusal::in_progress())
+        }
+        Err(error) => Err(error.into()),
     }
 }

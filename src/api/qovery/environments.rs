@@ -1,6 +1,6 @@
 //! Environments: their services together.
 
-use super::deploy::{deploy, may};
+use super::deploy::{deploy_together, may, wanted};
 use super::error::Refusal;
 use super::parse::{self, Kind, Wish};
 use super::path::{Environment, service, services};
@@ -13,8 +13,11 @@ use super::wire::word::{Freshness, Origin, State as Word};
 use super::{Params, Route, render};
 use crate::api::Api;
 use crate::core::access::{Caller, Scope};
-use crate::core::action::{Action, ListDeployments, Listed, Reply, ServiceView, StateFilter};
+use crate::core::action::{
+    Action, ListDeployments, ListServices, Listed, Reply, ServiceView, StateFilter,
+};
 use crate::core::admission::MAX_QUEUE;
+use crate::core::change::Change;
 use crate::core::error::Error;
 use crate::core::service::Newest;
 use crate::core::spec::SourceSpec;
@@ -99,16 +102,7 @@ fn together(id: Uuid, services: &[ServiceView]) -> EnvironmentStatus {
         .collect();
     let requests = all.iter().filter_map(|(_, request)| request.as_ref());
     let newest = requests.max_by_key(|request| request.operation);
-    // What was still going on when the newest was asked for was asked for together with it.
-    let is_of_it = |request: &Request| match (newest, request.ended_at) {
-        (Some(newest), Some(ended_at)) => {
-            request.operation == newest.operation || ended_at >= newest.created_at
-        }
-        (Some(_) | None, _) => true,
-    };
-    let wave = all.iter();
-    let wave = wave.filter(|(_, request)| request.as_ref().is_some_and(is_of_it));
-    let wave: Vec<_> = wave.collect();
+    let wave = wave(&all);
     let of_wave = wave.iter().filter_map(|(_, request)| request.as_ref());
     let began = of_wave.clone().map(|request| request.created_at).min();
     let ended = of_wave
@@ -128,6 +122,35 @@ fn together(id: Uuid, services: &[ServiceView]) -> EnvironmentStatus {
             .map(|(began, ended)| ended.millis_since(began).max(0) / 1000),
         triggered_by: newest.map(|request| request.by.clone()),
     }
+}
+
+/// What was asked for together with the newest: what still went on when that was asked for, what still went on when the oldest
+/// of these was, and so on. For whoever waits for one of them all of them have not ended until now, and so none that went
+/// wrong may be left out.
+fn wave(all: &[(Standing, Option<Request>)]) -> Vec<&(Standing, Option<Request>)> {
+    let mut all: Vec<_> = all
+        .iter()
+        .filter(|(_, request)| request.is_some())
+        .collect();
+    let order = |(standing, request): &(Standing, Option<Request>)| {
+        let ended = request.as_ref().map_or(0, |request| request.told);
+        if standing.is_going_on() {
+            i64::MAX
+        } else {
+            ended
+        }
+    };
+    all.sort_by_key(|one| std::cmp::Reverse(order(one)));
+    let asked = |one: &&(Standing, Option<Request>)| one.1.as_ref().map(|request| request.asked);
+    let Some(mut since) = all.iter().filter_map(asked).max() else {
+        return Vec::new();
+    };
+    let is_of_it = |one: &&(Standing, Option<Request>)| {
+        let is = order(one) >= since;
+        since = since.min(asked(one).filter(|_| is).unwrap_or(since));
+        is
+    };
+    all.into_iter().take_while(is_of_it).collect()
 }
 
 /// What goes on comes first, then what went wrong; of the same the newest.
@@ -169,33 +192,25 @@ async fn deploy_services(
     body: Body,
 ) -> Result<Response, Refusal> {
     may(&caller, Scope::Write)?;
-    let mut wanted = Vec::new();
+    let mut chosen = Vec::new();
     for wish in parse::wishes(body).await? {
         let found = service(&api, &caller, wish.id).await?;
         if found.environment.name != environment.name || !is_meant(&found, &wish) {
             return Err(Refusal::no_job(&wish.id.to_string()));
         }
-        wanted.push((found, wish.version));
+        chosen.push((found, wish.version));
     }
-    if wanted
+    if chosen
         .iter()
         .any(|(found, _)| Standing::of(found).is_going_on())
     {
         return Err(Refusal::in_progress());
     }
-    let mut made = Vec::new();
-    for (found, version) in wanted {
-        match deploy(&api, &caller, &found, version, None).await {
-            Ok(id) => made.extend(id),
-            Err(refusal) => {
-                // All of them or none.
-                for id in made {
-                    cancel_one(&api, &caller, id).await?;
-                }
-                return Err(refusal);
-            }
-        }
+    let mut all = Vec::new();
+    for (found, version) in chosen {
+        all.extend(wanted(&found, version, None)?);
     }
+    deploy_together(&api, &caller, all).await?;
     accepted(&api, &caller, &environment).await
 }
 
@@ -207,8 +222,8 @@ fn is_meant(service: &ServiceView, wish: &Wish) -> bool {
     }
 }
 
-/// Cancels every deployment of it that can be, and ends what a job runs because it is stopped, started or uninstalled; where
-/// there is none of these that is no fault.
+/// Cancels every deployment of it that can be, and ends what a job runs because it is stopped or started; where there is none
+/// of these that is no fault. What is uninstalled is left alone: that asks for more than the scope of this.
 async fn cancel(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
@@ -254,10 +269,13 @@ async fn cancel(
 /// What is at work there for the change that was asked for last.
 fn run_of_change(service: &ServiceView) -> Option<Uuid> {
     match service.newest() {
-        Newest::Change(asked) => {
-            let run = &asked.run.as_ref()?.run;
-            run.phase.ended_at().is_none().then_some(run.id)
-        }
+        Newest::Change(asked) => match asked.view.change.change {
+            Change::Stop | Change::Start | Change::Suspend | Change::Activate => {
+                let run = &asked.run.as_ref()?.run;
+                run.phase.ended_at().is_none().then_some(run.id)
+            }
+            Change::Remove { .. } => None,
+        },
         Newest::Nothing | Newest::Deployment(_) => None,
     }
 }
@@ -276,7 +294,8 @@ async fn accepted(
     caller: &Caller,
     environment: &Environment,
 ) -> Result<Response, Refusal> {
-    let services = services(api, caller, Some(environment.name.clone())).await?;
+    let named = ListServices::Named(environment.name.clone());
+    let services = services(api, caller, named).await?;
     let status = render::json(&together(environment.id, &services));
     Ok((StatusCode::ACCEPTED, status).into_response())
 }

@@ -59,11 +59,7 @@ impl FromRequestParts<Api> for Environment {
         let (Some(id), Some(caller)) = (uuid(&text), parts.extensions.get::<Caller>()) else {
             return Err(Refusal::no_environment(&text));
         };
-        let mut services = services(api, caller, None).await?;
-        services.retain(|service| {
-            let environment = &service.environment;
-            environment_id(environment.instance, &environment.name) == id
-        });
+        let services = services(api, caller, ListServices::OfName(id)).await?;
         match services.first() {
             Some(first) => Ok(Self {
                 id,
@@ -75,22 +71,17 @@ impl FromRequestParts<Api> for Environment {
     }
 }
 
-/// All services that the caller can see, or those of one environment.
+/// Services that the caller can see.
 pub(super) async fn services(
     api: &Api,
     caller: &Caller,
-    environment: Option<EnvironmentName>,
+    which: ListServices,
 ) -> Result<Vec<ServiceView>, Refusal> {
-    let asked = Action::ListServices(ListServices { environment });
+    let asked = Action::ListServices(which);
     match api.agent.dispatch(caller, asked).await? {
         Reply::Services(services) => Ok(services),
         other => Err(Refusal::unexpected(&other)),
     }
-}
-
-/// The id of all apps' environments of one name.
-pub(super) fn environment_id(instance: Uuid, name: &EnvironmentName) -> Uuid {
-    Uuid::new_v5(&instance, name.as_str().as_bytes())
 }
 
 /// What stands for a name in braces.

@@ -1,13 +1,14 @@
 //! The way down to a job by names: the organization, its project, that one's environments.
 
 use super::error::Refusal;
-use super::path::{environment_id, hole, services, uuid};
+use super::path::{hole, services, uuid};
 use super::wire::place::{CloudProvider, Environment, Mode, NAME, Organization, Plan, Project};
 use super::wire::{Reference, Results};
 use super::{Route, render};
 use crate::api::Api;
 use crate::core::access::Caller;
-use crate::core::action::{Action, Reply, ServiceView};
+use crate::core::action::{Action, ListServices, Reply, ServiceView};
+use crate::core::service::id_of_name;
 use crate::core::time::Timestamp;
 use axum::Extension;
 use axum::extract::{FromRequestParts, State};
@@ -43,7 +44,7 @@ impl Installation {
         match api.agent.dispatch(caller, Action::Introduce).await? {
             Reply::Introduced(introduced) => Ok(Self {
                 id: introduced.instance,
-                services: services(api, caller, None).await?,
+                services: services(api, caller, ListServices::All).await?,
             }),
             other => Err(Refusal::unexpected(&other)),
         }
@@ -127,7 +128,7 @@ async fn list_environments(
         cluster_id: Uuid::new_v5(&seen.id, b"/cluster"),
         cluster_name: NAME,
         created_at: first.environment.created_at.into(),
-        id: environment_id(seen.id, &first.environment.name),
+        id: id_of_name(seen.id, &first.environment.name),
         mode: mode(first),
         name: first.environment.name.to_string(),
         organization: Reference { id: seen.id },

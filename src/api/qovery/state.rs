@@ -4,7 +4,8 @@
 use super::wire::word::{Doing, Freshness, Progress, State};
 use crate::core::action::{ChangeView, DeploymentView, RunView, ServiceView};
 use crate::core::change::{Change, ChangePhase};
-use crate::core::deployment::{Phase, Step};
+use crate::core::deployment::{Phase, Step, Wanted};
+use crate::core::failure::{Failure, FailureCode};
 use crate::core::id::OperationSerial;
 use crate::core::job::JobEvent;
 use crate::core::run::{Cause, RunPhase};
@@ -27,6 +28,9 @@ pub(super) struct Request {
     pub(super) operation: OperationSerial,
     pub(super) by: String,
     pub(super) created_at: Timestamp,
+    /// When it was asked for, and when something was written down of it last, by the order of everything that happened.
+    pub(super) asked: i64,
+    pub(super) told: i64,
     /// When something of it changed last.
     pub(super) changed_at: Timestamp,
     /// When it ended.
@@ -82,6 +86,7 @@ impl Standing {
             Phase::Queued => State::DeploymentQueued,
             Phase::Running(Step::Checkout | Step::Build) => State::Building,
             Phase::Running(Step::Rollout) if is_at_work(run) => State::Executing,
+            Phase::Running(Step::Rollout) if is_pulling(view) => State::Building,
             Phase::Running(Step::Rollout | Step::SyncConnections) | Phase::Committed(_) => {
                 State::Deploying
             }
@@ -90,6 +95,7 @@ impl Standing {
                 step: Step::Checkout | Step::Build,
                 ..
             } => State::BuildError,
+            Phase::Failed { failure, .. } if is_of_the_pull(view, failure) => State::BuildError,
             Phase::Failed {
                 step: Step::Rollout | Step::SyncConnections,
                 ..
@@ -113,6 +119,40 @@ impl Standing {
             }
             Progress::Success | Progress::Error | Progress::Canceled | Progress::Never => false,
         }
+    }
+}
+
+/// Whether its image is still to be brought here: that is a build to clients.
+fn is_pulling(view: &DeploymentView) -> bool {
+    let pulls = matches!(view.deployment.request.wanted, Wanted::Image(_));
+    pulls && view.origin.image.is_none()
+}
+
+fn is_of_the_pull(view: &DeploymentView, failure: &Failure) -> bool {
+    match failure.code {
+        FailureCode::PullFailed | FailureCode::ImageMissing | FailureCode::ImageGone => true,
+        // These end whatever is at work.
+        FailureCode::DeadlineExceeded
+        | FailureCode::EngineUnavailable
+        | FailureCode::CrashLoop
+        | FailureCode::DiskFull => is_pulling(view),
+        FailureCode::CheckoutFailed
+        | FailureCode::DockerfileMissing
+        | FailureCode::BuildFailed
+        | FailureCode::ReleaseFailed
+        | FailureCode::TaskFailed
+        | FailureCode::Interrupted
+        | FailureCode::JobFailed
+        | FailureCode::ContainerExited
+        | FailureCode::NotReady
+        | FailureCode::EngineRefused
+        | FailureCode::SecretUnreadable
+        | FailureCode::ConfigChanged
+        | FailureCode::EnvironmentStopped
+        | FailureCode::EnvironmentSuspended
+        | FailureCode::AddressesExhausted
+        | FailureCode::Restored
+        | FailureCode::Internal => false,
     }
 }
 
@@ -154,8 +194,15 @@ fn of_change(service: &ServiceView, asked: &Asked<ChangeView>) -> State {
     }
 }
 
+/// What was ended before its end was not done either.
 fn has_failed(run: Option<&RunView>) -> bool {
-    run.is_some_and(|run| matches!(run.run.phase, RunPhase::Failed { .. }))
+    run.is_some_and(|run| match run.run.phase {
+        RunPhase::Failed { .. } | RunPhase::Cancelled { .. } => true,
+        RunPhase::Queued
+        | RunPhase::Running
+        | RunPhase::Succeeded { .. }
+        | RunPhase::Skipped { .. } => false,
+    })
 }
 
 /// `change`: what it runs at, where it belongs to a change.
@@ -185,7 +232,11 @@ fn of_run(phase: &RunPhase, change: Option<JobEvent>) -> State {
         RunPhase::Running => running,
         RunPhase::Succeeded { .. } => succeeded,
         RunPhase::Failed { .. } => failed,
-        RunPhase::Cancelled { .. } | RunPhase::Skipped { .. } => State::Canceled,
+        RunPhase::Cancelled { .. } => match change {
+            Some(JobEvent::Stop | JobEvent::Delete) => failed,
+            Some(JobEvent::Start | JobEvent::Cron) | None => State::Canceled,
+        },
+        RunPhase::Skipped { .. } => State::Canceled,
     }
 }
 
@@ -201,6 +252,8 @@ impl Request {
                     operation: asked.operation,
                     by: asked.view.by.name.clone(),
                     created_at: deployment.created_at,
+                    asked: asked.asked,
+                    told: asked.told,
                     changed_at: asked.view.updated_at,
                     ended_at: deployment.phase.ended_at(),
                 })
@@ -215,6 +268,8 @@ impl Request {
                     operation: asked.operation,
                     by: asked.view.by.name.clone(),
                     created_at: change.created_at,
+                    asked: asked.asked,
+                    told: asked.told,
                     changed_at: ended_at.unwrap_or(change.created_at),
                     ended_at,
                 })

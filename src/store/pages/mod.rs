@@ -52,6 +52,8 @@ pub struct ListFilter {
     pub environment_id: Option<Uuid>,
     /// Only those in one of these states; empty: all.
     pub states: Vec<StateFilter>,
+    /// Only those that were executed here.
+    pub executed: bool,
     /// Only those that changed last at or after this.
     pub updated_from: Option<Timestamp>,
     /// Only those that changed last before this.
@@ -81,6 +83,7 @@ impl ListFilter {
             environment: None,
             environment_id: None,
             states: Vec::new(),
+            executed: false,
             updated_from: None,
             updated_before: None,
             order: Order::default(),

@@ -21,7 +21,12 @@ pub(super) struct Filter {
 
 impl Filter {
     pub(super) fn of(tx: &Connection, list: &ListFilter) -> Result<Self, StoreError> {
-        let phases = list.states.iter().flat_map(|state| phase_words(*state));
+        let every: &[StateFilter] = match list.executed && list.states.is_empty() {
+            true => &StateFilter::ALL,
+            false => &list.states,
+        };
+        let phases = every.iter().flat_map(|state| phase_words(*state));
+        let phases = phases.filter(|phase| !list.executed || !phase.starts_with("recorded_"));
         let mut phases: Vec<&str> = phases.copied().collect();
         phases.sort_unstable();
         phases.dedup();

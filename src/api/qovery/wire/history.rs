@@ -8,9 +8,10 @@ use crate::api::qovery::source::name_and_tag;
 use crate::api::qovery::state::Standing;
 use crate::core::action::{DeploymentView, Past, PastKind, RunView, ServiceView};
 use crate::core::deployment::{CommitInfo, Trigger, Wanted};
-use crate::core::job::{JobEvent, JobSpec, Occasion};
+use crate::core::job::{JobCommand, JobEvent, JobSpec, Occasion};
 use crate::core::reference::Reference;
 use crate::core::run::Cause;
+use crate::core::service::JobThen;
 use crate::core::time::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
@@ -111,9 +112,8 @@ enum Schedule {
 
 #[derive(Serialize)]
 struct CronJob {
-    arguments: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    entrypoint: Option<String>,
+    #[serde(flatten)]
+    command: Command,
     scheduled_at: String,
     timezone: String,
 }
@@ -137,18 +137,15 @@ impl Item {
     fn of(past: &Past) -> Self {
         match &past.what {
             PastKind::Deployment(view, run) => {
-                Self::deployment(view, run.as_deref(), past.job.as_ref())
+                let job = past.job.as_ref().map(|then| &then.job);
+                Self::deployment(view, run.as_deref(), job)
             }
-            PastKind::Run(view) => Self::run(view),
+            PastKind::Run(view, of) => Self::run(view, of),
         }
     }
 
     fn deployment(view: &DeploymentView, run: Option<&RunView>, job: Option<&JobSpec>) -> Self {
         let deployment = &view.deployment;
-        let wanted = match &deployment.request.wanted {
-            Wanted::Image(image) => Some(image.with_tag()),
-            Wanted::Commit { .. } | Wanted::Release(_) | Wanted::Restart => None,
-        };
         let at_deployment = job.and_then(JobSpec::at_deployment);
         Self {
             id: deployment.id,
@@ -165,12 +162,12 @@ impl Item {
                 .map(|run| run.run.event)
                 .or(deployment.request.event)
                 .or(at_deployment),
-            image: view.origin.image.clone().or(wanted),
+            image: image(view),
             commit: commit(view),
         }
     }
 
-    fn run(view: &RunView) -> Self {
+    fn run(view: &RunView, of: &DeploymentView) -> Self {
         let ended_at = view.run.phase.ended_at();
         let began_at = view.began_at.unwrap_or(view.run.created_at);
         Self {
@@ -185,10 +182,19 @@ impl Item {
                 Cause::Hand | Cause::Change(_) | Cause::Deployment(_) => Origin::Api,
             },
             event: Some(view.run.event),
-            image: None,
-            commit: None,
+            image: image(of),
+            commit: commit(of),
         }
     }
+}
+
+/// Its image, as soon as it is known which it will be.
+fn image(view: &DeploymentView) -> Option<String> {
+    let wanted = match &view.deployment.request.wanted {
+        Wanted::Image(image) => Some(image.with_tag()),
+        Wanted::Commit { .. } | Wanted::Release(_) | Wanted::Restart => None,
+    };
+    view.origin.image.clone().or(wanted)
 }
 
 /// Its commit, once that was looked at.
@@ -234,13 +240,17 @@ impl JobDeployment {
         let item = Item::of(past);
         let (image_name, tag) = item.image.as_deref().map(name_and_tag).unzip();
         let own = item.event.zip(past.job.as_ref());
-        let own = own.and_then(|(event, job)| job.command(event));
-        let cron = past.job.as_ref().and_then(JobSpec::schedule);
+        let own = own.and_then(|(event, then)| then.command(event));
+        let (arguments, entrypoint) = match own.map(Command::from) {
+            Some(own) => (Some(own.arguments), own.entrypoint),
+            None => (None, None),
+        };
+        let cron = past.job.as_ref().and_then(|then| then.job.schedule());
         Self {
-            arguments: own.as_ref().map(|own| own.command.clone()),
+            arguments,
             commit: item.commit,
             created_at: item.created_at.into(),
-            entrypoint: own.and_then(|own| Command::new(Vec::new(), &own.entrypoint).entrypoint),
+            entrypoint,
             id: item.id,
             image_name,
             name: service.environment.app.to_string(),
@@ -260,7 +270,8 @@ impl ServiceDeployment {
     pub(in crate::api::qovery) fn new(past: &Past, service: &ServiceView, id: Uuid) -> Self {
         let item = Item::of(past);
         let (image_name, tag) = item.image.as_deref().map(name_and_tag).unzip();
-        let kind = past.job.as_ref().or(service.job()).map(JobType::of);
+        let then = past.job.as_ref().map(|then| &then.job);
+        let kind = then.or(service.job()).map(JobType::of);
         let kind = kind.unwrap_or(JobType::Lifecycle);
         let total = seconds(item.created_at, item.ended_at);
         Self {
@@ -292,13 +303,10 @@ impl ServiceDeployment {
     }
 }
 
-fn schedule(job: &JobSpec) -> Schedule {
-    match &job.occasion {
+fn schedule(then: &JobThen) -> Schedule {
+    match &then.job.occasion {
         Occasion::Lifecycle(events) => {
-            let event = |event| {
-                let own = events.get(&event)?;
-                Some(Command::new(own.command.clone(), &own.entrypoint))
-            };
+            let event = |event| Some(Command::of(events.get(&event)?.clone(), &then.run));
             Schedule::Lifecycle {
                 lifecycle_type: LifecycleType::Generic,
                 on_delete: event(JobEvent::Delete),
@@ -308,8 +316,7 @@ fn schedule(job: &JobSpec) -> Schedule {
         }
         Occasion::Scheduled(schedule) => Schedule::Cron {
             cron_job: CronJob {
-                arguments: Vec::new(),
-                entrypoint: None,
+                command: Command::of(JobCommand::default(), &then.run),
                 scheduled_at: schedule.cron.to_string(),
                 timezone: schedule.time_zone.to_string(),
             },

@@ -2,11 +2,11 @@
 
 use super::word::{JobType, ServiceType};
 use super::{Reference, Time};
-use crate::api::qovery::path::environment_id;
 use crate::api::qovery::source::{GitProvider, RegistryKind, Repository, name_and_tag};
 use crate::core::action::ServiceView;
 use crate::core::job::{JobCommand, JobEvent, JobSpec, Occasion};
 use crate::core::name::ImageReference;
+use crate::core::service::id_of_name;
 use crate::core::spec::{GitSource, RunSpec, SourceSpec};
 use serde::Serialize;
 use uuid::Uuid;
@@ -156,10 +156,11 @@ impl Job {
     pub(in crate::api::qovery) fn new(service: &ServiceView, id: Uuid) -> Option<Self> {
         let job = service.job()?;
         let environment = &service.environment;
-        let run = match (&environment.spec, &service.live) {
-            (Some(spec), _) => &spec.run,
-            (None, Some(live)) => &live.content.run,
-            (None, None) => return None,
+        let run = match (&environment.spec, &service.live, &service.before) {
+            (Some(spec), _, _) => &spec.run,
+            (None, Some(live), _) => &live.content.run,
+            (None, None, Some(before)) => &before.run,
+            (None, None, None) => return None,
         };
         let kind = JobType::of(job);
         let cpu = run.millicpus.unwrap_or(0);
@@ -171,7 +172,7 @@ impl Job {
             created_at: environment.created_at.into(),
             description: "",
             environment: Reference {
-                id: environment_id(environment.instance, &environment.name),
+                id: id_of_name(environment.instance, &environment.name),
             },
             gpu: 0,
             healthchecks: Healthchecks {},
@@ -197,7 +198,7 @@ impl Job {
 fn schedule(job: &JobSpec, run: &RunSpec) -> Schedule {
     match &job.occasion {
         Occasion::Lifecycle(events) => {
-            let event = |event| Some(Command::of(events.get(&event)?, run));
+            let event = |event| Some(Command::of(events.get(&event)?.clone(), run));
             Schedule::Lifecycle(Lifecycle {
                 lifecycle_type: LifecycleType::Generic,
                 on_delete: event(JobEvent::Delete),
@@ -207,7 +208,7 @@ fn schedule(job: &JobSpec, run: &RunSpec) -> Schedule {
         }
         Occasion::Scheduled(schedule) => Schedule::Cron {
             cronjob: CronJob {
-                command: Command::of(&JobCommand::default(), run),
+                command: Command::of(JobCommand::default(), run),
                 scheduled_at: schedule.cron.to_string(),
                 timezone: schedule.time_zone.to_string(),
             },
@@ -216,29 +217,28 @@ fn schedule(job: &JobSpec, run: &RunSpec) -> Schedule {
 }
 
 impl Command {
-    fn of(own: &JobCommand, run: &RunSpec) -> Self {
-        let or = |own: &[String], app: &[String]| match own {
-            [] => app.to_vec(),
-            own => own.to_vec(),
-        };
-        Self::new(
-            or(&own.command, &run.command),
-            &or(&own.entrypoint, &run.entrypoint),
-        )
+    /// What an event runs, the app's own where it says nothing.
+    pub(super) fn of(own: JobCommand, run: &RunSpec) -> Self {
+        own.or_of(run).into()
     }
+}
 
-    pub(super) fn new(arguments: Vec<String>, entrypoint: &[String]) -> Self {
+impl From<JobCommand> for Command {
+    fn from(whole: JobCommand) -> Self {
+        let entrypoint = (!whole.entrypoint.is_empty()).then(|| whole.entrypoint.join(" "));
         Self {
-            arguments,
-            entrypoint: (!entrypoint.is_empty()).then(|| entrypoint.join(" ")),
+            arguments: whole.command,
+            entrypoint,
         }
     }
 }
 
 /// What was deployed last, where that is known, as what is configured is what the next deployment takes.
 fn source(service: &ServiceView) -> Option<Source> {
-    let spec = service.environment.spec.as_ref();
     let live = service.live.as_ref();
+    // What is live knows better what it is than what was configured before.
+    let before = service.before.as_ref().filter(|_| live.is_none());
+    let spec = service.environment.spec.as_ref().or(before);
     match (spec.map(|spec| &spec.source), live) {
         (Some(SourceSpec::Git(git)), _) => {
             let sha = live.and_then(|live| live.content.sha.as_ref());
