@@ -2697,10 +2697,10 @@ fn faults_of_what_a_consumer_is_told_are_named_where_they_stand() {
         ),
         ("{db}", "has {db}, which is none of"),
         ("{secrets.a b}", "has {secrets.a b}, which is none of"),
-        ("{db.host", "has braces that do not fit together"),
-        ("db.host}", "has braces that do not fit together"),
-        ("{}", "has braces that do not fit together"),
-        ("a\\\\b", "has braces that do not fit together"),
+        ("{db.host", "has braces or a backslash that do not fit"),
+        ("db.host}", "has braces or a backslash that do not fit"),
+        ("{}", "has braces or a backslash that do not fit"),
+        ("a\\\\b", "has braces or a backslash that do not fit"),
     ] {
         let text = format!(
             "[[app]]\nname = \"db\"\nimage = \"db:1\"\n[[app]]\nname = \"web\"\nimage = \"web:1\"\nconnections = [\"db\"]\nsecrets = {{ KEY = \"store\" }}\n[app.connect_env]\nURL = \"{value}\"\n"
@@ -2710,6 +2710,19 @@ fn faults_of_what_a_consumer_is_told_are_named_where_they_stand() {
             &[(10, 7, &format!("app \"web\": connect_env.URL {fault}"))],
         );
     }
+}
+
+#[test]
+fn a_connection_cannot_have_the_name_of_an_own_process() {
+    let text = "[[app]]\nname = \"web-mail\"\nimage = \"mail:1\"\nport = 25\n[[app]]\nname = \"web\"\nimage = \"web:1\"\nconnections = [\"web-mail\"]\n[app.processes.mail]\ncommand = [\"./mail\"]\n";
+    assert_faults(
+        text,
+        &[(
+            8,
+            16,
+            "app \"web\": connections[0] is \"web-mail\", the name by which the app's own process \"mail\" is found: give one of them another",
+        )],
+    );
 }
 
 // ---------------------------------------------------------------------------------------------------------------

@@ -583,3 +583,110 @@ fn runs_work(state: &world::State) -> bool {
     let task = state.task("./work");
     task.is_some_and(|made| matches!(made.state, ContainerState::Running { .. }))
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_goes_to_another_app_leads_there_only_once_its_consumer_is_deployed() {
+    let mut bench = two();
+    let process = bench.start();
+    up(&process, "db").await;
+    up(&process, "web").await;
+    drop(process);
+    let id = bench.apps[0].id;
+    let old = App {
+        id,
+        ..image_app("db-old", "db:1")
+    };
+    bench.apps = vec![
+        old,
+        App {
+            id: uuid::Uuid::from_u128(77),
+            ..image_app("db", "new:1")
+        },
+        connected(image_app("web", "web:1"), &["db"]),
+    ];
+    let process = bench.start();
+    process.drive_for(Duration::from_secs(1200)).await;
+    up(&process, "db").await;
+    assert_eq!(reached(&bench, &process, "web", "db"), ["db:1"]);
+    hold(&bench, &process, "another has the name");
+    // A deployment that fails leaves it so.
+    bench.world.change(|state| {
+        state
+            .behaviours
+            .insert("sha256:web:2".into(), Behaviour::Exits(3));
+    });
+    let mut asked = create("web", Trigger::Manual);
+    asked.target = Target::Image(longshore::core::name::ImageReference::parse("web:2").unwrap());
+    let failed = process.create(asked).await.unwrap().deployment.id;
+    process.drive().await;
+    let phase = process.view(failed).await.deployment.phase;
+    assert!(matches!(phase, Phase::Failed { .. }), "{phase:?}");
+    assert_eq!(reached(&bench, &process, "web", "db"), ["db:1"]);
+    hold(&bench, &process, "failed");
+    up(&process, "web").await;
+    assert_eq!(reached(&bench, &process, "web", "db"), ["new:1"]);
+    hold(&bench, &process, "deployed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_at_work_keeps_its_connection_until_its_end_whatever_is_deployed() {
+    use longshore::core::job::*;
+    use longshore::core::schedule::{Cron, Zone};
+    let job = |app: App| {
+        let mut app = app;
+        for spec in app.environments.values_mut() {
+            spec.run.port = None;
+            spec.run.command = vec!["./work".into()];
+            spec.job = Some(JobSpec {
+                occasion: Occasion::Scheduled(Schedule {
+                    cron: Cron::parse("0 0 1 1 *").unwrap(),
+                    time_zone: Zone::utc(),
+                    missed: Missed::Skip,
+                }),
+                overlap: Overlap::Forbid,
+                max_duration: Duration::from_secs(3600),
+                retries: 0,
+                keep_runs: 5,
+            });
+        }
+        app
+    };
+    let mut bench = Bench::new(vec![
+        image_app("db", "db:1"),
+        job(connected(image_app("job", "job:1"), &["db"])),
+    ]);
+    bench.world.change(|state| {
+        state
+            .behaviours
+            .insert("./work".into(), Behaviour::NeverReady);
+    });
+    let process = bench.start();
+    up(&process, "db").await;
+    up(&process, "job").await;
+    let asked = longshore::core::action::RunJob {
+        app: longshore::core::action::AppRef::Name(
+            longshore::core::name::AppName::parse("job").unwrap(),
+        ),
+        environment: None,
+        event: None,
+        key: None,
+    };
+    process.ask(Action::RunJob(asked)).await.unwrap();
+    process.drive_until(&bench.world, runs_work).await;
+    drop(process);
+    bench.apps = vec![image_app("db", "db:1"), job(image_app("job", "job:1"))];
+    let process = bench.start();
+    let next = process.deploy("job").await.unwrap().deployment.id;
+    process.drive_for(Duration::from_secs(60)).await;
+    let phase = process.view(next).await.deployment.phase;
+    assert!(matches!(phase, Phase::Succeeded { .. }), "{phase:?}");
+    let work = {
+        let state = bench.world.state.lock().unwrap();
+        state.task("./work").unwrap().spec.name.clone()
+    };
+    let reaches = bench.world.state.lock().unwrap().reaches(&work, "db");
+    assert!(reaches.contains("sha256:db:1"), "{reaches:?}");
+    bench.world.change(|state| state.end_task("./work", 0));
+    process.drive().await;
+    assert!(networks(&bench).is_empty());
+}

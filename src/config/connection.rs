@@ -7,7 +7,8 @@ use super::layer::Layer;
 use super::reader::At;
 use super::value::c_string;
 use crate::core::connection::{Connect, ConnectValue, Piece};
-use crate::core::name::{AppName, EnvironmentName, VariableName};
+use crate::core::name::{AppName, EnvironmentName, ProcessName, VariableName};
+use crate::core::process::alias;
 use leon::{Item, Template};
 use std::collections::BTreeSet;
 
@@ -29,10 +30,9 @@ pub(super) enum Written {
 /// Reads a value: text with `{app.host}`, `{app.port}` and `{secrets.NAME}` in it.
 pub(super) fn template(text: &str) -> Result<Pieces, String> {
     let text = c_string(text)?;
+    // Not quoted: there may be a password in it.
     let template = Template::parse(&text).map_err(|_| {
-        format!(
-            "has braces that do not fit together: write {{db.host}}, and \\\\{{ and \\\\}} in double quotes for braces that are meant, not {text:?}"
-        )
+        r"has braces or a backslash that do not fit: write {db.host}, and in single quotes \{, \} and \\ for a brace or backslash that is meant".to_owned()
     })?;
     template.items.iter().map(written).collect()
 }
@@ -70,7 +70,7 @@ pub(super) fn build(
     let listed = layer.connections.value().map_or(&[][..], Vec::as_slice);
     let mut to = BTreeSet::new();
     for entry in listed {
-        if let Err(fault) = check(of, environment, &entry.value, apps) {
+        if let Err(fault) = check(of, (environment, layer), &entry.value, apps) {
             report.add(&entry.place, fault);
         }
         if !to.insert(entry.value.clone()) {
@@ -98,13 +98,22 @@ pub(super) fn build(
 
 fn check(
     of: &Declared,
-    environment: &EnvironmentName,
+    (environment, layer): (&EnvironmentName, &Layer),
     app: &AppName,
     apps: &[Declared],
 ) -> Result<(), String> {
     if of.name.value() == Some(app) {
         return Err(format!(
             "is \"{app}\", the app itself: its containers reach each other already"
+        ));
+    }
+    let own = |process: &&ProcessName| {
+        let name = of.name.value().map(AppName::as_str);
+        name.is_some_and(|name| alias(name, process.as_str()) == app.as_str())
+    };
+    if let Some(process) = layer.processes.keys().find(own) {
+        return Err(format!(
+            "is \"{app}\", the name by which the app's own process \"{process}\" is found: give one of them another"
         ));
     }
     let Some(provider) = named(apps, app) else {

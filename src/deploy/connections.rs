@@ -18,6 +18,7 @@ use crate::core::id::EnvironmentSerial;
 use crate::core::ports::{EngineError, Network};
 use crate::core::release::ReleaseContent;
 use crate::store::{Live, Place, Reached, StoreError};
+use std::collections::BTreeSet;
 
 impl Walk<'_> {
     /// What the release is connected to is written down, and its networks are there.
@@ -141,7 +142,12 @@ impl Agent {
         container: &ContainerRow,
     ) -> Result<(), NotYet> {
         let name = &container.name;
+        let mut names = BTreeSet::new();
         for reached in self.store.connections_of(place.environment)? {
+            // A second one by the same name is that of a deployment that is not live.
+            if !names.insert(reached.connection.alias.clone()) {
+                continue;
+            }
             unless_gone(self.join(&reached.connection, name, name).await)?;
         }
         if container.process != WEB {

@@ -94,7 +94,7 @@ impl From<StoreError> for Stop {
                 code: FailureCode::AddressesExhausted,
                 message,
                 output: Vec::new(),
-                next: "Look with `docker ps -a` for containers that cannot be removed, then deploy again.".into(),
+                next: "If it is docker.address_pool that is full, choose a larger one, remove environments or take out connections; if it is the environment's own network, look with `docker ps -a` for containers that cannot be removed. Then deploy again.".into(),
             })),
             StoreError::DiskFull { data_dir, free } => {
                 let failure = super::failures::disk_full(&data_dir, free, "", Vec::new());

@@ -52,11 +52,12 @@ impl Agent {
 
     /// The live containers run and come back after a reboot; a missing one is made again from the release.
     pub(super) async fn ensure_running(&self, place: &Place, live: &Live) -> Result<(), NotYet> {
-        self.connect_live(place, live).await?;
+        let connected = self.connect_live(place, live).await;
+        // What is there runs, also where a network of a connection cannot be had.
         for container in &live.containers {
             self.ensure_one_running(place, live, container).await?;
         }
-        Ok(())
+        connected
     }
 
     /// One of them does. Many people read why it does not: the engine may quote what it was given, so its words are

@@ -110,9 +110,15 @@ pub async fn join(
     match joined {
         // An earlier call of ours that was cut off has done it.
         Err(EngineError::Refused(said)) if said.contains("already exists in network") => Ok(()),
+        Err(EngineError::Refused(said)) if said.contains(BEING_REMOVED) => {
+            Err(EngineError::NotFound(said))
+        }
         joined => joined,
     }
 }
+
+/// What the engine says of a container that is as good as gone.
+const BEING_REMOVED: &str = "marked for removal";
 
 /// Takes our containers out of a network of ours, also those that do not run, and removes it; fine if it does not exist.
 /// One that does not run keeps a network in mind that is gone, and could not be started again.
@@ -148,7 +154,8 @@ pub async fn dissolve(docker: &Docker, name: &str) -> Result<(), EngineError> {
             .await;
         match left {
             Err(EngineError::NotFound(_)) => {}
-            Err(EngineError::Refused(said)) if said.contains("is not connected to") => {}
+            Err(EngineError::Refused(said))
+                if said.contains("is not connected to") || said.contains(BEING_REMOVED) => {}
             left => left?,
         }
     }
@@ -243,7 +250,8 @@ fn must_fit(docker: &Docker, wanted: &Network, found: &NetworkInspect) -> Result
         )));
     }
     let subnets = subnets(found.ipam.as_ref());
-    if subnets == [wanted.subnet] {
+    // Of a connection's network only the name is used: one that an older database knew does as well.
+    if subnets == [wanted.subnet] || wanted.internal {
         return Ok(());
     }
     let has = subnets

@@ -53,6 +53,8 @@ impl Store {
                 match provider(tx, place, alias)? {
                     None => missing.push(alias.clone()),
                     Some(found) if is_wanted(tx, place, found.0, alias)? => {}
+                    // Who is reached by a name is decided by deployments: another app may have been given it meanwhile.
+                    Some(_) if deployment.is_none() && is_known(tx, place, alias)? => {}
                     Some(found) => new.push((alias, found)),
                 }
             }
@@ -164,7 +166,8 @@ impl Store {
         })
     }
 
-    /// The networks that a container is in beside its environment's, by what its release is connected to.
+    /// The networks that a container is in beside its environment's, by what its release is connected to. A run of a release
+    /// that is no longer live finds there what is still there.
     pub(super) fn networks_of(
         &self,
         consumer: EnvironmentSerial,
@@ -173,12 +176,25 @@ impl Store {
         if wanted.is_empty() {
             return Ok(Vec::new());
         }
-        let known = self.connections_of(consumer)?.into_iter();
-        let known = known.map(|reached| reached.connection);
-        Ok(known
-            .filter(|connection| wanted.contains(&connection.alias))
-            .map(|connection| connection.network)
-            .collect())
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT alias, network FROM connection WHERE consumer = ?1 AND removed_at IS NULL
+                 ORDER BY retired_at IS NOT NULL, serial DESC",
+            )?;
+            let mut rows = statement.query([consumer.0])?;
+            let mut left = wanted.clone();
+            let mut networks = Vec::new();
+            while let Some(row) = rows.next()? {
+                let alias: String = row.get(0)?;
+                // One of each name: where a deployment changes who it is, the new one.
+                let found = left.iter().find(|name| name.as_str() == alias).cloned();
+                if let Some(found) = found {
+                    left.remove(&found);
+                    networks.push(row.get(1)?);
+                }
+            }
+            Ok(networks)
+        })
     }
 }
 
@@ -219,7 +235,13 @@ pub(super) fn committed(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let environment = deployment.environment;
-    let ends = retire_unwanted(tx, environment, Some(deployment.serial), wanted, now)?;
+    let ends = retire_unwanted(
+        tx,
+        environment,
+        (Some(deployment.serial), Of::Newest),
+        wanted,
+        now,
+    )?;
     let connects = ends || !wanted.is_empty() || is_provider(tx, environment)?;
     tx.execute(
         "UPDATE deployment SET connects = ?2 WHERE serial = ?1",
@@ -258,7 +280,8 @@ pub(super) fn given_up(
         }
         None => BTreeSet::new(),
     };
-    retire_unwanted(tx, environment, Some(deployment.serial), &wanted, now).map(drop)
+    let keep = (Some(deployment.serial), Of::Oldest);
+    retire_unwanted(tx, environment, keep, &wanted, now).map(drop)
 }
 
 /// An environment is removed: all its connections end, to either side.
@@ -276,23 +299,36 @@ pub(super) fn removed(
     retire(tx, environment, None, &all, now)
 }
 
+/// Which of several connections by one name stays: a deployment made the newer one, of another provider.
+#[derive(Clone, Copy)]
+enum Of {
+    Newest,
+    Oldest,
+}
+
 fn retire_unwanted(
     tx: &Transaction<'_>,
     environment: EnvironmentSerial,
-    deployment: Option<DeploymentSerial>,
+    (deployment, stays): (Option<DeploymentSerial>, Of),
     wanted: &BTreeSet<AppName>,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let unwanted: Vec<i64> = known(tx, environment)?
-        .into_iter()
-        .filter(|(_, alias)| !wanted.iter().any(|name| name.as_str() == alias))
-        .map(|(serial, _)| serial)
+    let mut known = known(tx, environment)?;
+    match stays {
+        Of::Oldest => {}
+        Of::Newest => known.reverse(),
+    }
+    let mut left: BTreeSet<&str> = wanted.iter().map(AppName::as_str).collect();
+    let unwanted: Vec<i64> = known
+        .iter()
+        .filter(|(_, alias)| !left.remove(alias.as_str()))
+        .map(|(serial, _)| *serial)
         .collect();
     retire(tx, environment, deployment, &unwanted, now)?;
     Ok(!unwanted.is_empty())
 }
 
-/// They are to be undone after the containers that used them.
+/// They are to be undone after the containers that used them: a run that is at work settles them when it has ended.
 fn retire(
     tx: &Transaction<'_>,
     environment: EnvironmentSerial,
@@ -307,6 +343,12 @@ fn retire(
         )?;
         let undo = [Undo::RetireConnection(ConnectionSerial(*serial))];
         write_settlements(tx, environment, deployment, &undo, None, now)?;
+        tx.prepare_cached(
+            "UPDATE settlement SET run = (SELECT max(r.serial) FROM run r WHERE r.environment = ?1 AND r.ended_at IS NULL
+                                            AND r.cause IN ('schedule', 'hand'))
+             WHERE kind = 'retire_connection' AND serial = (SELECT max(serial) FROM settlement)",
+        )?
+        .execute([environment.0])?;
     }
     Ok(())
 }
@@ -335,7 +377,7 @@ fn provider(
     consumer: &Place,
     app: &AppName,
 ) -> Result<Option<(EnvironmentSerial, Uuid)>, StoreError> {
-    let found: Option<(i64, String)> = tx
+    let by_name: Option<(i64, String)> = tx
         .prepare_cached(
             "SELECT e.serial, e.uuid FROM environment e JOIN app a ON a.serial = e.app
              WHERE a.name = ?1 AND e.name = ?2 AND e.runs AND NOT e.preview AND e.removed_at IS NULL AND e.serial <> ?3
@@ -346,8 +388,21 @@ fn provider(
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
         .optional()?;
+    // A release may know its provider by a name that this has no more.
+    let found = match by_name {
+        Some(found) => Some(found),
+        None => tx
+            .prepare_cached(
+                "SELECT e.serial, e.uuid FROM connection n JOIN environment e ON e.serial = n.provider
+                 WHERE n.consumer = ?1 AND n.alias = ?2 AND e.runs AND e.removed_at IS NULL ORDER BY n.serial DESC LIMIT 1",
+            )?
+            .query_row(params![consumer.environment.0, app.as_str()], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?,
+    };
     found
-        .map(|(serial, id)| {
+        .map(|(serial, id): (i64, String)| {
             let id = super::rows::uuid("environment", serial, &id)?;
             Ok((EnvironmentSerial(serial), id))
         })
@@ -365,6 +420,12 @@ fn is_wanted(
     );
     let key = params![consumer.environment.0, provider.0, alias.as_str()];
     Ok(tx.prepare_cached(&sql)?.exists(key)?)
+}
+
+/// Whether the consumer is connected to anybody by that name.
+fn is_known(tx: &Sql, consumer: &Place, alias: &AppName) -> Result<bool, StoreError> {
+    let known = known(tx, consumer.environment)?;
+    Ok(known.iter().any(|(_, known)| known == alias.as_str()))
 }
 
 fn connection(row: &Row<'_>) -> Result<Connection, StoreError> {
