@@ -39,7 +39,6 @@ fn bench(story: Story) -> Bench {
     match story {
         Story::FirstFromImage => Bench::new(vec![image_app("web", "nginx:1")]),
         Story::SecondFromGit
-        | Story::NeverReady
         | Story::ExitsAtOnce
         | Story::CancelledInRollout
         | Story::CancelledInBuild => Bench::new(vec![git_app("web")]),
@@ -318,10 +317,13 @@ async fn check(story: Story, bench: &Bench, process: &Process, at: &str) {
 }
 
 /// Ends the process at every point once, and at every fifth one again in the recovery, at every seventh of its points; less
-/// often where commands make many more of them.
+/// often where commands, or a long wait, make many more of them.
 fn enumerate(story: Story) {
     let (every, step) = match story {
-        Story::WithCommands | Story::CommandFails | Story::CancelledInCommand => (7, 9),
+        Story::WithCommands
+        | Story::CommandFails
+        | Story::CancelledInCommand
+        | Story::NeverReady => (9, 9),
         Story::FirstFromImage
         | Story::SecondFromGit
         | Story::NeverReady
