@@ -225,6 +225,10 @@ impl Agent {
         let present: Vec<String> = present.map(|seen| seen.name).collect();
         self.store.forget_strays(&present)?;
         for name in self.store.removed_names(&present)? {
+            // Most often it was removed since the list was made.
+            if engine.inspect(&name).await?.is_none() {
+                continue;
+            }
             tracing::info!(
                 name,
                 "removing a container that appeared after it was removed"

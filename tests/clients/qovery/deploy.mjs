@@ -157,7 +157,7 @@ console.log('history')
 const first = (await machine.history.listJobDeploymentHistory(image)).data
 const events = first.results.map(one => `${one.schedule?.event} ${one.tag ?? ''} ${one.status}`)
 console.log('  ', events.join(', '))
-assert.deepEqual(events.slice(0, 3), ['ON_START v2 DEPLOYED', 'ON_START v1 DEPLOYED', 'ON_STOP  STOPPED'])
+assert.deepEqual(events.slice(0, 3), ['ON_START v2 DEPLOYED', 'ON_START v1 DEPLOYED', 'ON_STOP v1 STOPPED'])
 const second = (await machine.history.listJobDeploymentHistoryV2(image, 4)).data
 assert.deepEqual([second.page_size, second.results.length], [4, 4])
 assert.equal(second.results[0].identifier.service_id, image)
