@@ -39,6 +39,7 @@ fn bench(story: Story) -> Bench {
     match story {
         Story::FirstFromImage => Bench::new(vec![image_app("web", "nginx:1")]),
         Story::SecondFromGit
+        | Story::NeverReady
         | Story::ExitsAtOnce
         | Story::CancelledInRollout
         | Story::CancelledInBuild => Bench::new(vec![git_app("web")]),
@@ -317,7 +318,7 @@ async fn check(story: Story, bench: &Bench, process: &Process, at: &str) {
 }
 
 /// Ends the process at every point once, and at every fifth one again in the recovery, at every seventh of its points; less
-/// often where commands, or a long wait, make many more of them.
+/// often where commands make many more of them.
 fn enumerate(story: Story) {
     let (every, step) = match story {
         Story::WithCommands
@@ -326,7 +327,6 @@ fn enumerate(story: Story) {
         | Story::NeverReady => (9, 9),
         Story::FirstFromImage
         | Story::SecondFromGit
-        | Story::NeverReady
         | Story::ExitsAtOnce
         | Story::CancelledInRollout
         | Story::CancelledInBuild => (5, 7),
