@@ -1,26 +1,32 @@
 //! Runs of jobs: taken in, moved from phase to phase, shown. One that belongs to a deployment or a change ends in the
 //! transaction in which that ends.
 
+mod ends;
+mod rows;
+
 use super::keys::Answered;
-use super::operations::{millis_of, write_settlements};
+use super::operations::millis_of;
 use super::releases::release_in;
-use super::rows::{PRINCIPAL, from_json, inconsistent, json, principal, uuid};
+use super::rows::{inconsistent, uuid};
 use super::standing::standing;
 use super::{Store, StoreError};
 use crate::core::action::RequestKey;
 use crate::core::admission::Desired;
-use crate::core::deployment::{Deployment, Phase};
 use crate::core::failure::Failure;
 use crate::core::id::{
     ContainerSerial, DeploymentSerial, EnvironmentSerial, OperationSerial, PrincipalSerial,
     ReleaseSerial, RunSerial,
 };
 use crate::core::job::{JobEvent, Overlap};
-use crate::core::name::{AppName, EnvironmentName};
-use crate::core::operation::Undo;
-use crate::core::run::{Cancellation, Cause, Run, RunPhase, RunView};
+use crate::core::run::{Cancellation, Cause, Run, RunView};
 use crate::core::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+pub(super) use ends::{
+    end_if_unended, end_with_change, end_with_deployment, give_up_runs, retire, still_run,
+};
+use ends::{end_run_in, fail_run_in, move_run};
+pub(super) use rows::views;
+use rows::{SHOWN, due_then, of_change, of_deployment, one, run_in};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -87,15 +93,6 @@ pub struct OwnRun {
     /// What happens to runs that stand alone.
     pub overlap: Overlap,
 }
-
-/// The columns of [`run`], in its order.
-const RUN: &str = "r.serial, r.uuid, r.number, r.environment, r.deployment, r.event, r.cause, r.operation, r.due_at, \
-    r.principal, r.phase, r.status, r.failure, r.why, r.cancelled_by, r.replaced_by, r.created_at, r.ended_at";
-/// Nothing is shown of the run of a deployment that was deleted.
-const SHOWN: &str = "(r.cause <> 'deployment' OR EXISTS (
-    SELECT 1 FROM deployment h WHERE h.serial = r.deployment AND h.hidden_at IS NULL))";
-/// How many they are.
-const RUN_COLUMNS: usize = 18;
 
 /// The runs of an environment that may have something running, the oldest first: those that have not ended, and those whose
 /// command did not end by itself and whose container is not removed yet.
@@ -646,200 +643,6 @@ fn cancel(
     Ok(())
 }
 
-/// Writes a run's new phase, if its row still is in the one the transition came from.
-fn move_run(tx: &Transaction<'_>, from: &Run, to: &Run, now: Timestamp) -> Result<(), StoreError> {
-    let (mut status, mut failure, mut why, mut by, mut replaced) = (None, None, None, None, None);
-    match &to.phase {
-        RunPhase::Queued
-        | RunPhase::Running
-        | RunPhase::Succeeded { .. }
-        | RunPhase::Skipped { .. } => {}
-        RunPhase::Failed {
-            status: ended,
-            failure: said,
-            ..
-        } => {
-            status = *ended;
-            failure = Some(json("run", said)?);
-        }
-        RunPhase::Cancelled { why: cause, .. } => match cause {
-            Cancellation::By(principal) => (why, by) = (Some("by"), Some(principal.0)),
-            Cancellation::ReplacedBy(run) => (why, replaced) = (Some("replaced"), Some(run.0)),
-            Cancellation::WithDeployment => why = Some("deployment"),
-            Cancellation::WithEnvironment => why = Some("environment"),
-        },
-    }
-    let changed = tx
-        .prepare_cached(
-            "UPDATE run SET phase = ?3, status = ?4, failure = ?5, why = ?6, cancelled_by = ?7, replaced_by = ?8, ended_at = ?9
-             WHERE serial = ?1 AND phase = ?2",
-        )?
-        .execute(params![
-            to.serial.0,
-            from.phase.as_str(),
-            to.phase.as_str(),
-            status,
-            failure,
-            why,
-            by,
-            replaced,
-            to.phase.ended_at().map(|at| at.0)
-        ])?;
-    match changed {
-        1 => run_event(tx, to.serial, to.phase.as_str(), now),
-        _ => Err(moved(to.serial)),
-    }
-}
-
-/// Refuses when the run's row has left the phase the caller saw.
-pub(super) fn still_run(tx: &Connection, run: &Run) -> Result<(), StoreError> {
-    let word: String = tx
-        .prepare_cached("SELECT phase FROM run WHERE serial = ?1")?
-        .query_row([run.serial.0], |row| row.get(0))?;
-    match word == run.phase.as_str() {
-        true => Ok(()),
-        false => Err(moved(run.serial)),
-    }
-}
-
-fn moved(run: RunSerial) -> StoreError {
-    StoreError::Moved(format!("run {run}"))
-}
-
-/// Writes a run's end, and that what it ran in is to be removed.
-fn end_run_in(
-    tx: &Transaction<'_>,
-    from: &Run,
-    ended: &Run,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    move_run(tx, from, ended, now)?;
-    let left: Vec<ContainerSerial> = tx
-        .prepare_cached(
-            "SELECT c.serial FROM one_off o JOIN container c ON c.serial = o.container
-             WHERE o.run = ?1 AND c.role <> 'retired' ORDER BY c.serial",
-        )?
-        .query_map([from.serial.0], |row| row.get(0).map(ContainerSerial))?
-        .collect::<Result<_, _>>()?;
-    for container in left {
-        retire(tx, from, container, now)?;
-    }
-    Ok(())
-}
-
-fn fail_run_in(
-    tx: &Transaction<'_>,
-    from: &Run,
-    failure: &Failure,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let status: Option<Option<i64>> = tx
-        .prepare_cached(
-            "SELECT status FROM one_off WHERE run = ?1 ORDER BY container DESC LIMIT 1",
-        )?
-        .query_row([from.serial.0], |row| row.get(0))
-        .optional()?;
-    let failed = from.clone().fail(failure.clone(), status.flatten(), now)?;
-    end_run_in(tx, from, &failed, now)
-}
-
-/// Writes down that what a run's command ran in is to be removed: by the run's own walk where it stands alone, otherwise by
-/// the environment's.
-pub(super) fn retire(
-    tx: &Transaction<'_>,
-    run: &Run,
-    container: ContainerSerial,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let owner = match run.cause {
-        Cause::Deployment(deployment) => Some(deployment),
-        Cause::Change(_) | Cause::Schedule(_) | Cause::Hand => None,
-    };
-    let undo = [Undo::RetireContainer(container)];
-    write_settlements(tx, run.environment, owner, &undo, None, now)?;
-    if run.stands_alone() {
-        let written = tx.last_insert_rowid();
-        tx.prepare_cached("UPDATE settlement SET run = ?2 WHERE serial = ?1")?
-            .execute(params![written, run.serial.0])?;
-    }
-    Ok(())
-}
-
-/// Every run fails that has not ended, but for those of deployments: they end with these.
-pub(super) fn give_up_runs(
-    tx: &Transaction<'_>,
-    failure: &Failure,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let serials: Vec<i64> = tx
-        .prepare_cached(
-            "SELECT serial FROM run WHERE ended_at IS NULL AND cause <> 'deployment' ORDER BY serial",
-        )?
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    for serial in serials {
-        let run = run_in(tx, RunSerial(serial))?;
-        fail_run_in(tx, &run, failure, now)?;
-    }
-    Ok(())
-}
-
-/// The run of a deployment ends as that does.
-pub(super) fn end_with_deployment(
-    tx: &Transaction<'_>,
-    ended: &Deployment,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let Some(run) = of_deployment(tx, ended.serial)?.filter(is_unended) else {
-        return Ok(());
-    };
-    match (&ended.phase, &run.phase) {
-        (Phase::Committed(_), RunPhase::Running) => {
-            end_run_in(tx, &run, &run.clone().succeed(now)?, now)
-        }
-        (Phase::Failed { failure, .. }, RunPhase::Running) => fail_run_in(tx, &run, failure, now),
-        // It failed before its run began, or somebody ended it.
-        _ => {
-            let cancelled = run.clone().cancel(Cancellation::WithDeployment, now)?;
-            end_run_in(tx, &run, &cancelled, now)
-        }
-    }
-}
-
-/// The run of a change that failed, or was ended by a removal, ends with it.
-pub(super) fn end_with_change(
-    tx: &Transaction<'_>,
-    change: OperationSerial,
-    failure: Option<&Failure>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let Some(run) = of_change(tx, change)?.filter(is_unended) else {
-        return Ok(());
-    };
-    match failure {
-        Some(failure) => fail_run_in(tx, &run, failure, now),
-        None => {
-            let cancelled = run.clone().cancel(Cancellation::WithEnvironment, now)?;
-            end_run_in(tx, &run, &cancelled, now)
-        }
-    }
-}
-
-/// Ends a run at work with or without a failure, if it has not ended.
-pub(super) fn end_if_unended(
-    tx: &Transaction<'_>,
-    run: &Run,
-    failure: Option<&Failure>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let run = run_in(tx, run.serial)?;
-    match failure {
-        _ if !is_unended(&run) => Ok(()),
-        Some(failure) => fail_run_in(tx, &run, failure, now),
-        None => end_run_in(tx, &run, &run.clone().succeed(now)?, now),
-    }
-}
-
 /// How many runs are forgotten at once: the write lock is held for a few milliseconds.
 const FORGOTTEN_AT_ONCE: i64 = 200;
 
@@ -883,148 +686,4 @@ fn run_event(
     tx.prepare_cached("INSERT INTO status_event (run, phase, at) VALUES (?1, ?2, ?3)")?
         .execute(params![run.0, word, now.0])?;
     Ok(())
-}
-
-pub(super) fn run_in(tx: &Connection, serial: RunSerial) -> Result<Run, StoreError> {
-    one(tx, "r.serial = ?1", serial.0)?.ok_or_else(|| inconsistent("run", serial, "is missing"))
-}
-
-fn of_deployment(tx: &Connection, deployment: DeploymentSerial) -> Result<Option<Run>, StoreError> {
-    let sql = "r.deployment = ?1 AND r.cause = 'deployment' ORDER BY r.serial DESC LIMIT 1";
-    one(tx, sql, deployment.0)
-}
-
-fn of_change(tx: &Connection, change: OperationSerial) -> Result<Option<Run>, StoreError> {
-    one(tx, "r.operation = ?1", change.0)
-}
-
-fn due_then(
-    tx: &Connection,
-    environment: EnvironmentSerial,
-    due: Timestamp,
-) -> Result<Option<Run>, StoreError> {
-    let sql = format!(
-        "SELECT {RUN} FROM run r WHERE r.environment = ?1 AND r.due_at = ?2
-         AND r.due_by_wrong_clock = 0"
-    );
-    let mut statement = tx.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![environment.0, due.0])?;
-    rows.next()?.map(run).transpose()
-}
-
-fn one(
-    tx: &Connection,
-    condition: &str,
-    value: impl rusqlite::ToSql,
-) -> Result<Option<Run>, StoreError> {
-    let sql = format!("SELECT {RUN} FROM run r WHERE {condition}");
-    let mut statement = tx.prepare_cached(&sql)?;
-    let mut rows = statement.query([value])?;
-    rows.next()?.map(run).transpose()
-}
-
-pub(super) fn views(
-    tx: &Connection,
-    condition: &str,
-    (value, limit, offset): (i64, i64, i64),
-) -> Result<Vec<RunView>, StoreError> {
-    let sql = format!(
-        "SELECT {RUN}, a.name, a.uuid, e.name, e.uuid, r.began_at,
-                (SELECT count(*) FROM one_off o WHERE o.run = r.serial),
-                CASE r.cause WHEN 'deployment' THEN d.uuid ELSE r.uuid END, {PRINCIPAL}
-         FROM run r JOIN environment e ON e.serial = r.environment JOIN app a ON a.serial = e.app
-         JOIN deployment d ON d.serial = r.deployment JOIN principal p ON p.serial = r.principal
-         WHERE {condition} ORDER BY r.number DESC LIMIT ?2 OFFSET ?3"
-    );
-    let mut statement = tx.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![value, limit, offset])?;
-    let mut all = Vec::new();
-    while let Some(row) = rows.next()? {
-        all.push(view(row)?);
-    }
-    Ok(all)
-}
-
-fn view(row: &Row<'_>) -> Result<RunView, StoreError> {
-    let run = run(row)?;
-    let serial = run.serial.0;
-    let bad = |error: crate::core::name::InvalidName| inconsistent("run", serial, error.0);
-    let text = |column: usize| row.get::<_, String>(RUN_COLUMNS + column);
-    Ok(RunView {
-        app: AppName::parse(&text(0)?).map_err(bad)?,
-        app_id: uuid("app", serial, &text(1)?)?,
-        environment: EnvironmentName::any(&text(2)?).map_err(bad)?,
-        environment_id: uuid("environment", serial, &text(3)?)?,
-        began_at: row.get::<_, Option<i64>>(RUN_COLUMNS + 4)?.map(Timestamp),
-        attempts: row.get(RUN_COLUMNS + 5)?,
-        log: uuid("run", serial, &text(6)?)?,
-        by: principal(row, RUN_COLUMNS + 7)?,
-        run,
-    })
-}
-
-fn run(row: &Row<'_>) -> Result<Run, StoreError> {
-    let serial: i64 = row.get(0)?;
-    let bad =
-        |what: &str| inconsistent("run", serial, format!("{what} and its columns do not fit"));
-    let event: String = row.get(5)?;
-    let deployment = DeploymentSerial(row.get(4)?);
-    let cause: String = row.get(6)?;
-    let cause = match (
-        cause.as_str(),
-        row.get::<_, Option<i64>>(7)?,
-        row.get::<_, Option<i64>>(8)?,
-    ) {
-        ("deployment", None, None) => Cause::Deployment(deployment),
-        ("change", Some(operation), None) => Cause::Change(OperationSerial(operation)),
-        ("schedule", None, Some(due)) => Cause::Schedule(Timestamp(due)),
-        ("hand", None, None) => Cause::Hand,
-        (other, _, _) => return Err(bad(&format!("cause is '{other}'"))),
-    };
-    Ok(Run {
-        serial: RunSerial(serial),
-        id: uuid("run", serial, &row.get::<_, String>(1)?)?,
-        number: row.get(2)?,
-        environment: EnvironmentSerial(row.get(3)?),
-        deployment,
-        event: JobEvent::parse(&event).ok_or_else(|| bad(&format!("event is '{event}'")))?,
-        cause,
-        by: PrincipalSerial(row.get(9)?),
-        phase: phase(serial, row)?,
-        created_at: Timestamp(row.get(16)?),
-    })
-}
-
-fn phase(serial: i64, row: &Row<'_>) -> Result<RunPhase, StoreError> {
-    let word: String = row.get(10)?;
-    let status: Option<i64> = row.get(11)?;
-    let failure: Option<String> = row.get(12)?;
-    let why: Option<String> = row.get(13)?;
-    let by = row.get::<_, Option<i64>>(14)?.map(PrincipalSerial);
-    let replaced = row.get::<_, Option<i64>>(15)?.map(RunSerial);
-    let at = row.get::<_, Option<i64>>(17)?.map(Timestamp);
-    let cancelled = match (why.as_deref(), by, replaced) {
-        (Some("by"), Some(by), None) => Some(Cancellation::By(by)),
-        (Some("replaced"), None, Some(run)) => Some(Cancellation::ReplacedBy(run)),
-        (Some("deployment"), None, None) => Some(Cancellation::WithDeployment),
-        (Some("environment"), None, None) => Some(Cancellation::WithEnvironment),
-        _ => None,
-    };
-    match (word.as_str(), at, failure, cancelled) {
-        ("queued", None, None, None) => Ok(RunPhase::Queued),
-        ("running", None, None, None) => Ok(RunPhase::Running),
-        ("succeeded", Some(at), None, None) => Ok(RunPhase::Succeeded { at }),
-        ("skipped", Some(at), None, None) => Ok(RunPhase::Skipped { at }),
-        ("failed", Some(at), Some(failure), None) => Ok(RunPhase::Failed {
-            at,
-            status,
-            failure: from_json("run", serial, &failure)?,
-        }),
-        ("cancelled", Some(at), None, Some(why)) => Ok(RunPhase::Cancelled { at, why }),
-        _ => Err(inconsistent(
-            "run",
-            serial,
-            format!("phase is '{word}' and its columns do not fit"),
-        )),
-    }
 }
