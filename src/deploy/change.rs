@@ -2,7 +2,7 @@
 //! meant to be; its work is to make it so, which can be repeated at any time.
 
 use super::Agent;
-use super::drive::{FIRST_PAUSE, LONGEST_PAUSE};
+use super::drive::{FIRST_PAUSE, LONGEST_PAUSE, REST};
 use super::interrupt::{Interrupt, Resumed, Stop, Work};
 use super::journal::Journal;
 use super::patience::{Backoff, unavailable};
@@ -110,7 +110,9 @@ impl Agent {
                     "{what} failed: {} ({})", failure.message, failure.code.as_str()
                 );
                 if let Change::Remove { volumes } = change.change {
-                    return self.remove_all_the_same(place, &change, &failure, volumes);
+                    return self
+                        .remove_all_the_same(place, &change, &failure, volumes)
+                        .await;
                 }
                 change.clone().fail(*failure)?
             }
@@ -123,20 +125,21 @@ impl Agent {
         )
     }
 
-    /// Accepted is gone: what hinders a removal ends at most what it runs.
-    fn remove_all_the_same(
+    /// Accepted is gone: what hinders a removal ends at most what it runs. Where that is not in the way it rests, and is tried
+    /// again: a full disk would hinder it at once.
+    async fn remove_all_the_same(
         &self,
         place: &Place,
         change: &EnvironmentChange,
         failure: &Failure,
         volumes: bool,
     ) -> Result<(), StoreError> {
-        let Some(run) = self.store.run_of_change(change.serial)? else {
+        let run = self.store.run_of_change(change.serial)?;
+        let live = self.store.live(place.environment)?;
+        let (Some(run), Some(_)) = (run, live) else {
+            self.ports.clock.sleep(REST).await;
             return Ok(());
         };
-        if self.store.live(place.environment)?.is_none() {
-            return Ok(());
-        }
         let now = self.ports.clock.now();
         self.store
             .end_removal_run(place, &run, Some(failure), volumes, now)

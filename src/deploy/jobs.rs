@@ -12,6 +12,7 @@ use crate::core::change::{Change, EnvironmentChange};
 use crate::core::deployment::{Deployment, Phase, Step, Wanted};
 use crate::core::error::Error;
 use crate::core::failure::{Failure, FailureCode};
+use crate::core::id::DeploymentSerial;
 use crate::core::job::{JobEvent, JobSpec, Overlap};
 use crate::core::run::{Cancellation, Cause, Run, RunPhase};
 use crate::core::spec::Spec;
@@ -164,15 +165,12 @@ impl Agent {
                 None => Ok(None),
             });
         };
-        let overlap = self.configured(place).and_then(|spec| spec.job);
-        Ok(Ok(Some(OwnRun {
-            id: self.new_id(self.ports.clock.now()),
-            deployment: deployment.serial,
+        Ok(Ok(Some(self.own_run(
+            place,
+            deployment.serial,
             event,
-            max_duration: job.max_duration,
-            retries: job.retries,
-            overlap: overlap.map_or(job.overlap, |job| job.overlap),
-        })))
+            &job,
+        ))))
     }
 
     /// Waits, in the queue, for the end of runs that stand alone, where a deployment has a run of its own that allows none
@@ -230,15 +228,26 @@ impl Agent {
         let Some(job) = job.filter(|job| job.command(event).is_some()) else {
             return Ok(None);
         };
-        let overlap = self.configured(place).and_then(|spec| spec.job);
-        Ok(Some(OwnRun {
+        Ok(Some(self.own_run(place, live.deployment, event, &job)))
+    }
+
+    /// A run of a job's, with what holds where others are at work as the configuration says now.
+    fn own_run(
+        &self,
+        place: &Place,
+        deployment: DeploymentSerial,
+        event: JobEvent,
+        job: &JobSpec,
+    ) -> OwnRun {
+        let now = self.configured(place).and_then(|spec| spec.job);
+        OwnRun {
             id: self.new_id(self.ports.clock.now()),
-            deployment: live.deployment,
+            deployment,
             event,
             max_duration: job.max_duration,
             retries: job.retries,
-            overlap: overlap.map_or(job.overlap, |job| job.overlap),
-        }))
+            overlap: now.map_or(job.overlap, |now| now.overlap),
+        }
     }
 }
 

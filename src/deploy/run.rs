@@ -25,6 +25,22 @@ use crate::core::secret::Secret;
 use crate::store::{ContainerEnv, Owner, Place, StoreError};
 use std::collections::BTreeMap;
 
+/// What to do about failures that a deployment and a run can have, where it is a run that is to be made again.
+const AGAIN: [(FailureCode, &str); 3] = [
+    (
+        FailureCode::AddressesExhausted,
+        "Wait for runs that are at work (each has one of the environment's 30 addresses), look with `docker ps -a` for containers that cannot be removed, then run it again.",
+    ),
+    (
+        FailureCode::EngineUnavailable,
+        "Start the engine (`systemctl start docker`) or correct docker.host, then run it again.",
+    ),
+    (
+        FailureCode::SecretUnreadable,
+        "Put what the message names in place, readable by the user longshore runs as, then run it again.",
+    ),
+];
+
 /// A run with everything its command is run with.
 pub(super) struct Execution<'a> {
     pub(super) agent: &'a Agent,
@@ -66,20 +82,9 @@ impl Execution<'_> {
         match self.run.cause {
             Cause::Deployment(_) => {}
             Cause::Change(_) | Cause::Schedule(_) | Cause::Hand => {
-                let next = match failure.code {
-                    FailureCode::AddressesExhausted => Some(
-                        "Wait for runs that are at work (each has one of the environment's 30 addresses), look with `docker ps -a` for containers that cannot be removed, then run it again.",
-                    ),
-                    FailureCode::EngineUnavailable => Some(
-                        "Start the engine (`systemctl start docker`) or correct docker.host, then run it again.",
-                    ),
-                    FailureCode::SecretUnreadable => Some(
-                        "Put what the message names in place, readable by the user longshore runs as, then run it again.",
-                    ),
-                    _ => None,
-                };
-                if let Some(next) = next {
-                    failure.next = next.into();
+                let said = AGAIN.iter().find(|(code, _)| *code == failure.code);
+                if let Some((_, next)) = said {
+                    failure.next = (*next).to_owned();
                 }
             }
         }

@@ -259,9 +259,9 @@ const ENVIRONMENT_SUSPENDED: Explanation = failure(
 const ADDRESSES_EXHAUSTED: Explanation = failure(
     "addresses_exhausted",
     "there is no network address left",
-    "Each environment has a network from the pool, and each container an address in it; the pool or the network is used up.",
+    "Each environment and each connection has a network from the pool, and each container an address in its environment's; the pool or the network is used up.",
     &[
-        "Remove environments nobody needs: `longshore app rm APP --environment E`.",
+        "Remove environments nobody needs: `longshore app rm APP --environment E`, or take `connections` out.",
         "Give the daemon a larger address pool in its configuration and start it again.",
     ],
 );
